@@ -1,0 +1,91 @@
+# Every entry point of the project. `make help` lists them; each does its own set-up, so a fresh clone needs nothing first.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# The project's tools come first, before whatever else the machine offers (a pyenv shim breaks ansible-test).
+export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$(PATH)
+export LAB_DIR ?= .lab
+export ANSIBLE_HOME := $(CURDIR)/.ansible/home
+export LC_ALL := C.UTF-8
+METHOD ?= helm
+
+# A cluster named by KUBECONFIG is used as it is; without one, the lab is built and used.
+# `cluster` holds what must be there first, `use_cluster` what to tell each tool.
+ifdef KUBECONFIG
+cluster :=
+export K8S_AUTH_KUBECONFIG := $(KUBECONFIG)
+else
+cluster := lab
+use_cluster = KUBECONFIG=$(CURDIR)/$(LAB_DIR)/kubeconfig K8S_AUTH_KUBECONFIG=$(CURDIR)/$(LAB_DIR)/kubeconfig \
+	MTLS_VARS=$(CURDIR)/$(LAB_DIR)/vars.yml
+endif
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+.venv/.made: requirements/dev.txt tools/venv.sh
+	@sh tools/venv.sh
+	@touch $@
+
+.ansible/.made: .venv/.made requirements/collections.txt tools/fetch_collections.py
+	@echo "Fetching kubernetes.core into .ansible (a few seconds) …"
+	@python tools/fetch_collections.py
+	@touch $@
+
+.PHONY: setup
+setup: .venv/.made .ansible/.made ## The virtual environment and the collections that the rest needs
+
+.PHONY: lab
+lab: setup ## A real Kubernetes cluster on this machine (root, Debian); built once, then up in under a minute
+	@python -m lab up
+
+.PHONY: lab-down
+lab-down: .venv/.made ## Take the lab down; nothing of it stays but the cache of what was built
+	@python -m lab down
+
+.PHONY: demo
+demo: setup $(cluster) ## The main job: Istio, two services, STRICT, the verdicts and the proof (METHOD=helm|istioctl)
+	@$(use_cluster) tools/demo.sh $(METHOD)
+
+.PHONY: test
+test: setup lint unit sanity $(cluster) ## All tests; CI runs this
+	@$(use_cluster) tools/molecule.sh
+	@$(use_cluster) pytest -q tests/integration
+	@$(use_cluster) tools/package.sh
+	@echo "make test: everything passed"
+
+.PHONY: lint
+lint: setup ## ansible-lint (production), yamllint, ruff, mypy, documentation
+	@tools/lint.sh
+
+.PHONY: unit
+unit: setup ## Unit tests: tables over the pure parts, the architecture, the roles' arguments
+	@pytest -q tests/unit
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity and units, in a copy, as Galaxy would
+	@tools/sanity.sh
+
+.PHONY: package
+package: setup $(cluster) ## Build the tarball, import it as Galaxy does, run it by name from an empty folder
+	@$(use_cluster) tools/package.sh
+
+.PHONY: molecule
+molecule: setup $(cluster) ## The Molecule scenarios (SCENARIO=default for one)
+	@$(use_cluster) tools/molecule.sh $(SCENARIO)
+
+.PHONY: proof-interrupted
+proof-interrupted: setup $(cluster) ## Kill `site` at eight seeded moments, run it again, compare the cluster (SEED=n)
+	@$(use_cluster) pytest -q -s tests/proofs/test_interrupted.py
+
+.PHONY: docs
+docs: setup ## Write the generated parts of the roles' READMEs
+	@python tools/role_docs.py --write
+
+.PHONY: requirements
+requirements: .venv/.made ## Pin anew what requirements/*.in ask for
+	@tools/requirements.sh
+
+.PHONY: clean
+clean: lab-down ## Remove all that the project made in this folder
+	@rm -rf .venv .ansible .build .reports

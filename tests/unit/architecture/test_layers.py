@@ -1,0 +1,104 @@
+"""The arrows of design.md: modules → _cluster, _evidence, _report → _policy, and who may import what."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
+OURS = "ansible_collections.meshproof.mtls.plugins."
+
+# What each layer of module_utils may import of the others; itself it always may.
+MAY_IMPORT = {
+    "_policy": set(),
+    "_evidence": {"_policy"},
+    "_report": {"_policy", "_evidence"},
+    "_cluster": {"_policy"},
+}
+# Pure layers: no Ansible, no network, no clock, no files. PyYAML is there for the mesh ConfigMap's text.
+PURE = ("_policy", "_evidence", "_report")
+IMPURE = {"ansible", "kubernetes", "socket", "urllib", "http", "time", "subprocess", "os", "pathlib", "io", "tempfile"}
+# The program that the probe's pods run: it is sent as text and never imported for its work, so it may use the wire.
+SENT_AS_TEXT = {"wire.py"}
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((PLUGINS / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every imported name in full; relative ones resolved against the file's package."""
+    package = (OURS + ".".join(path.relative_to(PLUGINS).parent.parts)).rstrip(".")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def layer_of(name: str) -> str | None:
+    """The layer of module_utils that an imported name of ours belongs to."""
+    prefix = OURS + "module_utils."
+    return name[len(prefix) :].split(".")[0] if name.startswith(prefix) else None
+
+
+@pytest.mark.parametrize("layer", MAY_IMPORT)
+def test_a_layer_imports_only_what_lies_below_it(layer: str) -> None:
+    wrong = {
+        f"{path.relative_to(PLUGINS)} imports {name}"
+        for path in files(f"module_utils/{layer}")
+        for name in imports(path)
+        if (other := layer_of(name)) is not None and other != layer and other not in MAY_IMPORT[layer]
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("layer", PURE)
+def test_a_pure_layer_touches_nothing_outside_itself(layer: str) -> None:
+    wrong = {
+        f"{path.relative_to(PLUGINS)} imports {name}"
+        for path in files(f"module_utils/{layer}")
+        if path.name not in SENT_AS_TEXT
+        for name in imports(path)
+        if name.split(".")[0] in IMPURE
+    }
+    assert wrong == set()
+
+
+def test_policy_needs_nothing_but_the_standard_library_and_yaml() -> None:
+    foreign = {
+        name.split(".")[0]
+        for path in files("module_utils/_policy")
+        for name in imports(path)
+        if not name.startswith(OURS)
+    }
+    assert foreign - set(sys.stdlib_module_names) <= {"yaml"}
+
+
+def test_only_the_cluster_layer_imports_kubernetes() -> None:
+    importers = {
+        path.relative_to(PLUGINS).parts[:2]
+        for path in files(".")
+        for name in imports(path)
+        if name.split(".")[0] == "kubernetes"
+    }
+    assert importers == {("module_utils", "_cluster")}
+
+
+def test_module_utils_hold_only_known_layers() -> None:
+    found = {path.name for path in (PLUGINS / "module_utils").iterdir() if path.name != "__pycache__"}
+    assert found <= {*MAY_IMPORT, "__init__.py"}
+
+
+def test_every_module_is_in_the_action_group() -> None:
+    import yaml
+
+    groups = yaml.safe_load((PLUGINS.parent / "meta" / "runtime.yml").read_text())["action_groups"]
+    modules = {path.stem for path in (PLUGINS / "modules").glob("*.py") if path.stem != "__init__"}
+    assert set(groups["mtls"]) == modules

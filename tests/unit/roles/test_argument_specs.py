@@ -1,0 +1,47 @@
+"""A role's argument_specs and its defaults say the same, and its variables cannot collide with anybody's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = sorted(path for path in (Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir())
+each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def options(role: Path) -> dict[str, Any]:
+    return load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+@each_role
+def test_every_default_is_specified_and_equal(role: Path) -> None:
+    specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    assert specified == load(role / "defaults" / "main.yml")
+
+
+@each_role
+def test_every_variable_starts_with_the_role_name(role: Path) -> None:
+    public = set(options(role))
+    internal = set(load(role / "vars" / "main.yml")) if (role / "vars" / "main.yml").exists() else set()
+    assert [name for name in public if not name.startswith(f"{role.name}_")] == []
+    assert [name for name in internal if not name.startswith(f"__{role.name}_")] == []
+
+
+@each_role
+def test_every_option_says_what_it_is(role: Path) -> None:
+    def silent(found: dict[str, Any], path: str = "") -> list[str]:
+        return [
+            path + name
+            for name, option in found.items()
+            for missing in (not option.get("description") or "type" not in option,)
+            if missing
+        ] + [entry for name, option in found.items() for entry in silent(option.get("options", {}), f"{path}{name}.")]
+
+    assert silent(options(role)) == []

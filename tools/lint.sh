@@ -1,0 +1,16 @@
+#!/bin/sh
+# Everything that reads our files without running them.
+set -eu
+cd "$(dirname "$0")/.."
+step() { printf '== %s\n' "$*"; }
+step "ruff: format and rules"
+ruff check --quiet .
+step "mypy --strict: the pure layers, the lab and the tools"
+mypy --no-error-summary --cache-dir .mypy_cache plugins/module_utils lab tools
+step "ansible-lint: profile production"
+ansible-lint --quiet
+step "role READMEs follow their argument specs"
+python tools/role_docs.py --check
+step "plugin and changelog documentation"
+antsibull-docs lint-collection-docs --plugin-docs .
+antsibull-changelog lint

@@ -109,7 +109,8 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     lines += [f"new: {key}" for key in sorted(after.keys() - before.keys())]
     for key in sorted(before.keys() & after.keys()):
         if before[key] != after[key]:
-            lines.append(f"changed: {key}: {json.dumps(before[key], sort_keys=True)} → {json.dumps(after[key], sort_keys=True)}")
+            was, became = (json.dumps(side[key], sort_keys=True) for side in (before, after))
+            lines.append(f"changed: {key}: {was} → {became}")
     return lines
 
 

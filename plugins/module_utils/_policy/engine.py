@@ -1,0 +1,314 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts the parts together: one State for one set of manifests, and the result as the contract shows it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from .destination_rules import RuleIndex
+from .edges import Edge, Judge, Plane, inbound_doubt
+from .gateways import GatewayIndex
+from .manifests import parse
+from .membership import Workload, gather, matches
+from .mesh import Mesh, Meshes
+from .records import Filter, Labels, Snapshot
+from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerIndex, accepts
+from .services import Catalogue, destinations, target_ports
+from .unread import Unread
+from .visibility import SidecarIndex
+
+_GATEWAY_ANSWERS = {"gateway-plaintext": "accepted", UNKNOWN: UNKNOWN}
+
+
+class Port:
+    """One row of a workload's ports."""
+
+    __slots__ = ("acceptance", "number")
+
+    def __init__(self, number: int, acceptance: Acceptance) -> None:
+        self.number = number
+        self.acceptance = acceptance
+
+    def public(self) -> Dict[str, Any]:
+        """The row of the result."""
+        return {
+            "port": self.number,
+            "mode": self.acceptance.mode,
+            "captured": self.acceptance.captured,
+            "plaintext": self.acceptance.plaintext,
+        }
+
+
+class State:
+    """Everything known about one set of manifests."""
+
+    def __init__(self, resources: Iterable[Any], unread: Iterable[Any]) -> None:
+        self.snapshot: Snapshot = parse(resources)
+        self.unread = Unread(unread, self.snapshot.problems)
+        self.meshes = Meshes(self.snapshot, self.unread.anywhere("ConfigMap"))
+        self._planes: Dict[str, Plane] = {}
+        self.workloads = gather(self.snapshot, self.meshes, self.unread)
+        self.destinations = destinations(self.snapshot, Catalogue(self.snapshot, self.workloads, self.unread))
+        self.gateways = GatewayIndex(self.snapshot.gateways, self.unread)
+        self.decisions: Dict[str, Decision] = {}
+        self.ports: Dict[str, List[Port]] = {}
+        services = target_ports(self.destinations)
+        for workload in self.workloads:
+            decision = self._decide(workload)
+            self.decisions[workload.id] = decision
+            self.ports[workload.id] = self._ports(workload, decision, services.get(workload.id, frozenset()))
+        self.judge = Judge(self.workloads, self.plane, self.gateways, self.destinations, self.unread)
+        self.edges: List[Edge] = self.judge.edges()
+
+    def plane(self, revision: Optional[str]) -> Plane:
+        """What the control plane of a revision knows, built when first needed."""
+        mesh = self.meshes.of(revision)
+        found = self._planes.get(mesh.name)
+        if found is None:
+            found = self._planes[mesh.name] = self._build(mesh)
+        return found
+
+    def _build(self, mesh: Mesh) -> Plane:
+        snapshot, meshes = self.snapshot, self.meshes
+        visible: Dict[str, bool] = {}
+
+        def sees_namespace(name: str) -> bool:
+            known = visible.get(name)
+            if known is None:
+                known = visible[name] = mesh.discovers(snapshot.namespaces.get(name))
+            return known
+
+        def seen(item: Any) -> bool:
+            return meshes.sees(mesh, item.revision) and sees_namespace(item.namespace)
+
+        root = mesh.root_namespace
+        inbound = [item for item in snapshot.filters if item.inbound and seen(item)]
+        outbound = [item for item in snapshot.filters if item.outbound and seen(item)]
+
+        def filters(namespace: str, labels: Labels, is_inbound: bool) -> str:
+            return _filter(inbound if is_inbound else outbound, root, namespace, labels)
+
+        return Plane(
+            mesh,
+            PeerIndex([item for item in snapshot.peers if seen(item)], root, self.unread),
+            RuleIndex([item for item in snapshot.destination_rules if seen(item)], root, mesh.rule_export),
+            SidecarIndex([item for item in snapshot.sidecars if seen(item)], root),
+            filters,
+            sees_namespace,
+            self._sends_hbone(mesh),
+        )
+
+    def _sends_hbone(self, mesh: Mesh) -> bool:
+        """Whether sidecars send HBONE: istiod with PILOT_ENABLE_AMBIENT, taken as given when istiod was not read."""
+        names = ("istiod", f"istiod-{mesh.name}")
+        found = [template.env for template in self.snapshot.templates if template.name in names]
+        if not found:
+            return True
+        return any(
+            env.get("PILOT_ENABLE_AMBIENT") == "true" and env.get("PILOT_ENABLE_SENDING_HBONE") != "false"
+            for env in found
+        )
+
+    def _decide(self, workload: Workload) -> Decision:
+        """The effective mode of a workload; for those without a proxy what a sidecar would get is of no interest."""
+        if workload.mesh not in ("sidecar", "ambient"):
+            return Decision("", None, {}, None)
+        plane = self.plane(workload.shape.revision)
+        if inbound_doubt(workload, plane, self.unread):
+            return UNREADABLE
+        decide = plane.peers.decide_ambient if workload.mesh == "ambient" else plane.peers.decide
+        return decide(workload.namespace, workload.labels)
+
+    def _ports(self, workload: Workload, decision: Decision, services: Iterable[int]) -> List[Port]:
+        """Every application container's port, Service target port and port of the deciding policy."""
+        numbers = {number for number, dummy in workload.shape.ports}
+        numbers.update(services, decision.ports)
+        if workload.mesh != "gateway" or workload.doubt:
+            return [Port(number, accepts(workload, decision, number)) for number in sorted(numbers)]
+        numbers.update(self.gateways.ports(workload))
+        return [
+            Port(
+                number,
+                Acceptance(None, True, _GATEWAY_ANSWERS.get(self.gateways.server(workload, number)[0], "refused")),
+            )
+            for number in sorted(numbers)
+        ]
+
+    def mode(self, workload: Workload) -> Optional[str]:
+        """The workload's mode as the result shows it."""
+        if workload.doubt:
+            return UNKNOWN
+        return self.decisions[workload.id].mode or None
+
+    # --- the result --------------------------------------------------------------------------------------------------
+
+    def public_workloads(self) -> List[Dict[str, Any]]:
+        """The result's `workloads`."""
+        return [
+            {
+                "id": workload.id,
+                "namespace": workload.namespace,
+                "kind": workload.kind,
+                "name": workload.name,
+                "pods": list(workload.pods),
+                "revision": workload.shape.revision,
+                "mesh": workload.mesh,
+                "mode": self.mode(workload),
+                "policy": self.decisions[workload.id].policy,
+                "ports": [port.public() for port in self.ports[workload.id]],
+                "predicted": workload.predicted,
+            }
+            for workload in self.workloads
+        ]
+
+    def public_meshes(self) -> Dict[str, Any]:
+        """The result's `mesh`."""
+        used = dict(self.meshes.by_name)
+        used.update(self.meshes.assumed)
+        return {"revisions": [used[name].public() for name in sorted(used)]}
+
+    def members(self, mask: int) -> List[str]:
+        """The workload ids of a set of scopes."""
+        found: List[str] = []
+        for place, ids in enumerate(self.judge.members):
+            if mask >> place & 1:
+                found.extend(ids)
+        return sorted(found)
+
+    def unknown(self) -> List[Dict[str, Any]]:
+        """The result's `unknown`: gaps of reading, and what cannot be judged."""
+        entries = list(self.unread.entries)
+
+        def add(kind: str, namespace: Optional[str], name: str, reason: str, touches: str) -> None:
+            entries.append({"kind": kind, "namespace": namespace, "name": name, "reason": reason, "touches": touches})
+
+        if self.meshes.missing:
+            add(
+                "ConfigMap",
+                None,
+                "istio",
+                "no mesh ConfigMap in the input, Istio's defaults are assumed",
+                "root namespace, auto-mTLS, trust domain and defaults of every revision",
+            )
+        for name in sorted(self.meshes.assumed):
+            add(
+                "ConfigMap",
+                None,
+                f"istio-{name}",
+                f"no mesh ConfigMap of revision {name}, Istio's defaults are assumed",
+                f"workloads of revision {name}",
+            )
+        for name in self.meshes.duplicates:
+            add(
+                "ConfigMap",
+                None,
+                "istio",
+                f"several mesh ConfigMaps of revision {name}, the one beside istiod is used",
+                f"workloads of revision {name}",
+            )
+        for name, mesh in sorted(self.meshes.by_name.items()):
+            if mesh.doubt and not self.meshes.missing:
+                add(
+                    "ConfigMap",
+                    None,
+                    name,
+                    f"the mesh configuration cannot be read: {mesh.doubt}",
+                    f"modes and edges of every workload of revision {name}",
+                )
+        for workload in self.workloads:
+            if workload.doubt:
+                add(
+                    workload.kind,
+                    workload.namespace,
+                    workload.name,
+                    workload.doubt,
+                    f"membership, mode and edges of {workload.id}",
+                )
+            elif workload.mesh in ("sidecar", "ambient"):
+                found = self.plane(workload.shape.revision).filters(workload.namespace, workload.labels, True)
+                if found and workload.mesh == "sidecar":
+                    namespace, dummy, name = found.partition("/")
+                    add(
+                        "EnvoyFilter",
+                        namespace,
+                        name,
+                        "it changes listeners, which cannot be judged from manifests",
+                        f"mode, ports and incoming edges of {workload.id}",
+                    )
+        return sorted(entries, key=lambda item: tuple(str(value) for value in item.values()))
+
+
+def _filter(filters: List[Filter], root: str, namespace: str, labels: Labels) -> str:
+    """The first EnvoyFilter of the root or own namespace that selects labels."""
+    for item in filters:
+        if item.namespace in (root, namespace) and matches(item.selector, labels):
+            return f"{item.namespace}/{item.name}"
+    return ""
+
+
+class ClientSets:
+    """Names for sets of clients. A name depends on the members alone, so it is the same in every run."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._names: Dict[int, str] = {}
+        self.members: Dict[str, List[str]] = {}
+
+    def name(self, mask: int) -> str:
+        """The name of a set of scopes."""
+        known = self._names.get(mask)
+        if known is None:
+            ids = self._state.members(mask)
+            known = self._names[mask] = set_name(ids)
+            self.members[known] = ids
+        return known
+
+
+def set_name(ids: List[str]) -> str:
+    """A short name for a sorted list of workload ids."""
+    return "clients-" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]
+
+
+def public_edges(state: State) -> Tuple[Dict[str, List[str]], List[Dict[str, Any]]]:
+    """The result's `client_sets` and `edges`."""
+    sets = ClientSets(state)
+    rows = [
+        {
+            "clients": sets.name(edge.clients),
+            "service": edge.service,
+            "host": edge.host,
+            "port": edge.port,
+            "subset": edge.subset,
+            "endpoint": edge.endpoint,
+            "client_tls": edge.client_tls,
+            "verdict": edge.verdict,
+            "reason": edge.reason,
+        }
+        for edge in state.edges
+    ]
+    return {name: sets.members[name] for name in sorted(sets.members)}, rows
+
+
+def _count(values: Iterable[Any]) -> Dict[str, int]:
+    counts: Dict[str, int] = {}
+    for value in values:
+        name = "none" if value is None else str(value)
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def summary(state: State, findings: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """The result's `summary`."""
+    return {
+        "workloads": {
+            "total": len(state.workloads),
+            "by_mode": _count(state.mode(workload) for workload in state.workloads),
+            "by_mesh": _count(workload.mesh for workload in state.workloads),
+        },
+        "edges": {"total": len(state.edges), "by_verdict": _count(edge.verdict for edge in state.edges)},
+        "findings": {"total": len(findings), "by_severity": _count(item["severity"] for item in findings)},
+        "unknown": len(state.unknown()),
+    }

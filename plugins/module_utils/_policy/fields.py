@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tolerant access to the fields of a manifest: absent is empty, a wrong type is Malformed."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from .records import REVISION_LABEL, YOUNGEST, Labels, Malformed, Selector
+
+
+def mapping(value: Any, what: str) -> Dict[str, Any]:
+    """A mapping, {} for an absent one."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(f"{what} is not a mapping")
+    return value
+
+
+def sequence(value: Any, what: str) -> List[Any]:
+    """A list, [] for an absent one."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Malformed(f"{what} is not a list")
+    return value
+
+
+def text_of(value: Any, what: str) -> str:
+    """A string, "" for an absent one."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Malformed(f"{what} is not a string")
+    return value
+
+
+def number_of(value: Any, what: str) -> int:
+    """A port number; JSON object keys are strings, so digits in a string count."""
+    if isinstance(value, bool):
+        raise Malformed(f"{what} is not a number")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 11:
+        return int(value)
+    raise Malformed(f"{what} is not a number")
+
+
+def strings(value: Any, what: str) -> Tuple[str, ...]:
+    """A list of strings."""
+    return tuple(text_of(item, f"an entry of {what}") for item in sequence(value, what))
+
+
+def labels_of(value: Any, what: str) -> Labels:
+    """A map of strings to strings."""
+    found = mapping(value, what)
+    try:
+        "".join(found)
+        "".join(found.values())
+    except TypeError:
+        raise Malformed(f"{what} has a key or value that is not a string") from None
+    return found
+
+
+def selector_of(value: Any, field: str, what: str) -> Selector:
+    """The labels of a selector message, None when the message is absent."""
+    return None if value is None else labels_of(mapping(value, what).get(field), f"{what}.{field}")
+
+
+def age_of(metadata: Mapping[str, Any]) -> str:
+    """The creation time to the second, in a form that sorts; an object without one counts as the youngest."""
+    stamp = metadata.get("creationTimestamp")
+    if stamp is None:
+        return YOUNGEST
+    if isinstance(stamp, str):
+        return stamp[:19] if len(stamp) >= 19 else YOUNGEST
+    # PyYAML reads an unquoted timestamp as datetime.
+    try:
+        return str(stamp.strftime("%Y-%m-%dT%H:%M:%S"))
+    except AttributeError:
+        raise Malformed("metadata.creationTimestamp is not a time") from None
+
+
+class Identity(NamedTuple):
+    """What nearly every record starts with."""
+
+    namespace: str
+    name: str
+    metadata: Dict[str, Any]
+
+    @property
+    def revision(self) -> Optional[str]:
+        """Only the control plane of this revision sees the object; None: every one does."""
+        return labels_of(self.metadata.get("labels"), "metadata.labels").get(REVISION_LABEL)
+
+    @property
+    def age(self) -> str:
+        """See age_of."""
+        return age_of(self.metadata)
+
+
+def identity_of(manifest: Mapping[str, Any]) -> Identity:
+    metadata = mapping(manifest.get("metadata"), "metadata")
+    name = text_of(metadata.get("name"), "metadata.name")
+    if not name:
+        raise Malformed("metadata.name is missing")
+    return Identity(text_of(metadata.get("namespace"), "metadata.namespace") or "default", name, metadata)

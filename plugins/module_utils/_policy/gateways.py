@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What gateway pods listen to: the servers of Gateways; PeerAuthentication does not apply (core/gateway.go)."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Set, Tuple
+
+from .membership import Workload, matches
+from .records import GatewayObject
+from .server import UNKNOWN
+from .unread import Unread
+
+KUBERNETES_GATEWAY = "gateway.networking.k8s.io/gateway-name"
+_HEALTH_PORT = 15021
+
+
+class GatewayIndex:
+    """Gateways by the workloads that they select; a selector looks at gateways in every namespace."""
+
+    def __init__(self, gateways: List[GatewayObject], unread: Unread) -> None:
+        self._gateways = sorted(gateways, key=lambda item: (item.namespace, item.name))
+        self._unread = unread.anywhere("Gateway")
+        self._ports: Dict[str, Dict[int, Tuple[str, str]]] = {}
+
+    def ports(self, workload: Workload) -> Dict[int, Tuple[str, str]]:
+        """For each port of a gateway the column of the verdict table and the objects that decide it."""
+        found = self._ports.get(workload.id)
+        if found is None:
+            kinds: Dict[int, Set[str]] = {}
+            names: Dict[int, List[str]] = {}
+            for gateway in self._gateways:
+                if matches(gateway.selector, workload.labels):
+                    for server in gateway.servers:
+                        column = (
+                            "plaintext" if server.tls is None else "mtls" if server.tls == "ISTIO_MUTUAL" else "tls"
+                        )
+                        kinds.setdefault(server.port, set()).add(column)
+                        names.setdefault(server.port, []).append(f"{gateway.namespace}/{gateway.name}")
+            found = {}
+            for port, columns in kinds.items():
+                column = next(name for name in ("plaintext", "tls", "mtls") if name in columns)
+                found[port] = (
+                    f"gateway-{column}",
+                    f"Gateway {', '.join(dict.fromkeys(names[port]))} serves port {port} " + _WORDS[column],
+                )
+            self._ports[workload.id] = found
+        return found
+
+    def server(self, workload: Workload, port: int) -> Tuple[str, str]:
+        """The column of the verdict table for a port of a gateway, and why."""
+        if port == _HEALTH_PORT:
+            return "gateway-plaintext", f"port {port} of {workload.id} is the gateway's health check"
+        found = self.ports(workload).get(port)
+        if found is not None:
+            return found
+        if self._unread:
+            return UNKNOWN, "Gateways were not read"
+        if KUBERNETES_GATEWAY in workload.labels or not self.ports(workload):
+            return (
+                UNKNOWN,
+                f"no Gateway of networking.istio.io selects {workload.id}, its listeners come from elsewhere",
+            )
+        return "gateway-closed", f"no Gateway serves port {port} of {workload.id}"
+
+
+_WORDS = {"plaintext": "in plaintext", "tls": "with TLS of its own", "mtls": "with Istio mTLS"}

@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is in the mesh (semantics, section 6), and pods gathered into workloads.
+
+The truth is the running pod; labels of namespaces only predict pods that do not exist yet.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from .mesh import DEFAULT_REVISION, Meshes
+from .records import (
+    INJECT,
+    REVISION_LABEL,
+    TLS_MODE_LABEL,
+    TUNNEL_LABEL,
+    InboundRule,
+    Labels,
+    NamespaceObject,
+    Pod,
+    Selector,
+    Shape,
+    Snapshot,
+    Template,
+)
+from .unread import Unread
+
+NEVER_INJECTED = frozenset(("kube-system", "kube-public", "kube-node-lease", "local-path-storage"))
+"""Namespaces that the injector ignores (pkg/kube/inject/inject.go IgnoredNamespaces)."""
+
+
+PROXYLESS = "it is proxyless gRPC, whose application does what a proxy would"
+
+
+class Workload(NamedTuple):
+    """Pods of one owner that are equal in everything that matters, or a Deployment's predicted ones."""
+
+    id: str
+    namespace: str
+    kind: str
+    name: str
+    pods: Tuple[str, ...]
+    labels: Labels
+    shape: Shape
+    predicted: bool
+    doubt: str
+    """Why its part in the mesh cannot be told; "" when it can."""
+
+    @property
+    def mesh(self) -> str:
+        """sidecar, ambient, gateway or none."""
+        return self.shape.mesh
+
+    def captures(self, port: int) -> bool:
+        """Whether traffic to a port really passes the proxy (semantics, section 7)."""
+        if self.shape.mesh == "sidecar":
+            return not self.shape.host_network and self.shape.capture.captures(port)
+        if self.shape.mesh == "ambient":
+            return not self.shape.ambient_bypass
+        return self.shape.mesh == "gateway"
+
+
+class Prediction(NamedTuple):
+    """What injection will do to a pod."""
+
+    mesh: str
+    revision: Optional[str]
+    doubt: str = ""
+
+
+NOT_INJECTED = Prediction("none", None)
+
+
+def webhook_revision(namespace: Labels, pod: Labels) -> Optional[str]:
+    """The revision (or tag) whose webhook is called for a pod, by the labels of its namespace and its own.
+
+    manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml: `istio-injection` beats
+    `istio.io/rev`, and any value of it stops the revision and object webhooks.
+    """
+    inject = pod.get(INJECT)
+    if "istio-injection" in namespace:
+        return DEFAULT_REVISION if namespace["istio-injection"] == "enabled" and inject != "false" else None
+    if REVISION_LABEL in namespace:
+        return namespace[REVISION_LABEL] if inject != "false" else None
+    if REVISION_LABEL in pod:
+        return pod[REVISION_LABEL] if inject != "false" else None
+    return DEFAULT_REVISION if inject == "true" else None
+
+
+def injected(namespace: str, pod: Labels, annotations: Labels, host_network: bool) -> bool:
+    """Whether a called webhook injects (pkg/kube/inject/inject.go injectRequired): the label beats the annotation."""
+    if host_network or namespace in NEVER_INJECTED:
+        return False
+    return pod.get(INJECT, annotations.get(INJECT, "")) != "false"
+
+
+def predict(template: Template, namespace: Labels, meshes: Meshes, unread: Unread) -> Prediction:
+    """What a pod of this template would become if it were created now."""
+    shape = template.shape
+    if shape.mesh == "gateway":
+        return Prediction("gateway", shape.revision)
+    asked = webhook_revision(namespace, template.labels)
+    if asked is not None and injected(template.namespace, template.labels, template.annotations, shape.host_network):
+        revision = meshes.resolve(asked)
+        if revision is not None:
+            gateway = template.annotations.get("inject.istio.io/templates", "").startswith("gateway")
+            return Prediction("gateway" if gateway else "sidecar", revision)
+        if unread.anywhere("MutatingWebhookConfiguration") or not meshes.hooks:
+            return Prediction("none", None, f"no injection webhook for revision {asked} was read")
+    if shape.host_network or shape.mesh == "sidecar":
+        return NOT_INJECTED
+    mode = "istio.io/dataplane-mode"
+    if template.labels.get(mode, namespace.get(mode)) == "ambient":
+        return Prediction("ambient", DEFAULT_REVISION)
+    return NOT_INJECTED
+
+
+def _predicted_pod(template: Template, prediction: Prediction, meshes: Meshes) -> Tuple[Labels, Shape]:
+    """Labels and shape after injection: the template adds tlsMode unless the user set it; gateways get none."""
+    labels = template.labels
+    shape = template.shape._replace(mesh=prediction.mesh, revision=prediction.revision, stray_proxy=False)
+    if prediction.mesh == "sidecar":
+        labels = dict(labels)
+        mesh = meshes.of(prediction.revision)
+        labels.setdefault(TLS_MODE_LABEL, "istio")
+        if mesh.sidecars_accept_hbone:
+            labels.setdefault(TUNNEL_LABEL, "http")
+        app = labels.get("app.kubernetes.io/name") or labels.get("app") or template.name
+        version = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
+        labels.setdefault("service.istio.io/canonical-name", app[:63].strip("-_."))
+        labels.setdefault("service.istio.io/canonical-revision", version)
+        if mesh.interception and shape.capture.inbound[0].mode == "REDIRECT" and mesh.interception != "REDIRECT":
+            first = shape.capture.inbound[0]
+            rule = InboundRule(mesh.interception, first.include, first.exclude)
+            shape = shape._replace(capture=shape.capture._replace(inbound=(rule,)))
+    return labels, shape
+
+
+def selectors_of(snapshot: Snapshot) -> Iterable[Selector]:
+    """Every selector that looks at the labels of pods."""
+    for peer in snapshot.peers:
+        yield peer.selector
+    for rule in snapshot.destination_rules:
+        yield rule.selector
+        for subset in rule.subsets:
+            yield dict(subset.labels)
+    for group in (
+        snapshot.sidecars,
+        snapshot.services,
+        snapshot.service_entries,
+        snapshot.gateways,
+        snapshot.filters,
+        snapshot.authorizations,
+    ):
+        for item in group:
+            yield item.selector
+
+
+def gather(snapshot: Snapshot, meshes: Meshes, unread: Unread) -> List[Workload]:
+    """All workloads, in order of their ids."""
+    keys: Set[str] = {TLS_MODE_LABEL, TUNNEL_LABEL, INJECT, "gateway.networking.k8s.io/gateway-name"}
+    for selector in selectors_of(snapshot):
+        if selector:
+            keys.update(selector)
+    wanted = tuple(sorted(keys))
+    groups: Dict[Tuple[str, str, str], Dict[Tuple[object, ...], List[Pod]]] = {}
+    for pod in snapshot.pods:
+        kind, name = _top_owner(snapshot, pod)
+        variants = groups.setdefault((pod.namespace, kind, name), {})
+        # Equal shapes are one object, so its identity will do.
+        variants.setdefault((id(pod.shape), *map(pod.labels.get, wanted)), []).append(pod)
+
+    workloads: List[Workload] = []
+    for (namespace, kind, name), variants in groups.items():
+        lots = sorted(
+            ((sorted(pod.name for pod in pods), pods[0]) for pods in variants.values()), key=lambda lot: lot[0]
+        )
+        for number, (names, first) in enumerate(lots):
+            place = f"{namespace}/{kind}/{name}" + (f"~{number + 1}" if number else "")
+            labels = {key: first.labels[key] for key in wanted if key in first.labels}
+            doubt = PROXYLESS if first.shape.proxyless else ""
+            workloads.append(Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, doubt))
+    for template in snapshot.templates:
+        if (template.namespace, "Deployment", template.name) not in groups:
+            workloads.append(_predicted(template, snapshot.namespaces.get(template.namespace), meshes, unread))
+    return sorted(workloads, key=lambda workload: workload.id)
+
+
+def _predicted(template: Template, namespace: Optional[NamespaceObject], meshes: Meshes, unread: Unread) -> Workload:
+    doubt = ""
+    if unread.covers("Pod", template.namespace):
+        doubt = "its pods could not be read"
+    elif namespace is None and unread.anywhere("Namespace"):
+        doubt = "the labels of its namespace could not be read"
+    prediction = predict(template, namespace.labels if namespace else {}, meshes, unread)
+    labels, shape = _predicted_pod(template, prediction, meshes)
+    return Workload(
+        f"{template.namespace}/Deployment/{template.name}",
+        template.namespace,
+        "Deployment",
+        template.name,
+        (),
+        labels,
+        shape,
+        predicted=True,
+        doubt=doubt or prediction.doubt,
+    )
+
+
+def _top_owner(snapshot: Snapshot, pod: Pod) -> Tuple[str, str]:
+    """Climbs from the pod's owner to the top one, as far as the input shows it."""
+    kind, name = pod.owner
+    if kind == "ReplicaSet":
+        return snapshot.replica_sets.get((pod.namespace, name)) or (kind, name)
+    if kind == "Job":
+        parent = snapshot.jobs.get((pod.namespace, name))
+        if parent is not None and parent[0] == "CronJob" and (pod.namespace, parent[1]) in snapshot.cronjobs:
+            return parent
+    return kind, name
+
+
+def matches(selector: Selector, labels: Labels) -> bool:
+    """Whether a selector's labels are a subset; an absent or empty one matches everything."""
+    return not selector or all(labels.get(key) == value for key, value in selector.items())

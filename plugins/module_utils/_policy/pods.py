@@ -1,0 +1,204 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods and pod templates: the part of reading whose speed matters, and what injection and redirection left in them."""
+
+from __future__ import annotations
+
+import json
+from operator import itemgetter
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+
+from .records import (
+    INJECT,
+    PROXY_CONTAINER,
+    REVISION_LABEL,
+    Capture,
+    InboundRule,
+    Labels,
+    Malformed,
+    Outbound,
+    Pod,
+    Shape,
+)
+
+_CAPTURE_ANNOTATIONS = (
+    "sidecar.istio.io/interceptionMode",
+    "traffic.sidecar.istio.io/includeInboundPorts",
+    "traffic.sidecar.istio.io/excludeInboundPorts",
+    "traffic.sidecar.istio.io/includeOutboundPorts",
+    "traffic.sidecar.istio.io/excludeOutboundPorts",
+    "traffic.sidecar.istio.io/includeOutboundIPRanges",
+    "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+    "traffic.sidecar.istio.io/excludeInterfaces",
+)
+_NAME = itemgetter("name")
+_INIT_CONTAINERS = ("istio-init", "istio-validation")
+_INIT_FLAGS = {"-m": 0, "-b": 1, "-d": 2, "-q": 3, "-o": 4, "-i": 5, "-x": 6, "-c": 7}
+_NO_ANNOTATIONS: Tuple[Optional[str], ...] = (None,) * len(_CAPTURE_ANNOTATIONS)
+
+
+def _ports(text: str) -> FrozenSet[int]:
+    return frozenset(
+        int(part) for part in (piece.strip() for piece in text.split(",")) if part.isascii() and part.isdigit()
+    )
+
+
+def _ranges(text: str) -> Tuple[str, ...]:
+    return tuple(sorted({piece.strip() for piece in text.split(",") if piece.strip()}))
+
+
+def _inbound_rule(values: Tuple[Optional[str], ...]) -> InboundRule:
+    mode, include, exclude = values[0], values[1], values[2]
+    everything = include is None or include.strip() == "*"
+    return InboundRule(mode or "REDIRECT", None if everything else _ports(include or ""), _ports(exclude or ""))
+
+
+def _outbound(values: Tuple[Optional[str], ...]) -> Optional[Outbound]:
+    include_ports, exclude_ports = _ports(values[3] or ""), _ports(values[4] or "")
+    include_ranges = None if values[5] is None or values[5].strip() == "*" else _ranges(values[5])
+    exclude_ranges = _ranges(values[6] or "")
+    if include_ranges is None and not exclude_ports and not exclude_ranges:
+        return None
+    return Outbound(include_ports, exclude_ports, include_ranges, exclude_ranges)
+
+
+def capture_of(annotations: Tuple[Optional[str], ...], arguments: Tuple[str, ...], mode: Optional[str]) -> Capture:
+    """What the redirection takes: annotations, and where injection wrote them, the init container's arguments.
+
+    Injection template files/injection-template.yaml. The arguments are what really ran, the annotations are what CNI
+    reads; where the two differ the less capturing one counts. `mode` is the proxy's ISTIO_META_INTERCEPTION_MODE.
+    """
+    sources = [annotations if annotations[0] or not mode else (mode, *annotations[1:])]
+    if arguments:
+        values: List[Optional[str]] = [None] * len(_CAPTURE_ANNOTATIONS)
+        for number, flag in enumerate(arguments[:-1]):
+            place = _INIT_FLAGS.get(flag)
+            if place is not None:
+                values[place] = arguments[number + 1]
+        sources.append(tuple(values))
+    outbound = None
+    for source in sources:
+        outbound = _outbound(source) or outbound
+    inbound = tuple(dict.fromkeys(_inbound_rule(source) for source in sources))
+    return Capture(inbound, outbound, annotations[7] or "")
+
+
+class PodParser:
+    """Turns pods and pod templates into records. Equal parts are built once and shared."""
+
+    def __init__(self) -> None:
+        self._captures: Dict[Tuple[Any, ...], Capture] = {}
+        self._revisions: Dict[str, str] = {}
+        self._shapes: Dict[Shape, Shape] = {}
+
+    def shape(self, labels: Labels, annotations: Dict[str, Any], spec: Dict[str, Any]) -> Shape:
+        """All but the labels that matters of a pod, see Shape."""
+        ports: List[Tuple[int, str]] = []
+        udp: List[int] = []
+        proxy: Optional[Dict[str, Any]] = None
+        arguments: Tuple[str, ...] = ()
+        for container in spec.get("containers") or ():
+            if container.get("name") == PROXY_CONTAINER:
+                proxy = container
+            elif "ports" in container:
+                _container_ports(container, ports, udp)
+        for container in spec.get("initContainers") or ():
+            name = container.get("name")
+            if name == PROXY_CONTAINER:
+                proxy = container
+            elif name in _INIT_CONTAINERS:
+                arguments = tuple(container.get("args") or ())
+            elif container.get("restartPolicy") == "Always":
+                _container_ports(container, ports, udp)
+
+        status = annotations.get("sidecar.istio.io/status")
+        mode = None
+        certs = router = False
+        proxy_ports: List[Tuple[int, str]] = []
+        if proxy is not None:
+            env = proxy.get("env") or ()
+            names = list(map(_NAME, env))
+            certs = "ISTIO_META_TLS_CLIENT_CERT_CHAIN" in names
+            if "ISTIO_META_INTERCEPTION_MODE" in names:
+                mode = env[names.index("ISTIO_META_INTERCEPTION_MODE")].get("value")
+            # A waypoint is a gateway of the ambient mesh.
+            router = not {"router", "waypoint"}.isdisjoint(proxy.get("args") or ())
+            _container_ports(proxy, proxy_ports, [])
+
+        mesh, revision = "none", None
+        if router:
+            mesh = "gateway"
+        elif proxy is not None and status:
+            mesh = "sidecar"
+        elif annotations.get("ambient.istio.io/redirection") == "enabled":
+            mesh = "ambient"
+        if mesh != "none":
+            revision = self._revision(status, labels, annotations)
+
+        raw = tuple(map(annotations.get, _CAPTURE_ANNOTATIONS)) if annotations else _NO_ANNOTATIONS
+        capture = self._captures.get((raw, arguments, mode))
+        if capture is None:
+            capture = self._captures[raw, arguments, mode] = capture_of(raw, arguments, mode)
+        shape = Shape(
+            mesh,
+            revision,
+            bool(spec.get("hostNetwork")),
+            capture,
+            annotations.get("ambient.istio.io/bypass-inbound-capture") == "true",
+            tuple(ports),
+            tuple(udp),
+            tuple(proxy_ports),
+            certs,
+            annotations.get(INJECT),
+            mesh == "none" and proxy is not None,
+            mesh == "sidecar" and "grpc-agent" in annotations.get("inject.istio.io/templates", ""),
+        )
+        return self._shapes.setdefault(shape, shape)
+
+    def _revision(self, status: Optional[str], labels: Labels, annotations: Dict[str, Any]) -> str:
+        """The revision that injected a pod: its status annotation, else istio.io/rev, else the default one."""
+        if status:
+            known = self._revisions.get(status)
+            if known is None:
+                try:
+                    found = json.loads(status)
+                except ValueError:
+                    found = None
+                known = self._revisions[status] = str(found.get("revision") or "") if isinstance(found, dict) else ""
+            if known:
+                return known
+        return str(annotations.get(REVISION_LABEL) or labels.get(REVISION_LABEL) or "default")
+
+    def pod(self, manifest: Dict[str, Any]) -> Optional[Pod]:
+        """A pod, or None for a finished one."""
+        metadata, spec = manifest["metadata"], manifest["spec"]
+        status = manifest.get("status") or {}
+        if status.get("phase") in ("Succeeded", "Failed"):
+            return None
+        labels = metadata.get("labels") or {}
+        annotations = metadata.get("annotations") or {}
+        name, namespace, ip = metadata["name"], metadata.get("namespace") or "default", status.get("podIP") or ""
+        # Fails on whatever is not a string.
+        "".join((name, namespace, ip, *labels, *labels.values()))
+        owner = ("Pod", name)
+        for reference in metadata.get("ownerReferences") or ():
+            # A static pod's owner is its Node, which is no workload.
+            if reference["kind"] != "Node" and (owner[0] == "Pod" or reference.get("controller")):
+                owner = (reference["kind"] + "", reference["name"] + "")
+        if owner[0] == "ReplicaSet":
+            suffix = "-" + labels.get("pod-template-hash", "")
+            if len(suffix) > 1 and owner[1].endswith(suffix):
+                owner = ("Deployment", owner[1][: -len(suffix)])
+        return Pod(namespace, name, owner, labels, self.shape(labels, annotations, spec), ip)
+
+
+def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[int]) -> None:
+    for port in container.get("ports") or ():
+        number = port["containerPort"]
+        if not isinstance(number, int):
+            raise Malformed("containerPort is not a number")
+        if port.get("protocol", "TCP") == "TCP":
+            ports.append((number, port.get("name") or ""))
+        else:
+            udp.append(number)

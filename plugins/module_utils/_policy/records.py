@@ -1,0 +1,377 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's records: all that it keeps of a manifest. Slim, typed and without behaviour of their own."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+
+Labels = Dict[str, str]
+Selector = Optional[Dict[str, str]]
+
+PROXY_CONTAINER = "istio-proxy"
+PROXY_PORTS = frozenset((15020, 15021, 15090))
+"""The proxy's own ports, which the injection template always excludes from capture."""
+YOUNGEST = "9999-12-31T23:59:59"
+TLS_MODE_LABEL = "security.istio.io/tlsMode"
+TUNNEL_LABEL = "networking.istio.io/tunnel"
+INJECT = "sidecar.istio.io/inject"
+REVISION_LABEL = "istio.io/rev"
+
+
+class Malformed(ValueError):
+    """A manifest has a shape that Kubernetes or Istio would refuse."""
+
+
+class Problem(NamedTuple):
+    """A manifest that could not be understood."""
+
+    kind: str
+    namespace: Optional[str]
+    name: str
+    reason: str
+
+
+class InboundRule(NamedTuple):
+    """Which inbound ports the redirection takes: `include` None means all; `exclude` counts only then."""
+
+    mode: str
+    include: Optional[FrozenSet[int]]
+    exclude: FrozenSet[int]
+
+    def captures(self, port: int) -> bool:
+        """tools/istio-iptables/pkg/capture/run.go handleInboundPortsInclude."""
+        if self.mode == "NONE":
+            return False
+        if self.include is None:
+            return port not in self.exclude and port not in PROXY_PORTS
+        return port in self.include
+
+
+class Outbound(NamedTuple):
+    """Which outbound traffic the redirection takes; `include_ranges` None means all of it."""
+
+    include_ports: FrozenSet[int]
+    exclude_ports: FrozenSet[int]
+    include_ranges: Optional[Tuple[str, ...]]
+    exclude_ranges: Tuple[str, ...]
+
+
+class Capture(NamedTuple):
+    """What the redirection of one pod takes, by every source that speaks of it (annotations, init container)."""
+
+    inbound: Tuple[InboundRule, ...]
+    outbound: Optional[Outbound]
+    exclude_interfaces: str
+
+    def captures(self, port: int) -> bool:
+        """A port counts as captured only when every source says so."""
+        return all(rule.captures(port) for rule in self.inbound)
+
+
+class Shape(NamedTuple):
+    """All of a pod but its labels that can change an answer. Pods of equal shape are evaluated once."""
+
+    mesh: str  # sidecar | ambient | gateway | none
+    revision: Optional[str]
+    host_network: bool
+    capture: Capture
+    ambient_bypass: bool
+    ports: Tuple[Tuple[int, str], ...]
+    udp_ports: Tuple[int, ...]
+    proxy_ports: Tuple[Tuple[int, str], ...]
+    metadata_certs: bool
+    inject_annotation: Optional[str]
+    stray_proxy: bool
+    proxyless: bool
+    """Proxyless gRPC: only an agent is injected, the application itself does what a proxy would."""
+
+
+class Pod(NamedTuple):
+    """A running (or predicted) pod."""
+
+    namespace: str
+    name: str
+    owner: Tuple[str, str]
+    labels: Labels
+    shape: Shape
+    ip: str
+
+
+class Template(NamedTuple):
+    """A Deployment's pod template."""
+
+    namespace: str
+    name: str
+    labels: Labels
+    annotations: Labels
+    shape: Shape
+    env: Labels
+
+
+class Peer(NamedTuple):
+    """PeerAuthentication."""
+
+    namespace: str
+    name: str
+    age: str
+    revision: Optional[str]
+    selector: Selector
+    nil_selector: bool
+    mode: str
+    ports: Dict[int, str]
+
+
+class Tls(NamedTuple):
+    """ClientTLSSettings."""
+
+    mode: str
+    secret: bool
+    incomplete: bool
+
+
+class PortPolicy(NamedTuple):
+    """One entry of portLevelSettings."""
+
+    port: int
+    tls: Optional[Tls]
+    balancer: Optional[str]
+
+
+class Policy(NamedTuple):
+    """TrafficPolicy; `balancer` is loadBalancer.simple, "" for another load balancer, None for none."""
+
+    tls: Optional[Tls]
+    balancer: Optional[str]
+    ports: Tuple[PortPolicy, ...]
+
+
+class Subset(NamedTuple):
+    """A subset of a DestinationRule."""
+
+    name: str
+    labels: Tuple[Tuple[str, str], ...]
+    policy: Optional[Policy]
+
+
+class Rule(NamedTuple):
+    """DestinationRule."""
+
+    namespace: str
+    name: str
+    age: str
+    revision: Optional[str]
+    host: str
+    export_to: Tuple[str, ...]
+    selector: Selector
+    policy: Optional[Policy]
+    subsets: Tuple[Subset, ...]
+
+
+class Egress(NamedTuple):
+    """One egress listener of a Sidecar."""
+
+    port: int
+    proxy_protocol: bool
+    hosts: Tuple[str, ...]
+
+
+class Ingress(NamedTuple):
+    """One ingress listener of a Sidecar."""
+
+    port: int
+    http: bool
+    tls: bool
+
+
+class SidecarObject(NamedTuple):
+    """Sidecar."""
+
+    namespace: str
+    name: str
+    age: str
+    revision: Optional[str]
+    selector: Selector
+    egress: Tuple[Egress, ...]
+    outbound: Optional[str]
+    ingress: Tuple["Ingress", ...]
+
+
+class ServicePort(NamedTuple):
+    """A port of a Service or ServiceEntry; `target` is a number, a name, or None for the port itself."""
+
+    number: int
+    name: str
+    protocol: str  # http | tcp | udp
+    target: Any
+
+
+class Service(NamedTuple):
+    """Service."""
+
+    namespace: str
+    name: str
+    age: str
+    headless: bool
+    external_name: str
+    selector: Selector
+    ports: Tuple[ServicePort, ...]
+    export_to: Tuple[str, ...]
+    addresses: Tuple[str, ...]
+
+
+class Entry(NamedTuple):
+    """WorkloadEntry, or an endpoint inside a ServiceEntry."""
+
+    namespace: str
+    name: str
+    revision: Optional[str]
+    address: str
+    labels: Labels
+    ports: Dict[str, int]
+    tls_mode: str
+
+
+class ServiceEntry(NamedTuple):
+    """ServiceEntry."""
+
+    namespace: str
+    name: str
+    age: str
+    revision: Optional[str]
+    hosts: Tuple[str, ...]
+    addresses: Tuple[str, ...]
+    ports: Tuple[ServicePort, ...]
+    external: bool
+    resolution: str
+    endpoints: Tuple[Entry, ...]
+    selector: Selector
+    export_to: Tuple[str, ...]
+
+
+class SliceEndpoint(NamedTuple):
+    """An endpoint of an EndpointSlice; `pod` is set when it names one."""
+
+    addresses: Tuple[str, ...]
+    pod: Optional[Tuple[str, str]]
+
+
+class Slice(NamedTuple):
+    """EndpointSlice."""
+
+    namespace: str
+    name: str
+    service: str
+    ports: Tuple[Tuple[str, int], ...]
+    endpoints: Tuple[SliceEndpoint, ...]
+
+
+class Server(NamedTuple):
+    """A server of an Istio Gateway."""
+
+    port: int
+    protocol: str
+    tls: Optional[str]
+
+
+class GatewayObject(NamedTuple):
+    """Gateway (networking.istio.io)."""
+
+    namespace: str
+    name: str
+    revision: Optional[str]
+    selector: Labels
+    servers: Tuple[Server, ...]
+
+
+class Filter(NamedTuple):
+    """EnvoyFilter, reduced to whether it can change who may connect or what is sent."""
+
+    namespace: str
+    name: str
+    revision: Optional[str]
+    selector: Selector
+    inbound: bool
+    outbound: bool
+
+
+class Authorization(NamedTuple):
+    """AuthorizationPolicy, reduced to whether it refuses callers without a mesh identity."""
+
+    namespace: str
+    name: str
+    revision: Optional[str]
+    selector: Selector
+    targets: bool
+    demands_identity: bool
+
+
+class MeshMap(NamedTuple):
+    """A mesh ConfigMap; `mesh` is YAML or JSON text, or already parsed."""
+
+    namespace: str
+    revision: str
+    mesh: Any
+
+
+class NamespaceObject(NamedTuple):
+    """Namespace."""
+
+    name: str
+    labels: Labels
+
+
+class Webhook(NamedTuple):
+    """An injection webhook: which revision it asks, and under which tag."""
+
+    name: str
+    revision: str
+    tag: Optional[str]
+
+
+class Snapshot:
+    """All records of one set of manifests."""
+
+    __slots__ = (
+        "authorizations",
+        "cronjobs",
+        "destination_rules",
+        "entries",
+        "filters",
+        "gateways",
+        "jobs",
+        "mesh_maps",
+        "namespaces",
+        "peers",
+        "pods",
+        "problems",
+        "replica_sets",
+        "service_entries",
+        "services",
+        "sidecars",
+        "slices",
+        "templates",
+        "webhooks",
+    )
+
+    def __init__(self) -> None:
+        self.authorizations: List[Authorization] = []
+        self.cronjobs: Set[Tuple[str, str]] = set()
+        self.destination_rules: List[Rule] = []
+        self.entries: List[Entry] = []
+        self.filters: List[Filter] = []
+        self.gateways: List[GatewayObject] = []
+        self.jobs: Dict[Tuple[str, str], Tuple[str, str]] = {}
+        self.mesh_maps: List[MeshMap] = []
+        self.namespaces: Dict[str, NamespaceObject] = {}
+        self.peers: List[Peer] = []
+        self.pods: List[Pod] = []
+        self.problems: List[Problem] = []
+        self.replica_sets: Dict[Tuple[str, str], Optional[Tuple[str, str]]] = {}
+        self.service_entries: List[ServiceEntry] = []
+        self.services: List[Service] = []
+        self.sidecars: List[SidecarObject] = []
+        self.slices: List[Slice] = []
+        self.templates: List[Template] = []
+        self.webhooks: List[Webhook] = []

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server accepts: the effective mode of a workload and of each port (semantics, sections 2 and 5)."""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional
+
+from .membership import Workload, matches
+from .records import Labels, Peer
+from .unread import Unread
+
+STRICT, PERMISSIVE, DISABLE, UNSET, UNKNOWN = "STRICT", "PERMISSIVE", "DISABLE", "UNSET", "unknown"
+
+
+class Decision(NamedTuple):
+    """The effective mode of one set of labels in one namespace."""
+
+    mode: str
+    policy: Optional[str]
+    """The PeerAuthentication that decides `mode`, "ns/name"."""
+    ports: Dict[int, str]
+    port_policy: Optional[str]
+    """The winning workload PeerAuthentication, to which `ports` belongs."""
+
+    def at(self, port: int) -> str:
+        """The mode at a container port."""
+        return self.ports.get(port, self.mode)
+
+    def why(self, port: int) -> str:
+        """What decides the mode at a port, in words."""
+        if port in self.ports:
+            return f"PeerAuthentication {self.port_policy} makes port {port} {self.ports[port]}"
+        if self.mode == UNKNOWN:
+            return "PeerAuthentications that could decide the mode were not read"
+        if self.policy is None:
+            return "no PeerAuthentication sets a mode, so it is PERMISSIVE"
+        return f"PeerAuthentication {self.policy} is {self.mode}"
+
+
+UNREADABLE = Decision(UNKNOWN, None, {}, None)
+
+
+def name_of(peer: Peer) -> str:
+    """ns/name."""
+    return f"{peer.namespace}/{peer.name}"
+
+
+class PeerIndex:
+    """The PeerAuthentications that one control plane sees.
+
+    pilot/pkg/model/authentication.go addPeerAuthentication, pilot/pkg/security/authn/policy_applier.go
+    ComposePeerAuthentication. In each scope the oldest wins (then name, then namespace) and losers vanish completely.
+    """
+
+    def __init__(self, peers: List[Peer], root: str, unread: Unread) -> None:
+        self.root = root
+        self.mesh: Optional[Peer] = None
+        self.namespaces: Dict[str, Peer] = {}
+        self.workloads: Dict[str, List[Peer]] = {}
+        self.ignored: List[Peer] = []
+        self.shadowed: Dict[str, Peer] = {}
+        self._unread = unread
+        self._decisions: Dict[object, Decision] = {}
+        for peer in sorted(peers, key=lambda item: (item.age, item.name, item.namespace)):
+            self._add(peer)
+
+    def _add(self, peer: Peer) -> None:
+        """Scope: no selector in root is the mesh, elsewhere the namespace; a selector in root is ignored."""
+        if peer.selector:
+            if peer.namespace == self.root:
+                self.ignored.append(peer)
+            else:
+                self.workloads.setdefault(peer.namespace, []).append(peer)
+        elif peer.namespace == self.root:
+            if self.mesh is None:
+                self.mesh = peer
+            else:
+                self.shadowed[name_of(peer)] = self.mesh
+        else:
+            winner = self.namespaces.setdefault(peer.namespace, peer)
+            if winner is not peer:
+                self.shadowed[name_of(peer)] = winner
+
+    def namespace_mode(self, namespace: str) -> str:
+        """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""
+        return self._compose(namespace, None, self.mesh).mode
+
+    def workload_policy(self, namespace: str, labels: Labels) -> Optional[Peer]:
+        """The winning PeerAuthentication with a selector."""
+        for peer in self.workloads.get(namespace, ()):
+            if matches(peer.selector, labels):
+                return peer
+        return None
+
+    def decide(self, namespace: str, labels: Labels) -> Decision:
+        """The effective mode for labels in a namespace, as a sidecar enforces it."""
+        return self._remember(namespace, self.workload_policy(namespace, labels), ambient=False)
+
+    def decide_ambient(self, namespace: str, labels: Labels) -> Decision:
+        """The effective mode for labels in a namespace, as ztunnel enforces it; see _ambient."""
+        return self._remember(namespace, self.workload_policy(namespace, labels), ambient=True)
+
+    def _remember(self, namespace: str, own: Optional[Peer], ambient: bool) -> Decision:
+        key = (namespace, own and own.name, ambient)
+        found = self._decisions.get(key)
+        if found is None:
+            found = self._ambient(namespace, own) if ambient else self._compose(namespace, own, self.mesh)
+            self._decisions[key] = found
+        return found
+
+    def _compose(self, namespace: str, own: Optional[Peer], mesh: Optional[Peer]) -> Decision:
+        """Workload, else namespace, else mesh, else PERMISSIVE; UNSET passes on. Ports only from the workload's."""
+        if self._unread.covers("PeerAuthentication", namespace):
+            return UNREADABLE
+        chain = (own, self.namespaces.get(namespace), mesh)
+        decider = next((peer for peer in chain if peer is not None and peer.mode != UNSET), None)
+        mode, policy = (decider.mode, name_of(decider)) if decider else (PERMISSIVE, None)
+        if (decider is None or decider is mesh) and self._unread.covers("PeerAuthentication", self.root):
+            mode, policy = UNKNOWN, None
+        ports = {port: mode if value == UNSET else value for port, value in own.ports.items()} if own else {}
+        return Decision(mode, policy, ports, name_of(own) if own else None)
+
+    def _ambient(self, namespace: str, own: Optional[Peer]) -> Decision:
+        """ztunnel's view: deny rules on callers without identity, so DISABLE opens like PERMISSIVE.
+
+        pilot/pkg/serviceregistry/ambient/authorization.go. Its own corners: a mesh policy with an empty selector does
+        not count; under an inherited STRICT a port with DISABLE is opened only beside one with PERMISSIVE; and one
+        combination refers to a policy that is never generated.
+        """
+        mesh = self.mesh if self.mesh is not None and self.mesh.nil_selector else None
+        decision = self._compose(namespace, own, mesh)
+        if own is None or own.mode != UNSET or decision.mode != STRICT or not own.ports:
+            return decision
+        if PERMISSIVE not in own.ports.values():
+            return decision._replace(ports=dict.fromkeys(own.ports, STRICT))
+        home = self.namespaces.get(namespace)
+        if home is not None and home.mode == UNSET:
+            return Decision(UNKNOWN, decision.policy, {}, decision.port_policy)
+        return decision
+
+
+class Acceptance(NamedTuple):
+    """What one port of a workload does with a caller without a mesh certificate."""
+
+    mode: Optional[str]
+    captured: bool
+    plaintext: str  # accepted | refused | unknown
+
+
+def accepts(workload: Workload, decision: Decision, port: int) -> Acceptance:
+    """The listener's answer (pilot/pkg/networking/core/filterchain_options.go); a bypassing port answers itself."""
+    if workload.doubt:
+        return Acceptance(UNKNOWN, False, UNKNOWN)
+    if workload.mesh == "none":
+        return Acceptance(None, False, "accepted")
+    mode = decision.at(port)
+    if not workload.captures(port):
+        return Acceptance(mode, False, "accepted")
+    if mode == UNKNOWN:
+        return Acceptance(mode, True, UNKNOWN)
+    return Acceptance(mode, True, "refused" if mode == STRICT else "accepted")

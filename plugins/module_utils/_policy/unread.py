@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What could not be read, and which answers it touches (design: fail closed)."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from .records import Problem
+
+TOUCHES: Dict[str, str] = {
+    "ConfigMap": "modes and edges of every workload in the mesh: root namespace, auto-mTLS and defaults are unknown",
+    "Namespace": "predicted workloads, and namespaces that discovery selectors would hide",
+    "Pod": "workloads, clients and endpoints there",
+    "Deployment": "predicted workloads and endpoints there",
+    "Service": "edges to Services there",
+    "EndpointSlice": "edges to Services without a selector there",
+    "MutatingWebhookConfiguration": "predicted workloads enrolled by a revision or tag",
+    "PeerAuthentication": "modes, and edges to servers, that a policy there could decide",
+    "DestinationRule": "edges that a rule there could decide",
+    "Sidecar": "edges of the clients there; in the root namespace of all clients without a Sidecar of their own",
+    "ServiceEntry": "edges to ServiceEntries there",
+    "WorkloadEntry": "edges to endpoints outside the cluster there",
+    "EnvoyFilter": "modes of the servers and edges of the clients there; in the root namespace of all",
+    "Gateway": "ports of the gateways there",
+    "AuthorizationPolicy": "findings only",
+}
+
+
+class Gap(NamedTuple):
+    """One kind that was not read: in one namespace, or (None) everywhere but in `but`."""
+
+    kind: str
+    namespace: Optional[str]
+    but: FrozenSet[str]
+
+
+class Unread:
+    """All gaps of one evaluation: what the caller names, and manifests that could not be understood."""
+
+    def __init__(self, items: Iterable[Any], problems: Iterable[Problem]) -> None:
+        self._everywhere: Dict[str, List[FrozenSet[str]]] = {}
+        self._namespaces: Set[Tuple[str, str]] = set()
+        self.entries: List[Dict[str, Any]] = []
+        for item in items:
+            if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
+                self.entries.append(_entry("", None, "", "an item of `unread` names no kind", "cannot be told"))
+                continue
+            namespace = item.get("namespace")
+            but = frozenset(name for name in item.get("except") or () if isinstance(name, str))
+            self._add(item["kind"], namespace if isinstance(namespace, str) and namespace else None, but)
+            self.entries.append(
+                _entry(
+                    item["kind"],
+                    namespace,
+                    "",
+                    str(item.get("reason") or "not read"),
+                    TOUCHES.get(item["kind"], "nothing that the engine uses"),
+                )
+            )
+        for problem in problems:
+            # A manifest that cannot be understood could be anything: its kind counts as unread there.
+            self._add(problem.kind, problem.namespace, frozenset())
+            self.entries.append(
+                _entry(
+                    problem.kind,
+                    problem.namespace,
+                    problem.name,
+                    problem.reason,
+                    TOUCHES.get(problem.kind, "nothing that the engine uses"),
+                )
+            )
+
+    def _add(self, kind: str, namespace: Optional[str], but: FrozenSet[str]) -> None:
+        if namespace is None:
+            self._everywhere.setdefault(kind, []).append(but)
+        else:
+            self._namespaces.add((kind, namespace))
+
+    def covers(self, kind: str, namespace: str) -> bool:
+        """Whether objects of this kind in this namespace may exist without having been read."""
+        if not self._everywhere and not self._namespaces:
+            return False
+        return (kind, namespace) in self._namespaces or any(
+            namespace not in but for but in self._everywhere.get(kind, ())
+        )
+
+    def anywhere(self, kind: str) -> bool:
+        """Whether any object of this kind may be missing."""
+        return kind in self._everywhere or any(found == kind for found, dummy in self._namespaces)
+
+
+def _entry(kind: str, namespace: Optional[str], name: str, reason: str, touches: str) -> Dict[str, Any]:
+    return {"kind": kind, "namespace": namespace, "name": name, "reason": reason, "touches": touches}

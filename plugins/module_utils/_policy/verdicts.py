@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of semantics, section 4, as data: what is sent by what the server does with it → verdict.
+
+Columns, "the server": `none` has no capturing proxy (not injected, hostNetwork, or a port that bypasses Envoy); the
+three modes are a sidecar's; `ambient-…` are ztunnel's, where DISABLE acts as PERMISSIVE; `gateway-…` are a Gateway's
+servers. Cells with `|` differ by protocol: HTTP port | TCP or sniffed port.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+_COLUMNS = (
+    # sent         none         DISABLE       PERMISSIVE    STRICT
+    ("plaintext", ("plaintext", "plaintext", "plaintext", "broken")),
+    ("mtls", ("broken", "broken", "mtls", "mtls")),
+    ("simple", ("tls", "broken|tls", "broken|tls", "broken")),
+    ("mutual", ("tls", "broken|tls", "broken|tls", "broken")),
+)
+_AMBIENT = (
+    # sent         PERMISSIVE   STRICT
+    ("plaintext", ("plaintext", "broken")),
+    ("mtls", ("broken", "broken")),
+    ("simple", ("tls", "broken")),
+    ("mutual", ("tls", "broken")),
+    ("hbone", ("mtls", "mtls")),
+)
+_GATEWAY = (
+    # sent         plaintext server, TLS server, ISTIO_MUTUAL server, no server at the port
+    ("plaintext", ("plaintext", "tls", "broken", "broken")),
+    ("mtls", ("broken", "broken", "mtls", "broken")),
+    ("simple", ("broken", "tls", "broken", "broken")),
+    ("mutual", ("broken", "tls", "broken", "broken")),
+)
+
+
+def _table() -> Dict[Tuple[str, str], str]:
+    table = {}
+    for columns, rows in (
+        (("none", "DISABLE", "PERMISSIVE", "STRICT"), _COLUMNS),
+        (("ambient-PERMISSIVE", "ambient-STRICT"), _AMBIENT),
+        (("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"), _GATEWAY),
+    ):
+        for sent, cells in rows:
+            table.update({(sent, column): cells[place] for place, column in enumerate(columns)})
+    # Sidecars labelled for it take HBONE whatever the mode.
+    table.update({("hbone", column): "mtls" for column in ("DISABLE", "PERMISSIVE", "STRICT")})
+    table["hbone", "none"] = "broken"
+    # `none` as what is sent: no proxy takes part, so the bytes are the application's own.
+    table.update({("none", server): cell for (sent, server), cell in table.items() if sent == "plaintext"})
+    return table
+
+
+TABLE = _table()
+
+
+def verdict(sent: str, server: str, http: bool) -> str:
+    """The verdict of one edge; whatever the table does not know is unknown."""
+    cell = TABLE.get((sent, server), "unknown")
+    if "|" in cell:
+        return cell.split("|")[0 if http else 1]
+    return cell

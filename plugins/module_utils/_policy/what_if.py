@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proposed changes: the manifests after them, and which answers differ."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
+
+from .engine import State, set_name
+from .manifests import expand, key_of
+
+Key = Tuple[str, str, str, str]
+_OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
+
+
+def apply(resources: List[Any], proposed: List[Any]) -> List[Any]:
+    """The manifests after the proposals, in their order."""
+    found: Dict[Key, List[Any]] = {}
+    loose: List[Any] = []
+    for manifest in expand(resources):
+        if isinstance(manifest, dict):
+            found.setdefault(key_of(manifest), []).append(manifest)
+        else:
+            loose.append(manifest)
+    for number, item in enumerate(proposed):
+        operation, manifest = _step(number, item)
+        key = key_of(manifest)
+        if operation == "delete":
+            for dependent in _dependents(found, key):
+                del found[dependent]
+            found.pop(key, None)
+        else:
+            old = found.get(key)
+            if old and key[1] in _OWNERS and _template(old[-1]) != _template(manifest):
+                for dependent in _dependents(found, key):
+                    del found[dependent]
+            found[key] = [_aged(manifest, old[-1] if old else None)]
+    return loose + [manifest for manifests in found.values() for manifest in manifests]
+
+
+def _step(number: int, item: Any) -> Tuple[str, Dict[str, Any]]:
+    if not isinstance(item, dict) or item.get("op") not in ("apply", "delete"):
+        raise ValueError(f"proposed[{number}] must be a dictionary with op: apply or delete, and manifest")
+    manifest = item.get("manifest")
+    if not isinstance(manifest, dict) or not key_of(manifest)[1] or not key_of(manifest)[3]:
+        raise ValueError(f"proposed[{number}].manifest must be a manifest with kind and metadata.name")
+    return str(item["op"]), manifest
+
+
+def _template(manifest: Any) -> Any:
+    spec = manifest.get("spec")
+    return spec.get("template") if isinstance(spec, dict) else None
+
+
+def _aged(manifest: Dict[str, Any], old: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """A new object counts as the youngest, a replaced one keeps its age."""
+    metadata = dict(manifest["metadata"])
+    metadata.pop("creationTimestamp", None)
+    before = old.get("metadata") if old else None
+    if isinstance(before, dict) and before.get("creationTimestamp") is not None:
+        metadata["creationTimestamp"] = before["creationTimestamp"]
+    return dict(manifest, metadata=metadata)
+
+
+def _dependents(found: Dict[Key, List[Any]], key: Key) -> List[Key]:
+    """What goes with an object: all of a Namespace, the pods of a workload."""
+    dummy, kind, namespace, name = key
+    if kind == "Namespace":
+        return [other for other in found if other[2] == name]
+    if kind not in _OWNERS:
+        return []
+    gone = {(kind, name)}
+    dependents: List[Key] = []
+    # ReplicaSet and Job stand between a workload and its pods; a pod may also lead to its Deployment by its name alone.
+    for step in ("ReplicaSet", "Job", "Pod"):
+        for other, manifests in found.items():
+            if other[1] == step and other[2] == namespace and _owners(manifests[-1]) & gone:
+                dependents.append(other)
+                gone.add((step, other[3]))
+    return dependents
+
+
+def _owners(manifest: Dict[str, Any]) -> Set[Tuple[str, str]]:
+    metadata = manifest.get("metadata") or {}
+    found = set()
+    references = metadata.get("ownerReferences")
+    for reference in references if isinstance(references, list) else ():
+        if isinstance(reference, dict):
+            kind, name = str(reference.get("kind")), str(reference.get("name"))
+            found.add((kind, name))
+            labels = metadata.get("labels")
+            suffix = "-" + str(labels.get("pod-template-hash")) if isinstance(labels, dict) else ""
+            if kind == "ReplicaSet" and suffix and name.endswith(suffix):
+                found.add(("Deployment", name[: -len(suffix)]))
+    return found
+
+
+EdgeKey = Tuple[str, str, int, str, str]
+Answer = Tuple[str, str, str]
+Change = Tuple[Optional[Answer], Optional[Answer], FrozenSet[str]]
+
+
+def changes(before: State, after: State) -> Tuple[List[Dict[str, Any]], Dict[str, List[str]]]:
+    """Every port and every edge whose answer differs, and the sets of clients that the edges name."""
+    sets: Dict[str, List[str]] = {}
+    rows = _port_changes(before, after)
+    rows.extend(_edge_changes(before, after, sets))
+    return rows, {name: sets[name] for name in sorted(sets)}
+
+
+def _port_changes(before: State, after: State) -> List[Dict[str, Any]]:
+    def ports(state: State) -> Dict[Tuple[str, int], Dict[str, Any]]:
+        return {(place, port.number): port.public() for place, found in state.ports.items() for port in found}
+
+    old, new = ports(before), ports(after)
+    return [
+        {
+            "what": "port",
+            "workload": place,
+            "port": number,
+            "before": old.get((place, number)),
+            "after": new.get((place, number)),
+        }
+        for place, number in sorted({*old, *new})
+        if old.get((place, number)) != new.get((place, number))
+    ]
+
+
+class _Answers:
+    """The edges of a state by what identifies them, each with the answers and the clients that get them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._members: Dict[int, FrozenSet[str]] = {}
+        self.rows: Dict[EdgeKey, List[Tuple[Answer, int]]] = {}
+        for edge in state.edges:
+            key = (edge.service, edge.host, edge.port, edge.subset or "", edge.endpoint or "")
+            self.rows.setdefault(key, []).append(((edge.client_tls, edge.verdict, edge.reason), edge.clients))
+
+    def members(self, mask: int) -> FrozenSet[str]:
+        """Workload ids of a set of scopes."""
+        known = self._members.get(mask)
+        if known is None:
+            known = self._members[mask] = frozenset(self._state.members(mask))
+        return known
+
+
+def _public(answer: Optional[Answer]) -> Optional[Dict[str, str]]:
+    return None if answer is None else {"client_tls": answer[0], "verdict": answer[1], "reason": answer[2]}
+
+
+def _edge_changes(before: State, after: State, sets: Dict[str, List[str]]) -> List[Dict[str, Any]]:
+    old, new = _Answers(before), _Answers(after)
+    rows: List[Dict[str, Any]] = []
+    for key in sorted({*old.rows, *new.rows}):
+        for answer, later, clients in _differences(old, new, key):
+            ids = sorted(clients)
+            name = set_name(ids)
+            sets[name] = ids
+            rows.append(
+                {
+                    "what": "edge",
+                    "clients": name,
+                    "service": key[0],
+                    "host": key[1],
+                    "port": key[2],
+                    "subset": key[3] or None,
+                    "endpoint": key[4] or None,
+                    "before": _public(answer),
+                    "after": _public(later),
+                }
+            )
+    return rows
+
+
+def _differences(old: _Answers, new: _Answers, key: EdgeKey) -> List[Change]:
+    """Pairs of different answers with the clients that go from one to the other."""
+    earlier = [(answer, old.members(mask)) for answer, mask in old.rows.get(key, ())]
+    later = [(answer, new.members(mask)) for answer, mask in new.rows.get(key, ())]
+    before: FrozenSet[str] = frozenset().union(*(clients for dummy, clients in earlier))
+    after: FrozenSet[str] = frozenset().union(*(clients for dummy, clients in later))
+    found: List[Change] = [(answer, None, clients - after) for answer, clients in earlier]
+    found.extend((None, answer, clients - before) for answer, clients in later)
+    for answer, clients in earlier:
+        for other, others in later:
+            # A reason in other words is no other answer.
+            if answer[:2] != other[:2]:
+                found.append((answer, other, clients & others))
+    return sorted((item for item in found if item[2]), key=lambda item: (str(item[0]), str(item[1])))

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Section 5 of the semantics: ztunnel as server and as client, and sidecars that meet it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    answer,
+    headless,
+    judge,
+    peer,
+    pod,
+    port,
+    rule,
+    service,
+    tls,
+    workload,
+)
+
+A = {"app": "a"}
+MESH_STRICT = peer("istio-system/m", "STRICT")
+
+# title, policies, plaintext at the ports 8080 and 9090
+SERVER = [
+    ("nothing set", [], ("accepted", "accepted")),
+    ("STRICT", [peer("demo/n", "STRICT")], ("refused", "refused")),
+    ("DISABLE acts as PERMISSIVE", [peer("demo/n", "DISABLE")], ("accepted", "accepted")),
+    ("a STRICT port", [peer("demo/w", "PERMISSIVE", A, {8080: "STRICT"})], ("refused", "accepted")),
+    ("an open port of a STRICT workload", [peer("demo/w", "STRICT", A, {8080: "DISABLE"})], ("accepted", "refused")),
+    (
+        "under an inherited STRICT: PERMISSIVE opens",
+        [MESH_STRICT, peer("demo/w", None, A, {8080: "PERMISSIVE"})],
+        ("accepted", "refused"),
+    ),
+    ("quirk: DISABLE does not", [MESH_STRICT, peer("demo/w", None, A, {8080: "DISABLE"})], ("refused", "refused")),
+    ("quirk: an empty selector is no mesh policy", [peer("istio-system/m", "STRICT", {})], ("accepted", "accepted")),
+    (
+        "quirk: a reference to a policy that is never generated",
+        [MESH_STRICT, peer("demo/n", "UNSET"), peer("demo/w", None, A, {8080: "PERMISSIVE"})],
+        ("unknown", "unknown"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("title", "policies", "expected"), SERVER, ids=[row[0] for row in SERVER])
+def test_what_ztunnel_accepts(title, policies, expected):
+    ports = [{"containerPort": 8080}, {"containerPort": 9090}]
+    result = judge(pod("demo/a", "ambient", ports=ports), policies)
+    assert tuple(port(result, "demo/a", number)["plaintext"] for number in (8080, 9090)) == expected
+
+
+def test_bypass():
+    one = pod("demo/a", "ambient", annotations={"ambient.istio.io/bypass-inbound-capture": "true"})
+    found = port(judge(one, peer("demo/n", "STRICT")), "demo/a", 8080)
+    assert (found["captured"], found["plaintext"]) == (False, "accepted")
+
+
+SERVERS: dict[str, list[Any]] = {
+    "ambient": [pod("shop/a", "ambient")],
+    "ambient STRICT": [pod("shop/a", "ambient"), peer("shop/n", "STRICT")],
+    "sidecar": [pod("shop/a")],
+    "sidecar STRICT": [pod("shop/a"), peer("shop/n", "STRICT")],
+    "sidecar with a tunnel": [pod("shop/a", labels={"networking.istio.io/tunnel": "http"}), peer("shop/n", "STRICT")],
+    "none": [pod("shop/a", "none")],
+}
+HBONE, P, PB, M = "hbone -> mtls", "plaintext -> plaintext", "plaintext -> broken", "mtls -> mtls"
+CLIENTS = [
+    ("ztunnel", pod("cafe/c", "ambient"), [], [HBONE, HBONE, P, PB, HBONE, P]),
+    (
+        "ztunnel knows no rules",
+        pod("cafe/c", "ambient"),
+        [rule("shop/r", "a", tls("ISTIO_MUTUAL"))],
+        [HBONE, HBONE, P, PB, HBONE, P],
+    ),
+    ("a sidecar prefers legacy mTLS", pod("cafe/c"), [], [HBONE, HBONE, M, M, M, P]),
+    (
+        "a sidecar sends HBONE even with DISABLE",
+        pod("cafe/c"),
+        [rule("shop/r", "a", tls("DISABLE"))],
+        [HBONE, HBONE, P, PB, PB, P],
+    ),
+    (
+        "no proxy",
+        pod("cafe/c", "none"),
+        [],
+        ["none -> plaintext", "none -> broken"] * 2 + ["none -> broken", "none -> plaintext"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("title", "client", "rules", "answers"), CLIENTS, ids=[row[0] for row in CLIENTS])
+def test_clients(title, client, rules, answers):
+    found = [answer(judge(client, rules, server, service("shop/a")), "cafe/c", "shop/a") for server in SERVERS.values()]
+    assert dict(zip(SERVERS, found, strict=True)) == dict(zip(SERVERS, answers, strict=True))
+
+
+def test_a_sidecar_sends_plaintext_to_a_headless_ambient_service():
+    ports = [{"name": "tcp", "port": 8080}]
+    result = judge(pod("cafe/c"), pod("shop/a", "ambient"), headless("shop/a", ports=ports), peer("shop/n", "STRICT"))
+    assert answer(result, "cafe/c", "shop/a") == PB
+
+
+def test_no_hbone_without_the_feature():
+    """An istiod that is in the input and has no PILOT_ENABLE_AMBIENT sends none."""
+    istiod = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "istiod", "namespace": "istio-system"},
+        "spec": {"template": {"spec": {"containers": [{"name": "discovery", "env": []}]}}},
+    }
+    result = judge(istiod, pod("cafe/c"), pod("shop/a", "ambient"), service("shop/a"))
+    assert answer(result, "cafe/c", "shop/a") == P
+
+
+def test_strict_has_a_hole_on_the_node():
+    result = judge(pod("shop/a", "ambient"), peer("shop/n", "STRICT"))
+    assert workload(result, "shop/a")["mode"] == "STRICT"
+    assert [row["id"] for row in result["findings"]] == ["MTLS-027"]

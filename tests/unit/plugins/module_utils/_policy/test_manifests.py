@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading manifests: what is malformed is unknown, never a traceback and never secure."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy import KINDS
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    answer,
+    judge,
+    mesh_config,
+    peer,
+    pod,
+    rule,
+    service,
+    tls,
+    workload,
+)
+
+MESH = [mesh_config(), pod("cafe/c"), pod("shop/a"), service("shop/a")]
+
+
+def broken(manifest, path, value):
+    """A manifest with one field replaced."""
+    here = manifest
+    for key in path[:-1]:
+        here = here[key]
+    here[path[-1]] = value
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (("spec", "mtls", "mode"), "STRIKT", "spec.mtls.mode is STRIKT, which is no mode"),
+        (("spec", "mtls"), "STRICT", "spec.mtls is not a mapping"),
+        (("spec", "portLevelMtls"), {"http": {}}, "a port of portLevelMtls is not a number"),
+        (
+            ("spec", "selector"),
+            {"matchLabels": {"app": 1}},
+            "spec.selector.matchLabels has a key or value that is not a",
+        ),
+        (("spec",), [], "spec is not a mapping"),
+        (("metadata", "name"), None, "metadata.name is missing"),
+        (("metadata", "creationTimestamp"), 3, "metadata.creationTimestamp is not a time"),
+    ],
+)
+def test_a_malformed_policy_makes_its_namespace_unknown(path, value, reason):
+    result = judge(MESH, broken(peer("shop/n", "STRICT"), path, value))
+    (entry,) = result["unknown"]
+    assert (entry["kind"], entry["namespace"]) == ("PeerAuthentication", "shop")
+    assert entry["reason"].startswith(reason)
+    assert workload(result, "shop/a")["mode"] == "unknown"
+    assert workload(result, "cafe/c")["mode"] == "PERMISSIVE"
+
+
+def test_a_malformed_rule_makes_its_edges_unknown():
+    result = judge(MESH, broken(rule("shop/r", "a", tls("DISABLE")), ("spec", "trafficPolicy"), ["x"]))
+    assert answer(result, "cafe/c", "shop/a") == "unknown -> unknown"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        3,
+        "x",
+        [],
+        {},
+        {"kind": "Pod"},
+        {"kind": "Pod", "metadata": {}, "spec": {}},
+        {"kind": ["Pod"]},
+        {"kind": "Service", "metadata": 3},
+        {"kind": "List", "items": [None, {"kind": "Pod"}]},
+    ],
+)
+def test_nonsense_never_raises(value):
+    assert judge(MESH, [value])["workloads"] == judge(MESH)["workloads"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("metadata", "labels"), ["x"]),
+        (("metadata", "labels"), {"app": 1}),
+        (("spec", "containers"), 3),
+        (("spec", "containers"), [{"name": "a", "ports": [{}]}]),
+        (("spec",), None),
+        (("metadata", "annotations"), "x"),
+    ],
+)
+def test_a_malformed_pod_may_be_an_endpoint(path, value):
+    result = judge(MESH, broken(pod("shop/z"), path, value))
+    assert [row["verdict"] for row in result["edges"]] == ["unknown", "mtls"]
+    assert result["unknown"][0]["name"] == "z-5f5-1"
+
+
+def test_a_list_counts_as_its_items():
+    assert judge({"kind": "List", "items": MESH}) == judge(MESH)
+
+
+def test_an_object_given_twice_counts_once():
+    assert judge(MESH, MESH) == judge(MESH)
+
+
+def test_of_two_versions_of_an_object_the_newer_counts():
+    old, new = peer("shop/n", "STRICT"), peer("shop/n", "DISABLE")
+    old["metadata"]["resourceVersion"], new["metadata"]["resourceVersion"] = "9", "10"
+    assert (
+        workload(judge(MESH, old, new), "shop/a")["mode"]
+        == workload(judge(MESH, new, old), "shop/a")["mode"]
+        == "DISABLE"
+    )
+
+
+def test_times_as_yaml_reads_them():
+    first, second = peer("shop/a", "DISABLE", age=2), peer("shop/b", "STRICT", age=None)
+    second["metadata"]["creationTimestamp"] = datetime.datetime(2026, 1, 1, 0, 0, 1, tzinfo=datetime.UTC)
+    assert workload(judge(MESH, first, second), "shop/a")["mode"] == "STRICT"
+
+
+def test_other_groups_are_other_kinds():
+    """A PeerAuthentication of another API group is none of Istio's."""
+    other = broken(peer("shop/n", "STRICT"), ("apiVersion",), "example.com/v1")
+    assert workload(judge(MESH, other), "shop/a")["mode"] == "PERMISSIVE"
+
+
+def test_kinds_are_complete():
+    """What a reader fetches: each kind once, namespaced but for two."""
+    names = [kind.kind for kind in KINDS]
+    assert len(names) == len(set(names))
+    assert {kind.kind for kind in KINDS if not kind.namespaced} == {"Namespace", "MutatingWebhookConfiguration"}

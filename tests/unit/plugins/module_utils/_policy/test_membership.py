@@ -1,0 +1,258 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sections 6 and 7 of the semantics: who is in the mesh, what will be, and which ports bypass the proxy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    INJECTED,
+    answer,
+    deployment,
+    judge,
+    mesh_config,
+    namespace,
+    peer,
+    pod,
+    port,
+    service,
+    workload,
+)
+
+STRICT = peer("istio-system/p", "STRICT")
+STATUS = {"sidecar.istio.io/status": INJECTED}
+
+
+@pytest.mark.parametrize(
+    ("title", "one", "mesh"),
+    [
+        ("a container", pod("demo/a"), "sidecar"),
+        ("a native sidecar", pod("demo/a", "native"), "sidecar"),
+        (
+            "no proxy, whatever the labels say",
+            pod("demo/a", "none", labels={"sidecar.istio.io/inject": "true"}),
+            "none",
+        ),
+        ("an annotation alone is not enough", pod("demo/a", "none", annotations=STATUS), "none"),
+        ("nor is a container alone", pod("demo/a", annotations={"sidecar.istio.io/status": ""}), "none"),
+        ("a router is a gateway", pod("demo/a", "gateway"), "gateway"),
+        ("enrolled in ambient", pod("demo/a", "ambient"), "ambient"),
+        ("ambient pending", pod("demo/a", "none", annotations={"ambient.istio.io/redirection": "pending"}), "none"),
+        (
+            "a sidecar is never ambient",
+            pod("demo/a", annotations={"ambient.istio.io/redirection": "enabled"}),
+            "sidecar",
+        ),
+    ],
+)
+def test_truth_is_the_running_pod(title, one, mesh):
+    found = workload(judge(namespace("demo", istio_injection="enabled"), one, STRICT), "demo/a")
+    assert found["mesh"] == mesh
+    assert found["mode"] == ("STRICT" if mesh in ("sidecar", "ambient") else None)
+    assert found["predicted"] is False
+
+
+def hook(revision: str, tag: str | None = None) -> dict[str, Any]:
+    """An injection webhook of a revision, or of a tag of it."""
+    labels = {"istio.io/rev": revision, **({"istio.io/tag": tag} if tag else {})}
+    metadata = {"name": f"istio-{tag or revision}", "labels": labels}
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": metadata,
+    }
+
+
+L, N = "sidecar.istio.io/inject", "istio.io/rev"
+# title, namespace labels, pod labels, annotations, what becomes of the pods, in which revision
+PREDICTIONS = [
+    ("no labels", {}, {}, {}, "none", None),
+    ("istio-injection", {"istio_injection": "enabled"}, {}, {}, "sidecar", "default"),
+    ("disabled", {"istio_injection": "disabled"}, {}, {}, "none", None),
+    ("istio-injection beats istio.io/rev", {"istio_injection": "disabled", "rev": "canary"}, {}, {}, "none", None),
+    ("any value stops the object webhook", {"istio_injection": "disabled"}, {L: "true"}, {}, "none", None),
+    ("a revision", {"rev": "canary"}, {}, {}, "sidecar", "canary"),
+    ("a tag", {"rev": "prod"}, {}, {}, "sidecar", "canary"),
+    ("a revision that nobody serves", {"rev": "gone"}, {}, {}, "none", None),
+    ("the pod opts out", {"istio_injection": "enabled"}, {L: "false"}, {}, "none", None),
+    ("the pod opts in", {}, {L: "true"}, {}, "sidecar", "default"),
+    ("the pod names a revision", {}, {N: "canary"}, {}, "sidecar", "canary"),
+    ("the annotation does nothing in an unlabelled namespace", {}, {}, {L: "true"}, "none", None),
+    ("the annotation false works", {"istio_injection": "enabled"}, {}, {L: "false"}, "none", None),
+    ("the label beats the annotation", {"istio_injection": "enabled"}, {L: "true"}, {L: "false"}, "sidecar", "default"),
+    (
+        "a gateway by template",
+        {"istio_injection": "enabled"},
+        {},
+        {"inject.istio.io/templates": "gateway"},
+        "gateway",
+        "default",
+    ),
+    ("ambient", {"dataplane_mode": "ambient"}, {}, {}, "ambient", "default"),
+    ("ambient by the pod", {}, {"istio.io/dataplane-mode": "ambient"}, {}, "ambient", "default"),
+    ("ambient, opted out", {"dataplane_mode": "ambient"}, {"istio.io/dataplane-mode": "none"}, {}, "none", None),
+    (
+        "a sidecar before ambient",
+        {"istio_injection": "enabled", "dataplane_mode": "ambient"},
+        {},
+        {},
+        "sidecar",
+        "default",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("title", "labels", "own", "notes", "mesh", "revision"), PREDICTIONS, ids=[row[0] for row in PREDICTIONS]
+)
+def test_prediction(title, labels, own, notes, mesh, revision):
+    meshes = [mesh_config(), mesh_config("canary"), hook("default"), hook("canary"), hook("canary", "prod")]
+    found = workload(judge(meshes, namespace("demo", **labels), deployment("demo/a", own, notes), STRICT), "demo/a")
+    assert (found["mesh"], found["revision"], found["predicted"]) == (mesh, revision, True)
+    assert found["pods"] == []
+
+
+@pytest.mark.parametrize(("home", "spec"), [("demo", {"hostNetwork": True}), ("kube-system", {})])
+def test_never_injected(home, spec):
+    result = judge(namespace(home, istio_injection="enabled"), deployment(f"{home}/a", **spec))
+    assert workload(result, f"{home}/a")["mesh"] == "none"
+
+
+def test_a_predicted_workload_is_a_full_member():
+    result = judge(
+        namespace("demo", istio_injection="enabled"),
+        deployment("demo/a"),
+        service("demo/a"),
+        STRICT,
+        deployment("demo/b"),
+    )
+    assert workload(result, "demo/a")["mode"] == "STRICT"
+    assert answer(result, "demo/b", "demo/a") == "mtls -> mtls"
+
+
+def test_a_deployment_with_pods_is_what_its_pods_are():
+    result = judge(namespace("demo", istio_injection="enabled"), deployment("demo/a"), pod("demo/a", "none"))
+    assert [(row["mesh"], row["predicted"]) for row in result["workloads"]] == [("none", False)]
+
+
+def owned(kind: str, name: str, **extra: Any) -> dict[str, Any]:
+    """A pod demo/x with one owner."""
+    one = pod("demo/x")
+    one["metadata"]["ownerReferences"] = [{"kind": kind, "name": name, "controller": True}]
+    one["metadata"]["labels"].update(extra)
+    return one
+
+
+def parent(kind: str, name: str, owner: tuple[str, str] | None) -> dict[str, Any]:
+    """A ReplicaSet, Job or CronJob."""
+    group = "apps" if kind == "ReplicaSet" else "batch"
+    references = [{"kind": owner[0], "name": owner[1]}] if owner else []
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "demo", "ownerReferences": references},
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "others", "place"),
+    [
+        (owned("StatefulSet", "db"), [], "demo/StatefulSet/db"),
+        (owned("ReplicaSet", "web-5f5"), [], "demo/Deployment/web"),
+        (owned("ReplicaSet", "web-other"), [], "demo/ReplicaSet/web-other"),
+        (owned("ReplicaSet", "r-1"), [parent("ReplicaSet", "r-1", ("Rollout", "r"))], "demo/Rollout/r"),
+        (owned("Job", "j"), [], "demo/Job/j"),
+        (owned("Job", "j"), [parent("Job", "j", ("CronJob", "c"))], "demo/Job/j"),
+        (owned("Job", "j"), [parent("Job", "j", ("CronJob", "c")), parent("CronJob", "c", None)], "demo/CronJob/c"),
+        (owned("Node", "n1"), [], "demo/Pod/x-5f5-1"),
+    ],
+)
+def test_the_top_owner(one, others, place):
+    assert [row["id"] for row in judge(one, others)["workloads"]] == [place]
+
+
+def test_pods_that_differ_make_two_entries():
+    """In a roll-out the old pods may lack the proxy; labels count only where something selects by them."""
+    old, new = pod("demo/a", "none", number=1), pod("demo/a", number=2)
+    result = judge(old, new, pod("demo/a", number=3, labels={"any": "thing"}), service("demo/a"))
+    assert [(row["id"], row["mesh"], row["pods"]) for row in result["workloads"]] == [
+        ("demo/Deployment/a", "none", ["a-5f5-1"]),
+        ("demo/Deployment/a~2", "sidecar", ["a-5f5-2", "a-5f5-3"]),
+    ]
+
+
+def note(**values: str) -> dict[str, str]:
+    """Annotations of traffic.sidecar.istio.io."""
+    return {f"traffic.sidecar.istio.io/{name}": value for name, value in values.items()}
+
+
+PORTS = [
+    ("all by default", {}, True),
+    ("excluded", note(excludeInboundPorts="8080"), False),
+    ("excluded among others", note(excludeInboundPorts="15020, 8080"), False),
+    ("another one excluded", note(excludeInboundPorts="8081"), True),
+    ("include all", note(includeInboundPorts="*", excludeInboundPorts="8080"), False),
+    ("included", note(includeInboundPorts="8080"), True),
+    ("exclusion counts only when all are included", note(includeInboundPorts="8080", excludeInboundPorts="8080"), True),
+    ("not included", note(includeInboundPorts="8081"), False),
+    ("nothing included", note(includeInboundPorts=""), False),
+    ("interceptionMode NONE", {"sidecar.istio.io/interceptionMode": "NONE"}, False),
+    ("TPROXY", {"sidecar.istio.io/interceptionMode": "TPROXY"}, True),
+]
+
+
+@pytest.mark.parametrize(("title", "annotations", "captured"), PORTS, ids=[row[0] for row in PORTS])
+def test_capture(title, annotations, captured):
+    found = port(judge(pod("demo/a", annotations=annotations), STRICT), "demo/a", 8080)
+    assert found == {
+        "port": 8080,
+        "mode": "STRICT",
+        "captured": captured,
+        "plaintext": "refused" if captured else "accepted",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "captured"),
+    [
+        (["-b", "*", "-d", "15090"], True),
+        (["-b", "*", "-d", "8080"], False),
+        (["-b", "", "-d", ""], False),
+        (["-m", "NONE"], False),
+    ],
+)
+@pytest.mark.parametrize("name", ["istio-init", "istio-validation"])
+def test_what_the_init_container_really_did(name, arguments, captured):
+    one = pod("demo/a")
+    one["spec"]["initContainers"] = [{"name": name, "args": ["istio-iptables", *arguments]}]
+    assert port(judge(one, STRICT), "demo/a", 8080)["captured"] is captured
+
+
+def test_host_network_is_never_in_the_mesh():
+    result = judge(pod("demo/a", "none", hostNetwork=True), STRICT)
+    assert workload(result, "demo/a")["mesh"] == "none"
+    assert port(result, "demo/a", 8080)["plaintext"] == "accepted"
+
+
+def test_the_proxys_own_ports_are_never_captured():
+    """15020 serves merged application metrics and rewritten probes in plaintext, also under STRICT."""
+    ports = [{"containerPort": 15020}, {"containerPort": 8080}]
+    result = judge(pod("demo/a", ports=ports), STRICT)
+    assert [port(result, "demo/a", number)["plaintext"] for number in (15020, 8080)] == ["accepted", "refused"]
+
+
+def test_a_waypoint_is_a_gateway():
+    one = pod("demo/a", "gateway")
+    one["spec"]["containers"][0]["args"] = ["proxy", "waypoint"]
+    assert workload(judge(one), "demo/a")["mesh"] == "gateway"
+
+
+def test_proxyless_grpc_cannot_be_judged():
+    """Only an agent is injected: nothing captures, the application does what a proxy would."""
+    result = judge(pod("demo/a", annotations={"inject.istio.io/templates": "grpc-agent"}), service("demo/a"), STRICT)
+    assert workload(result, "demo/a")["mode"] == "unknown"
+    assert port(result, "demo/a", 8080)["plaintext"] == "unknown"
+    assert answer(result, "demo/a", "demo/a") == "unknown -> unknown"

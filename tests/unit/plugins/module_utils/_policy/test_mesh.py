@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Section 1 of the semantics: mesh configuration of each revision."""
+
+from __future__ import annotations
+
+import builtins
+
+import pytest
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    judge,
+    mesh_config,
+    pod,
+    workload,
+)
+
+DEFAULTS = {"name": "default", "root_namespace": "istio-system", "auto_mtls": True, "trust_domain": "cluster.local"}
+YAML = "enableAutoMtls: false\ntrustDomain: example.org\nrootNamespace: config\n"
+READ = {"name": "default", "root_namespace": "config", "auto_mtls": False, "trust_domain": "example.org"}
+
+
+def with_mesh(value):
+    """A mesh ConfigMap with this `data.mesh`."""
+    return {**mesh_config(), "data": {"mesh": value}}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", DEFAULTS),
+        ("{}", DEFAULTS),
+        (YAML, READ),
+        ('{"trustDomain": "x"}', {**DEFAULTS, "trust_domain": "x"}),
+        ({"rootNamespace": "config", "enableAutoMtls": False, "trustDomain": "example.org"}, READ),
+        ("enableAutoMtls: true", DEFAULTS),
+        ("enableAutoMtls:", DEFAULTS),
+    ],
+)
+def test_yaml_json_or_parsed(value, expected):
+    assert judge(with_mesh(value))["mesh"]["revisions"] == [expected]
+
+
+def test_no_config_map_means_defaults():
+    assert judge()["mesh"]["revisions"] == [DEFAULTS]
+
+
+@pytest.mark.parametrize("value", ["{", "- a\n- b", "a: [", 3, "defaultConfig: x"])
+def test_a_config_that_cannot_be_read_makes_its_revision_unknown(value):
+    result = judge(with_mesh(value), pod("demo/a"))
+    assert workload(result, "demo/a")["mode"] == "unknown"
+    assert result["unknown"][0]["kind"] == "ConfigMap"
+
+
+def test_yaml_without_pyyaml_is_unknown(monkeypatch):
+    real = builtins.__import__
+
+    def without_yaml(name, *rest, **more):
+        if name == "yaml":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without_yaml)
+    result = judge(with_mesh(YAML), pod("demo/a"))
+    assert workload(result, "demo/a")["mode"] == "unknown"
+    assert "PyYAML" in result["unknown"][0]["reason"]
+
+
+def test_other_config_maps_are_not_mesh_configuration():
+    others = [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "istio-system"},
+            "data": {key: "rootNamespace: x"},
+        }
+        for name, key in (
+            ("istio-ca-root-cert", "root-cert.pem"),
+            ("other", "mesh"),
+            ("istio-sidecar-injector", "config"),
+        )
+    ]
+    assert judge(others)["mesh"]["revisions"] == [DEFAULTS]
+
+
+def test_a_revision_without_its_config_map_gets_defaults_and_a_note():
+    result = judge(mesh_config(), pod("demo/a", revision="canary"))
+    assert [row["name"] for row in result["mesh"]["revisions"]] == ["canary", "default"]
+    assert result["unknown"][0]["name"] == "istio-canary"
+
+
+def test_of_two_the_one_beside_istiod_counts():
+    istiod = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "istiod", "namespace": "mesh"},
+        "spec": {"template": {"spec": {"containers": [{"name": "discovery"}]}}},
+    }
+    result = judge(istiod, mesh_config(home="istio-system"), mesh_config(home="mesh", rootNamespace="mesh"))
+    assert result["mesh"]["revisions"][0]["root_namespace"] == "mesh"
+    assert any("several mesh ConfigMaps" in row["reason"] for row in result["unknown"])

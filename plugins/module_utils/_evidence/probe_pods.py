@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probe's pods: their manifests, and what their status says when they do not come up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+ROLE = "meshproof.mtls/role"
+RUN = "meshproof.mtls/run"
+OURS = {MANAGED_BY: "meshproof.mtls", ROLE: "probe"}
+
+OUTSIDE = "outside"
+REQUEST = "request"
+HANDSHAKE = "handshake"
+
+_CERTIFICATES = "/var/run/meshproof/certificates"
+_VOLUME = "meshproof-certificates"
+_ANY_UID = 65532
+# Istio lets the proxy's own user past the proxy, which is how a pod can show a server its mesh certificate by itself.
+_PROXY_UID = 1337
+# Linux takes no longer single argument than 128 KiB.
+_LONGEST_ARGUMENT = 100_000
+_HOPELESS = {"ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}
+_NEVER_STARTED = {"StartError", "ContainerCannotRun"}
+_FAILED_START = {"RunContainerError", "CreateContainerError", "CrashLoopBackOff"}
+
+
+class Run:
+    """What all pods of one run share."""
+
+    def __init__(
+        self, identifier: str, namespace: str, image: str, pull_secrets: Sequence[str] = (), timeout: int = 180
+    ) -> None:
+        self.identifier = identifier
+        self.namespace = namespace
+        self.image = image
+        self.pull_secrets = list(pull_secrets)
+        self.timeout = timeout
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Seconds: for one step of one ask, for a pod's own proxy, for all asks."""
+        return {"seconds": 5, "patience": min(60, self.timeout // 3), "deadline": self.timeout // 2}
+
+    @property
+    def longest_life(self) -> int:
+        """After so many seconds Kubernetes itself stops a pod whose probe has died."""
+        return self.timeout + 60
+
+    def pod_name(self, part: str) -> str:
+        """The name of one of the pods."""
+        return f"meshproof-probe-{self.identifier}-{part}"
+
+
+def outside_pod(run: Run, script: str, asks: list[dict[str, Any]], roots: str) -> dict[str, Any]:
+    """A pod that no sidecar and no ambient redirection takes into the mesh."""
+    plan = {"mode": "outside", "asks": asks, "roots": roots, **run.limits}
+    labels = {"sidecar.istio.io/inject": "false", "istio.io/dataplane-mode": "none"}
+    return _pod(run, OUTSIDE, labels, {}, [_container(run, OUTSIDE, script, plan, _ANY_UID)], [])
+
+
+def inside_pod(
+    run: Run, script: str, requests: list[dict[str, Any]], handshakes: list[dict[str, Any]], revision: str
+) -> dict[str, Any]:
+    """A pod with a sidecar: one container asks through it, one beside it with the certificate that it was issued."""
+    labels = {"sidecar.istio.io/inject": "true", "istio.io/dataplane-mode": "none"}
+    if revision:
+        labels["istio.io/rev"] = revision
+    proxy = {"holdApplicationUntilProxyStarts": True, "proxyMetadata": {"OUTPUT_CERTS": _CERTIFICATES}}
+    annotations = {
+        "proxy.istio.io/config": json.dumps(proxy),
+        "sidecar.istio.io/userVolumeMount": json.dumps({_VOLUME: {"mountPath": _CERTIFICATES}}),
+    }
+    request_plan = {"mode": "request", "asks": requests, **run.limits}
+    handshake_plan = {"mode": "handshake", "asks": handshakes, "certificates": _CERTIFICATES, **run.limits}
+    handshake = _container(run, HANDSHAKE, script, handshake_plan, _PROXY_UID)
+    handshake["volumeMounts"] = [{"name": _VOLUME, "mountPath": _CERTIFICATES, "readOnly": True}]
+    containers = [_container(run, REQUEST, script, request_plan, _ANY_UID), handshake]
+    volume = {"name": _VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    return _pod(run, "inside", labels, annotations, containers, [volume])
+
+
+def _pod(
+    run: Run,
+    part: str,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    containers: list[dict[str, Any]],
+    volumes: list[dict[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": run.pod_name(part),
+            "namespace": run.namespace,
+            "labels": {**OURS, RUN: run.identifier, **labels},
+            "annotations": annotations,
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": run.longest_life,
+            "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "imagePullSecrets": [{"name": name} for name in run.pull_secrets],
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "containers": containers,
+            "volumes": volumes,
+        },
+    }
+
+
+def _container(run: Run, name: str, script: str, plan: dict[str, Any], uid: int) -> dict[str, Any]:
+    text = json.dumps(plan, separators=(",", ":"))
+    return {
+        "name": name,
+        "image": run.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-I", "-c", script],
+        "args": [text[start : start + _LONGEST_ARGUMENT] for start in range(0, len(text), _LONGEST_ARGUMENT)],
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "32Mi"},
+            "limits": {"cpu": "500m", "memory": "128Mi"},
+        },
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": uid,
+            "runAsGroup": uid,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def has_sidecar(pod: Mapping[str, Any]) -> bool:
+    """Whether the injector gave the pod a proxy, as a container or as a native sidecar."""
+    spec = pod.get("spec") or {}
+    containers = (spec.get("containers") or []) + (spec.get("initContainers") or [])
+    return any(container.get("name") == "istio-proxy" for container in containers)
+
+
+def is_finished(pod: Mapping[str, Any], containers: Sequence[str]) -> bool:
+    """Whether our own containers have ended; a sidecar beside them may run on."""
+    states = {item.get("name"): item.get("state") or {} for item in _statuses(pod)}
+    return all("terminated" in states.get(name, {}) for name in containers)
+
+
+def problem_of(pod: Mapping[str, Any]) -> str | None:
+    """Why this pod will never answer, None while it still may."""
+    status = pod.get("status") or {}
+    if (pod.get("metadata") or {}).get("deletionTimestamp"):
+        return "it is being deleted by somebody else"
+    for item in _statuses(pod):
+        terminated = (item.get("state") or {}).get("terminated") or {}
+        if terminated.get("reason") in _NEVER_STARTED:
+            return f"container {item.get('name')}, image {item.get('image')}: {terminated.get('message')}"
+        waiting = (item.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in _HOPELESS:
+            return (
+                f"container {item.get('name')}, image {item.get('image')}: {waiting['reason']}: "
+                f"{waiting.get('message') or 'no message'}"
+            )
+        if waiting.get("reason") in _FAILED_START:
+            return f"container {item.get('name')}: {waiting['reason']}: {waiting.get('message') or 'no message'}"
+    if status.get("phase") == "Failed" and status.get("reason"):
+        return f"{status['reason']}: {status.get('message') or 'no message'}"
+    return None
+
+
+def hindrance_of(pod: Mapping[str, Any]) -> str:
+    """What a pod was still waiting for when the time was up."""
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return f"{condition.get('reason')}: {condition.get('message') or 'no message'}"
+    for item in _statuses(pod):
+        for state, detail in (item.get("state") or {}).items():
+            if state == "waiting":
+                return f"container {item.get('name')}: {detail.get('reason')}: {detail.get('message') or 'no message'}"
+            if state == "terminated" and detail.get("exitCode"):
+                return f"container {item.get('name')} ended with exit code {detail['exitCode']}"
+    return f"it is still {(pod.get('status') or {}).get('phase') or 'unknown'}"
+
+
+def _statuses(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]

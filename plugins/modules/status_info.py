@@ -1,0 +1,456 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: status_info
+short_description: Say what the policies of an Istio mesh mean for mutual TLS
+version_added: 0.1.0
+author:
+  - the meshproof.mtls authors (@meshproof)
+description:
+  - Reads the objects that decide about mutual TLS and evaluates them as Istio does, for each workload and port, and for
+    each kind of client and server.
+  - With O(proposed) it answers for the mesh as it would be after these changes, and lists what would differ.
+  - It needs get and list rights only, as the ClusterRole C(meshproof-reader) has them that this collection ships, and
+    writes nothing. What it could not read makes the answers that depend on it unknown, never secure.
+  - It says what is declared. What the wire answers is for M(meshproof.mtls.probe) to say.
+extends_documentation_fragment:
+  - meshproof.mtls._cluster
+  - meshproof.mtls._attributes
+  - meshproof.mtls._attributes.info
+  - meshproof.mtls._attributes.action_group
+options:
+  namespaces:
+    description:
+      - Return only the workloads of these namespaces and the edges towards them. The whole mesh is read nevertheless,
+        because policies and clients elsewhere count.
+    type: list
+    elements: str
+    default: []
+  read_namespaces:
+    description:
+      - For an account that has rights in single namespaces only, read just these, together with the mesh's root
+        namespace.
+      - Whatever objects in other namespaces could change is then unknown.
+    type: list
+    elements: str
+    default: []
+  proposed:
+    description: Changes to evaluate as if they had been made.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      op:
+        description: Whether to add or replace the object, or to delete it.
+        type: str
+        choices: [apply, delete]
+        default: apply
+      manifest:
+        description: The object; to delete it, its kind, namespace and name are enough.
+        type: dict
+        required: true
+  detail:
+    description:
+      - V(full) returns everything, V(summary) only RV(mesh), RV(findings), RV(unknown), RV(summary), RV(changes) and
+        RV(cluster), which stays short in a mesh of any size.
+      - V(connection) reads nothing of the mesh. It only says which cluster answers, or why none does; the roles begin
+        with it.
+    type: str
+    choices: [connection, summary, full]
+    default: summary
+seealso:
+  - module: meshproof.mtls.probe
+"""
+
+EXAMPLES = r"""
+- name: Read the mesh
+  meshproof.mtls.status_info:
+  register: mesh
+
+- name: Show how many workloads and edges are how secure
+  ansible.builtin.debug:
+    var: mesh.summary
+
+- name: Read everything about the namespace demo
+  meshproof.mtls.status_info:
+    namespaces:
+      - demo
+    detail: full
+  register: demo
+
+- name: Refuse to go on while a port of demo accepts plaintext
+  ansible.builtin.assert:
+    that: demo.workloads | map(attribute='ports') | flatten | selectattr('plaintext', 'ne', 'refused') | length == 0
+
+- name: See what STRICT would break before it is set
+  meshproof.mtls.status_info:
+    proposed:
+      - op: apply
+        manifest:
+          apiVersion: security.istio.io/v1
+          kind: PeerAuthentication
+          metadata:
+            name: default
+            namespace: demo
+          spec:
+            mtls:
+              mode: STRICT
+  register: after
+
+- name: Show the edges and ports whose answer would change
+  ansible.builtin.debug:
+    var: after.changes
+
+- name: Read with a token that has rights in two namespaces only
+  meshproof.mtls.status_info:
+    host: https://198.18.0.1:6443
+    api_key: "{{ token }}"
+    ca_cert: /etc/ssl/cluster-ca.pem
+    read_namespaces:
+      - demo
+      - istio-system
+"""
+
+RETURN = r"""
+cluster:
+  description: Which cluster answered.
+  returned: success
+  type: dict
+  contains:
+    server:
+      description: The API server's URL.
+      type: str
+      returned: always
+      sample: https://198.18.0.1:6443
+    kubernetes_version:
+      description: The API server's version.
+      type: str
+      returned: always
+      sample: v1.35.4
+    istio_versions:
+      description: The versions of the control planes that were found.
+      type: list
+      elements: str
+      returned: unless O(detail=connection)
+      sample: ["1.31.1"]
+mesh:
+  description: The mesh configuration.
+  returned: unless O(detail=connection)
+  type: dict
+  contains:
+    revisions:
+      description: One item for each control plane revision.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - name: default
+          root_namespace: istio-system
+          auto_mtls: true
+          trust_domain: cluster.local
+workloads:
+  description: Every workload with what its ports accept.
+  returned: when O(detail=full)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: A name for this item that is unique in the answer.
+      type: str
+      returned: always
+      sample: demo/Deployment/service-a
+    namespace:
+      description: Its namespace.
+      type: str
+      returned: always
+      sample: demo
+    kind:
+      description: The kind of its top owner.
+      type: str
+      returned: always
+      sample: Deployment
+    name:
+      description: The name of its top owner.
+      type: str
+      returned: always
+      sample: service-a
+    pods:
+      description: Its pods.
+      type: list
+      elements: str
+      returned: always
+      sample: [service-a-6f7c9d8b5-x2k4p]
+    predicted:
+      description: V(true) for a Deployment without pods, judged by its template.
+      type: bool
+      returned: always
+      sample: false
+    revision:
+      description: The control plane revision that it belongs to.
+      type: str
+      returned: always
+      sample: default
+    mesh:
+      description: V(sidecar), V(ambient), V(gateway) or V(none).
+      type: str
+      returned: always
+      sample: sidecar
+    mode:
+      description: V(STRICT), V(PERMISSIVE), V(DISABLE), V(unknown), or null where no proxy enforces one.
+      type: str
+      returned: always
+      sample: STRICT
+    policy:
+      description: The PeerAuthentication that decides, as C(namespace/name).
+      type: str
+      returned: always
+      sample: demo/default
+    ports:
+      description: Its TCP ports.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        port:
+          description: The container's port.
+          type: int
+          returned: always
+          sample: 8080
+        mode:
+          description: The mode on this port.
+          type: str
+          returned: always
+          sample: STRICT
+        captured:
+          description: V(false) where traffic to the port bypasses the proxy.
+          type: bool
+          returned: always
+          sample: true
+        plaintext:
+          description: Whether plaintext is V(accepted) or V(refused) from any caller, or V(unknown).
+          type: str
+          returned: always
+          sample: refused
+client_sets:
+  description: Clients that share every answer, by the name that RV(edges) uses.
+  returned: when O(detail=full)
+  type: dict
+  sample: {"c1": ["demo/Deployment/service-b"]}
+edges:
+  description: Who reaches whom, and how. One item for each set of clients, destination, port, subset and endpoint.
+  returned: when O(detail=full)
+  type: list
+  elements: dict
+  contains:
+    clients:
+      description: The name of a set in RV(client_sets).
+      type: str
+      returned: always
+      sample: c1
+    service:
+      description: The Service or ServiceEntry, as C(namespace/name).
+      type: str
+      returned: always
+      sample: demo/service-a
+    host:
+      description: The name that clients dial.
+      type: str
+      returned: always
+      sample: service-a.demo.svc.cluster.local
+    port:
+      description: The Service's port.
+      type: int
+      returned: always
+      sample: 80
+    subset:
+      description: The DestinationRule's subset.
+      type: str
+      returned: when there is one
+      sample: v1
+    endpoint:
+      description:
+        - The workload's id; C(addr/) and an address for what is no pod; null where there is nothing behind the port.
+      type: str
+      returned: always
+      sample: demo/Deployment/service-a
+    client_tls:
+      description:
+        - V(mtls), V(plaintext), V(simple), V(mutual), V(hbone), or V(none) where no proxy takes part.
+      type: str
+      returned: always
+      sample: mtls
+    verdict:
+      description: V(mtls), V(tls), V(plaintext), V(broken) or V(unknown).
+      type: str
+      returned: always
+      sample: mtls
+    reason:
+      description: Why, in a sentence that names the objects that decide.
+      type: str
+      returned: always
+      sample: auto-mTLS, and PeerAuthentication demo/default is STRICT
+findings:
+  description: What deserves attention. The ids are stable.
+  returned: unless O(detail=connection)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: What kind of finding this is.
+      type: str
+      returned: always
+      sample: injection-annotation
+    severity:
+      description: How bad it is.
+      type: str
+      returned: always
+      sample: warning
+    object:
+      description: Where it was found.
+      type: str
+      returned: always
+      sample: Pod demo/legacy
+    message:
+      description: What was found.
+      type: str
+      returned: always
+      sample: The annotation sidecar.istio.io/inject has no effect in a namespace without an injection label.
+    fix:
+      description: What to do.
+      type: str
+      returned: always
+      sample: Use the label sidecar.istio.io/inject.
+unknown:
+  description: What could not be read or judged, and which answers that touches.
+  returned: unless O(detail=connection)
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind that is missing.
+      type: str
+      returned: always
+      sample: PeerAuthentication
+    namespace:
+      description: In which namespace, null for all.
+      type: str
+      returned: always
+      sample: demo
+    reason:
+      description: Why.
+      type: str
+      returned: always
+      sample: 'peerauthentications.security.istio.io is forbidden: User "auditor" cannot list …'
+    touches:
+      description: Which answers depend on it.
+      type: str
+      returned: always
+      sample: modes, and edges to servers, that a policy there could decide
+changes:
+  description: Every edge and port whose answer differs.
+  returned: when O(proposed) is given
+  type: list
+  elements: dict
+  contains:
+    what:
+      description: V(edge) or V(port); beside it is what identifies it.
+      type: str
+      returned: always
+      sample: port
+    before:
+      description: Its answer without the changes, null where it does not exist.
+      type: dict
+      returned: always
+      sample: {mode: PERMISSIVE, plaintext: accepted}
+    after:
+      description: Its answer with them, null where it does not exist.
+      type: dict
+      returned: always
+      sample: {mode: STRICT, plaintext: refused}
+change_client_sets:
+  description: The sets of clients that RV(changes) names.
+  returned: when O(proposed) is given
+  type: dict
+  sample: {}
+summary:
+  description: Counts of workloads by mode and by mesh, of edges by verdict, of findings by severity.
+  returned: unless O(detail=connection)
+  type: dict
+  sample:
+    workloads: {total: 3, by_mode: {STRICT: 2, none: 1}, by_mesh: {none: 1, sidecar: 2}}
+    edges: {total: 4, by_verdict: {mtls: 4}}
+    findings: {total: 0, by_severity: {}}
+    unknown: 0
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
+
+IN_SUMMARY = ("mesh", "findings", "unknown", "summary", "changes", "change_client_sets")
+USUAL_ROOT = "istio-system"
+
+
+def main() -> None:
+    """Read, evaluate, return."""
+    module = AnsibleModule(
+        argument_spec={
+            **api.ARGUMENT_SPEC,
+            "namespaces": {"type": "list", "elements": "str", "default": []},
+            "read_namespaces": {"type": "list", "elements": "str", "default": []},
+            "proposed": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "op": {"type": "str", "choices": ["apply", "delete"], "default": "apply"},
+                    "manifest": {"type": "dict", "required": True},
+                },
+            },
+            "detail": {"type": "str", "choices": ["connection", "summary", "full"], "default": "summary"},
+        },
+        supports_check_mode=True,
+    )
+    module.no_log_values.update(api.secrets_in(module.params["kubeconfig"]))
+    try:
+        cluster = api.connect(module.params)
+        kubernetes = cluster.version()
+        if module.params["detail"] == "connection":
+            module.exit_json(changed=False, cluster={"server": cluster.server, "kubernetes_version": kubernetes})
+        result, istio = read_and_evaluate(cluster, module.params)
+    except api.ClusterError as error:
+        module.fail_json(msg=str(error))
+    except status.ProposalError as error:
+        module.fail_json(msg=f"A proposed change cannot be evaluated: {error}. Remedy: correct the option proposed.")
+    for warning in status.version_warnings(kubernetes, istio):
+        module.warn(warning)
+    result = status.narrow(result, module.params["namespaces"])
+    if module.params["detail"] == "summary":
+        result = {name: result[name] for name in IN_SUMMARY if name in result}
+    found = {"server": cluster.server, "kubernetes_version": kubernetes, "istio_versions": istio}
+    module.exit_json(changed=False, cluster=found, **result)
+
+
+def read_and_evaluate(cluster: api.Cluster, params: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The engine's answer and the control planes' versions."""
+    namespaces = sorted({*params["read_namespaces"], USUAL_ROOT}) if params["read_namespaces"] else []
+    while True:
+        resources, unread = api.read_mesh(cluster, namespaces)
+        if namespaces:
+            unread += status.gaps_of_narrow_rights(api.kinds_in_namespaces(), namespaces)
+        result = status.evaluated(resources, params["proposed"], unread)
+        missing = status.root_namespaces(result) - set(namespaces)
+        if not namespaces or not missing:
+            return result, status.istio_versions(resources)
+        namespaces = sorted({*namespaces, *missing})  # only now we know where the mesh-wide policies are
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ports of which Services are asked, and at which addresses."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import probe_plan
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe_plan import Endpoint, TargetError
+
+
+def service(name="a", ports=None, **spec):
+    spec = {"selector": {"app": name}, "clusterIP": "10.96.0.7", **spec}
+    spec["ports"] = ports or [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080}]
+    return {"kind": "Service", "metadata": {"namespace": "demo", "name": name}, "spec": spec}
+
+
+def endpoint_slice(name="a", endpoints=(), port=8080, port_name="http", **more):
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {"namespace": "demo", "name": f"{name}-x", "labels": {"kubernetes.io/service-name": name}},
+        "ports": [{"name": port_name, "port": port, "protocol": "TCP"}],
+        "endpoints": list(endpoints),
+        **more,
+    }
+
+
+def endpoint(address, pod="a-1", **conditions):
+    return {"addresses": [address], "conditions": conditions, "targetRef": {"kind": "Pod", "name": pod}}
+
+
+def test_every_tcp_port_of_every_service_with_a_selector():
+    services = [
+        service("b", [{"name": "http", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}]),
+        service("a"),
+        service("manual", selector=None),
+    ]
+    targets = probe_plan.find_targets(services, [])
+    assert [(target.service, target.port) for target in targets] == [("demo/a", 80), ("demo/b", 80)]
+
+
+def test_endpoints_are_the_ready_ones_of_this_port():
+    slices = [
+        endpoint_slice(endpoints=[endpoint("10.1.0.2", ready=True), endpoint("10.1.0.3", ready=False)]),
+        endpoint_slice(endpoints=[endpoint("10.1.0.4")]),
+        endpoint_slice(endpoints=[endpoint("10.1.0.2")], port=9090, port_name="metrics"),
+        endpoint_slice(endpoints=[endpoint("fd00::2")], addressType="IPv6"),
+        endpoint_slice("other", endpoints=[endpoint("10.1.0.9")]),
+    ]
+    [target] = probe_plan.find_targets([service()], slices)
+    assert target.endpoints == (Endpoint("10.1.0.2", 8080, "a-1"), Endpoint("10.1.0.4", 8080, "a-1"))
+
+
+def test_no_more_endpoints_than_wanted_but_all_are_counted():
+    slices = [endpoint_slice(endpoints=[endpoint(f"10.1.0.{number}") for number in range(20)])]
+    [target] = probe_plan.find_targets([service()], slices, most_endpoints=3)
+    assert (len(target.endpoints), target.endpoints_total) == (3, 20)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"service": "demo/x"}, "There is no Service demo/x"),
+        ({"service": "demo/a", "port": 81}, "no TCP port 81. Remedy: choose one of its ports: 80"),
+        ({"service": "demo/outside"}, "is an ExternalName"),
+    ],
+)
+def test_a_target_that_is_not_there(wanted, message):
+    services = [service(), service("outside", type="ExternalName", clusterIP=None)]
+    with pytest.raises(TargetError, match=message):
+        probe_plan.find_targets(services, [], [wanted])
+
+
+def test_a_target_that_was_asked_for_needs_no_selector():
+    targets = probe_plan.find_targets([service(selector=None)], [], [{"service": "demo/a", "port": None}])
+    assert [target.port for target in targets] == [80]
+
+
+@pytest.mark.parametrize(
+    ("port", "http"),
+    [
+        ({"name": "http"}, True),
+        ({"name": "http-web"}, True),
+        ({"name": "grpc"}, True),
+        ({}, True),
+        ({"name": "anything"}, True),
+        ({"name": "tcp-db"}, False),
+        ({"name": "mysql"}, False),
+        ({"name": "https"}, False),
+        ({"name": "http", "appProtocol": "tcp"}, False),
+        ({"name": "tcp", "appProtocol": "kubernetes.io/h2c"}, True),
+    ],
+)
+def test_http_or_not(port, http):
+    assert probe_plan.is_http(port) is http
+
+
+def test_asks():
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2")])]
+    headless = [endpoint_slice("h", endpoints=[endpoint("10.1.0.5")])]
+    targets = probe_plan.find_targets([service(), service("h", clusterIP="None")], slices + headless)
+    outside = [(ask["id"], ask["address"], ask["port"]) for ask in probe_plan.outside_asks(targets)]
+    assert outside == [("0/service", "10.96.0.7", 80), ("0/0", "10.1.0.2", 8080), ("1/0", "10.1.0.5", 8080)]
+    requests = [(ask["id"], ask["address"], ask["host"]) for ask in probe_plan.request_asks(targets)]
+    assert requests == [("0/service", "10.96.0.7", "a.demo.svc"), ("1/service", "h.demo.svc", "h.demo.svc")]
+    assert [ask["id"] for ask in probe_plan.handshake_asks(targets)] == ["0/0", "1/0"]

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What status_info adds around the engine."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
+
+
+def istiod(image="meshproof.lab/istio/pilot:1.31.1", label=None):
+    labels = {"app": "istiod", **({"app.kubernetes.io/version": label} if label else {})}
+    containers = [{"name": "discovery", "image": image}]
+    return {"kind": "Pod", "metadata": {"labels": labels}, "spec": {"containers": containers}}
+
+
+def mesh_map(label):
+    return {"kind": "ConfigMap", "metadata": {"labels": {"app.kubernetes.io/version": label}}, "data": {"mesh": ""}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "versions"),
+    [
+        ([], []),
+        ([istiod()], ["1.31.1"]),
+        ([istiod("docker.io/istio/pilot:1.30.2-distroless@sha256:00"), istiod()], ["1.30.2", "1.31.1"]),
+        ([istiod("registry:5000/pilot@sha256:00", "1.29.0")], ["1.29.0"]),
+        ([istiod("pilot:latest")], []),
+        ([istiod(label="1.0.0"), mesh_map("1.0.0")], ["1.31.1"]),
+        ([mesh_map("1.31.1")], ["1.31.1"]),
+        ([mesh_map("1.0.0")], []),
+        ([{"kind": "Pod", "metadata": {"labels": {"app": "web"}}, "spec": {}}], []),
+    ],
+)
+def test_istio_versions(resources, versions):
+    assert status.istio_versions(resources) == versions
+
+
+def test_unsupported_versions_are_named():
+    assert status.version_warnings("v1.35.4", ["1.31.1"]) == []
+    [kubernetes, istio] = status.version_warnings("v1.20.0", ["1.20.1"])
+    assert "Kubernetes v1.20.0" in kubernetes
+    assert "Istio 1.20.1" in istio
+
+
+def test_narrow_rights_leave_gaps_everywhere_else():
+    [gap] = status.gaps_of_narrow_rights(["Pod"], ["shop", "demo"])
+    assert (gap["kind"], gap["namespace"], gap["except"]) == ("Pod", None, ["demo", "shop"])
+
+
+MANIFESTS = [
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("demo", "shop")
+] + [
+    {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
+        "spec": {"containers": [{"name": "app", "ports": [{"containerPort": 8080}]}]},
+        "status": {"phase": "Running", "podIP": address},
+    }
+    for name, namespace, address in (("a", "demo", "10.1.0.1"), ("b", "shop", "10.1.0.2"))
+] + [
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "selector": {"app": name},
+            "clusterIP": f"10.2.0.{number}",
+            "ports": [{"port": 80, "targetPort": 8080}],
+        },
+    }
+    for number, (name, namespace) in enumerate((("a", "demo"), ("b", "shop")))
+]  # fmt: skip
+
+
+def test_narrow_keeps_servers_of_the_namespaces_and_the_edges_to_them():
+    whole = status.evaluated(MANIFESTS, [], [])
+    narrowed = status.narrow(whole, ["demo"])
+    assert [item["name"] for item in narrowed["workloads"]] == ["a"]
+    assert {edge["service"] for edge in narrowed["edges"]} == {"demo/a"}
+    assert set(narrowed["client_sets"]) == {edge["clients"] for edge in narrowed["edges"]}
+    assert narrowed["summary"]["workloads"]["total"] == 1
+    assert narrowed["summary"]["edges"]["total"] == len(narrowed["edges"])
+
+
+def test_the_narrowed_summary_has_the_shape_of_the_engines():
+    whole = status.evaluated(MANIFESTS, [], [])
+    assert status.narrow(whole, ["demo", "shop"])["summary"] == whole["summary"]
+    assert status.narrow(whole, []) == whole
+
+
+def test_root_namespaces():
+    assert status.root_namespaces(status.evaluated([], [], [])) == {"istio-system"}
+
+
+def test_a_wrong_proposal_is_named():
+    with pytest.raises(status.ProposalError):
+        status.evaluated([], [{"op": "destroy", "manifest": {}}], [])

@@ -1,4 +1,4 @@
-"""How the tests that need a cluster run playbooks: by full name, against KUBECONFIG, with the lab's own values if any."""
+"""How tests that need a cluster run playbooks: by full name, against KUBECONFIG, with the lab's own values if any."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ BIN = Path(sys.executable).parent
 def command(playbook: str, *arguments: str) -> list[str]:
     """The command line of one playbook of the collection."""
     values = os.environ.get("MTLS_VARS")
-    return [
-        str(BIN / "ansible-playbook"), f"meshproof.mtls.{playbook}", *(["-e", f"@{values}"] if values else []), *arguments,
-    ]  # fmt: skip
+    extra = ["-e", f"@{values}"] if values else []
+    return [str(BIN / "ansible-playbook"), f"meshproof.mtls.{playbook}", *extra, *arguments]
 
 
 def environment(**changes: str | None) -> dict[str, str]:
     """This process's environment with changes; None removes a variable."""
-    merged: dict[str, str | None] = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_NOCOLOR": "1", **changes}
+    plain = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "ANSIBLE_NOCOLOR": "1"}
+    merged: dict[str, str | None] = {**os.environ, **plain, **changes}
     return {name: value for name, value in merged.items() if value is not None}
 
 

@@ -30,7 +30,7 @@ STAMPS = {
     "endpoints.kubernetes.io/last-change-trigger-time",
     "control-plane.alpha.kubernetes.io/leader",
 }
-SERVER_SET = {"resourceVersion", "uid", "creationTimestamp", "managedFields", "generation", "selfLink", "deletionTimestamp"}
+SERVER_SET = {"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp", "managedFields", "generation"}
 
 
 def kinds(api: client.ApiClient) -> Iterator[tuple[str, str, bool]]:

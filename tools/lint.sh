@@ -8,7 +8,7 @@ ruff check --quiet .
 step "mypy --strict: the pure layers, the lab and the tools"
 mypy --no-error-summary --cache-dir .mypy_cache plugins/module_utils lab tools
 step "ansible-lint: profile production"
-ansible-lint --quiet
+ansible-lint -q
 step "role READMEs follow their argument specs"
 python tools/role_docs.py --check
 step "plugin and changelog documentation"

@@ -48,10 +48,20 @@ def rows(options: dict[str, Any], prefix: str = "") -> list[str]:
     return lines
 
 
-def table(specs: dict[str, Any]) -> str:
+def table(options: dict[str, Any]) -> str:
     """The whole generated part for the role's main entry point."""
     header = ["| variable | type | default | meaning |", "|---|---|---|---|"]
-    return "\n".join([BEGIN, "", *header, *rows(specs["argument_specs"]["main"]["options"]), "", END])
+    return "\n".join([BEGIN, "", *header, *rows(options), "", END])
+
+
+def options_of(role: Path) -> dict[str, Any]:
+    """The role's options; defaults that are computed stand in defaults/main.yml alone."""
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
+    options: dict[str, Any] = specs["argument_specs"]["main"]["options"]
+    return {
+        name: {"default": defaults[name], **option} if name in defaults else option for name, option in options.items()
+    }
 
 
 def rewritten(role: Path) -> str:
@@ -61,7 +71,7 @@ def rewritten(role: Path) -> str:
         raise ValueError(f"{role.name}/README.md must hold the markers {BEGIN} and {END} once each")
     before, rest = readme.split(BEGIN)
     after = rest.split(END)[1]
-    return before + table(yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())) + after
+    return before + table(options_of(role)) + after
 
 
 def main() -> int:

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Can a job do its work here? What was found in, one table and the missing things with their remedies out."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from .._policy import versions
+from .table import columns
+
+# Each job does what those before it do, too, and so needs what they need.
+JOBS = ("verify", "observed", "site")
+READER, PROBER, INSTALLER = "meshproof-reader", "meshproof-prober", "meshproof-installer"
+# The first job that needs each ClusterRole.
+_FIRST_JOB = {READER: "verify", PROBER: "observed", INSTALLER: "site"}
+_SHOWN_KINDS = 4
+
+OK, NOTE, MISSING, UNKNOWN = "ok", "note", "MISSING", "UNKNOWN"
+
+
+class Check(NamedTuple):
+    """One row of the table."""
+
+    result: str
+    name: str
+    first_job: str
+    found: str
+    remedy: str = ""
+
+
+def preflight(facts: Mapping[str, Any], job: str = "verify") -> Dict[str, Any]:
+    """The table as lines, and what `job` misses as sentences that name the remedy.
+
+    `facts` holds `environment` (python, libraries, tools), `status` (what status_info returned, failed or not),
+    `rights` (what kubernetes.core.k8s returned for the reviews of each ClusterRole), `method`, and `istio_version` (the
+    wanted one, or empty).
+    """
+    checks = [
+        *_libraries(facts["environment"]),
+        *_tools(facts),
+        _reading(facts["status"], asked=any(_reviews(answer) for answer in facts["rights"])),
+        *_versions(facts["status"].get("cluster") or {}, str(facts.get("istio_version") or "")),
+        *(_rights(item) for item in facts["rights"]),
+    ]
+    lacking = [check for check in checks if check.result in (MISSING, UNKNOWN) and _needs(job, check)]
+    return {
+        "job": job,
+        "lines": _table(checks),
+        "missing": [f"{check.name}: {check.found}. Remedy: {check.remedy}." for check in lacking],
+    }
+
+
+def _needs(job: str, check: Check) -> bool:
+    return JOBS.index(check.first_job) <= JOBS.index(job)
+
+
+def _table(checks: Sequence[Check]) -> List[str]:
+    rows = [(check.result, check.first_job, check.name, _detail(check)) for check in checks]
+    return columns([("RESULT", "JOB", "CHECK", "FOUND → REMEDY"), *rows])
+
+
+def _detail(check: Check) -> str:
+    return f"{check.found} → {check.remedy}" if check.remedy else check.found
+
+
+def _libraries(environment: Mapping[str, Any]) -> Iterator[Check]:
+    python = environment["python"]
+    for library, version in environment["libraries"].items():
+        name = f"Python library {library}"
+        if version:
+            yield Check(OK, name, "verify", f"{version} for {python}")
+        else:
+            remedy = f"{python} -m pip install {library}, or set ansible_python_interpreter to a Python that has it"
+            yield Check(MISSING, name, "verify", f"not found by {python}", remedy)
+
+
+def _tools(facts: Mapping[str, Any]) -> Iterator[Check]:
+    for tool, path in facts["environment"]["tools"].items():
+        if path:
+            yield Check(OK, f"Tool {tool}", "site", str(path))
+        elif tool == facts["method"]:
+            yield Check(NOTE, f"Tool {tool}", "site", "not here; istio_install fetches it, checked by its checksum")
+        else:
+            yield Check(NOTE, f"Tool {tool}", "site", f"not here; not needed for the method {facts['method']}")
+
+
+def _reading(status: Mapping[str, Any], asked: bool) -> Check:
+    """The connection. Where it failed, an API server that answered the reviews can be reached, but not read."""
+    cluster = status.get("cluster")
+    if cluster:
+        return Check(OK, "API server", "verify", str(cluster["server"]))
+    found, remedy = _split_remedy(str(status.get("msg") or "no answer"))
+    name = "Reading the mesh" if asked else "API server"
+    return Check(MISSING, name, "verify", found, remedy or "check the connection (K8S_AUTH_* or mtls_cluster)")
+
+
+def _split_remedy(message: str) -> Tuple[str, str]:
+    """A message of ours as what is wrong and what to do; of a foreign one only its first line."""
+    found, dummy, remedy = message.partition("Remedy: ")
+    if not remedy:
+        found = found.strip().split("\n")[0]
+    return " ".join(found.split()).rstrip(". "), " ".join(remedy.split()).rstrip(".")
+
+
+def _versions(cluster: Mapping[str, Any], wanted: str) -> Iterator[Check]:
+    kubernetes = cluster.get("kubernetes_version")
+    if kubernetes:
+        yield _version("Kubernetes", "Kubernetes", str(kubernetes))
+    for version in cluster.get("istio_versions") or ():
+        yield _version("Istio found", "Istio", str(version))
+    if cluster and not cluster.get("istio_versions"):
+        yield Check(NOTE, "Istio found", "site", "none yet, or not readable with these rights")
+    if wanted:
+        yield _version("Istio wanted", "Istio", wanted)
+
+
+def _version(name: str, product: str, version: str) -> Check:
+    """Reading works with every version; changing is for those that were checked."""
+    problem: Optional[str] = versions.check(product, version)
+    if problem is None:
+        return Check(OK, name, "site", version)
+    return Check(
+        MISSING, name, "site", problem, f"site needs a supported {product}; verify says unknown where rules differ"
+    )
+
+
+def _rights(answer: Mapping[str, Any]) -> Check:
+    """Whether this account may do all that one ClusterRole would allow."""
+    role, namespace = f"meshproof-{answer['item']['file']}", answer["item"]["namespace"]
+    where = f" in namespace {namespace}" if namespace else ""
+    name, first_job = f"Rights {role}{where}", _FIRST_JOB[role]
+    if answer.get("skipped"):
+        return Check(NOTE, name, first_job, "not asked, for want of an API server")
+    reviews = _reviews(answer)
+    if not reviews:
+        found, remedy = _split_remedy(str(answer.get("msg") or "no answer"))
+        return Check(UNKNOWN, name, first_job, found, remedy or "bind the account to system:basic-user again")
+    denied = [review["spec"]["resourceAttributes"] for review in reviews if not review["status"]["allowed"]]
+    total = len(reviews)
+    if not denied:
+        return Check(OK, name, first_job, f"all {total}")
+    kinds = _by_kind(denied)
+    more = f" and {len(kinds) - _SHOWN_KINDS} more kinds" if len(kinds) > _SHOWN_KINDS else ""
+    found = f"{total - len(denied)} of {total}, not {', '.join(kinds[:_SHOWN_KINDS])}{more}"
+    binding = f"rolebinding {role} -n {namespace}" if namespace else f"clusterrolebinding {role}"
+    remedy = f"kubectl create {binding} --clusterrole={role} --serviceaccount=NAMESPACE:NAME (docs/rights.md)"
+    return Check(MISSING, name, first_job, found, remedy)
+
+
+def _reviews(answer: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    return [item["result"] for item in (answer.get("result") or {}).get("results") or ()]
+
+
+def _by_kind(denied: Sequence[Mapping[str, Any]]) -> List[str]:
+    """`get+list pods` for each kind that something is denied of."""
+    verbs: Dict[str, List[str]] = {}
+    for attributes in denied:
+        resource = "/".join(part for part in (attributes["resource"], attributes.get("subresource")) if part)
+        group = f".{attributes['group']}" if attributes.get("group") else ""
+        name = f" {attributes['name']}" if attributes.get("name") else ""
+        verbs.setdefault(f"{resource}{group}{name}", []).append(attributes["verb"])
+    return [f"{'+'.join(words)} {kind}" for kind, words in verbs.items()]

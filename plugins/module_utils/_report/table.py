@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Aligned text tables that read well in a job's log, as lists of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .judgement import FAIL, shortened
+
+Row = dict[str, Any]
+
+
+def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]:
+    """The judgement as lines: the verdict, then servers, edges and the wire; worst first, `max_rows` of each."""
+    sections = [
+        _heading(judgement),
+        section(
+            "MISSING",
+            ["RESULT", "OBJECT", "WHY"],
+            [[FAIL, row["object"], row["reason"]] for row in judgement["missing"]],
+            max_rows,
+        ),
+        section(
+            "SERVERS",
+            ["RESULT", "WORKLOAD", "PORT", "MODE", "PLAINTEXT", "WHY"],
+            [
+                [row["result"], row["workload"], row["port"], row["mode"] or "none", row["plaintext"], row["reason"]]
+                for row in judgement["servers"]
+            ],
+            max_rows,
+        ),
+        section(
+            "EDGES",
+            ["RESULT", "CLIENTS", "SERVICE", "VERDICT", "WHY"],
+            [
+                [row["result"], row["clients"], _service(row), row["verdict"], row["reason"]]
+                for row in judgement["edges"]
+            ],
+            max_rows,
+        ),
+        section(
+            "WIRE",
+            ["RESULT", "SERVICE", "PLAINTEXT", "INSIDE", "VERDICT", "IDENTITY", "WHY"],
+            [
+                [
+                    row["result"],
+                    _service(row),
+                    row["outside"],
+                    row["inside"],
+                    row["verdict"],
+                    row["identity"] or "none seen",
+                    row["reason"],
+                ]
+                for row in judgement["wire"]
+            ],
+            max_rows,
+        ),
+        _exclusions(judgement["exclusions"]),
+        _unread(judgement["evidence"]["unknown"], max_rows),
+    ]
+    return joined(sections)
+
+
+def joined(parts: Iterable[list[str]]) -> list[str]:
+    """Parts one after the other with an empty line between them; empty parts leave no trace."""
+    lines: list[str] = []
+    for part in parts:
+        lines += ([""] if lines and part else []) + part
+    return lines
+
+
+def columns(rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Rows as lines with aligned columns; the last column is as long as it is."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[index]) for row in texts) for index in range(len(texts[0]) - 1)] if texts else []
+    padded = [[row[index].ljust(width) for index, width in enumerate(widths)] + row[-1:] for row in texts]
+    return ["  ".join(row).rstrip() for row in padded]
+
+
+def _service(row: Row) -> str:
+    return f"{row['service']}:{row['port']}" + (f" subset {row['subset']}" if row.get("subset") else "")
+
+
+def _heading(judgement: Mapping[str, Any]) -> list[str]:
+    counts, evidence, cluster = judgement["counts"], judgement["evidence"], judgement["evidence"]["cluster"]
+    offences = ", ".join(f"{counts[kind]} {kind}" for kind in judgement["limits"] if counts[kind])
+    verdict = "FAIL" if judgement["verdict"] == "fail" else "PASS within the limits" if offences else "PASS"
+    sources = ", ".join(name if had else f"{name} (could not be had)" for name, had in evidence["sources"].items())
+    istio = ", ".join(cluster.get("istio_versions") or ["unknown"])
+    return columns(
+        [
+            ["VERDICT", verdict + (f" ({offences})" if offences else "")],
+            [
+                "JUDGED",
+                f"ports {counts['ports']}, edges {counts['edges']} (mTLS {counts['mtls']}, other TLS {counts['tls']}, "
+                f"refused to clients outside the mesh {counts['refused']})",
+            ],
+            ["NAMESPACES", shortened(judgement["scope"], 10) if judgement["scope"] else "none"],
+            ["EVIDENCE", f"{sources}; required {evidence['require']}"],
+            [
+                "CLUSTER",
+                f"{cluster.get('server') or 'unknown'}, Istio {istio}, "
+                f"Kubernetes {cluster.get('kubernetes_version') or 'unknown'}",
+            ],
+        ]
+    )
+
+
+def section(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]], max_rows: int) -> list[str]:
+    """A table with its title and its number of rows, of which `max_rows` are shown; nothing where there are none."""
+    rows = list(rows)
+    if not rows:
+        return []
+    shown = rows[:max_rows]
+    more = [f"… and {len(rows) - max_rows} more"] if len(rows) > max_rows else []
+    return [f"{title} ({len(rows)})", *columns([header, *shown]), *more]
+
+
+def _exclusions(exclusions: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        [
+            "/".join(str(part) for part in (entry["namespace"], entry.get("workload") or "*")),
+            entry.get("port") or "every port",
+            f"rows {entry['rows']}" if entry["rows"] else "matches nothing",
+            entry["reason"],
+        ]
+        for entry in exclusions
+    ]
+    return [f"EXCLUDED ON REQUEST ({len(rows)})", *columns(rows)] if rows else []
+
+
+def _unread(unknown: Sequence[Mapping[str, Any]], max_rows: int) -> list[str]:
+    """Kinds that are unknown for the same reason share a row."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for entry in unknown:
+        where = (entry.get("namespace") or "everywhere") + (f"/{entry['name']}" if entry.get("name") else "")
+        kinds.setdefault((where, entry["reason"]), []).append(entry["kind"])
+    rows = [[shortened(sorted(found)), where, reason] for (where, reason), found in kinds.items()]
+    return section("UNKNOWN", ["KIND", "WHERE", "WHY"], rows, max_rows)

@@ -1,0 +1,115 @@
+"""The table of the playbook preflight: what was found on the left, what a job lacks on the right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.preflight import preflight
+
+PYTHON = "/usr/bin/python3"
+CLUSTER = {"server": "https://192.0.2.1:6443", "kubernetes_version": "v1.35.4", "istio_versions": ["1.31.1"]}
+
+
+def environment(**changes: Any) -> dict[str, Any]:
+    return {
+        "python": PYTHON,
+        "libraries": {"kubernetes": "37.0.2"},
+        "tools": {"helm": "/usr/bin/helm", "istioctl": None},
+        **changes,
+    }
+
+
+def reviews(role: str, *denied: tuple[str, str, str], namespace: str = "") -> dict[str, Any]:
+    """What kubernetes.core.k8s returns for a ClusterRole's reviews: one right that is given, and those denied."""
+    asked = [("get", "", "pods", True), *((verb, group, resource, False) for verb, group, resource in denied)]
+    results = [
+        {
+            "result": {
+                "spec": {"resourceAttributes": {"verb": verb, "group": group, "resource": resource}},
+                "status": {"allowed": allowed},
+            }
+        }
+        for verb, group, resource, allowed in asked
+    ]
+    return {"item": {"file": role, "namespace": namespace}, "result": {"results": results}}
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    return {
+        "environment": environment(),
+        "status": {"cluster": CLUSTER},
+        "rights": [reviews("reader"), reviews("prober", namespace="probes"), reviews("installer")],
+        "method": "helm",
+        "istio_version": "",
+        **changes,
+    }
+
+
+OLD_ISTIO = {"cluster": {**CLUSTER, "istio_versions": ["1.10.0"]}}
+NO_READER = reviews("reader", ("get", "apps", "deployments"), ("list", "apps", "deployments"), ("list", "", "pods"))
+NO_PROBER = reviews("prober", ("create", "", "pods"), namespace="probes")
+REFUSED = {"item": {"file": "reader", "namespace": ""}, "msg": "Failed to create object: no"}
+SKIPPED = {"item": {"file": "reader", "namespace": ""}, "skipped": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "job", "missing"),
+    [
+        pytest.param({}, "site", [], id="all there"),
+        pytest.param(
+            {"environment": environment(libraries={"kubernetes": None})},
+            "verify",
+            [f"Python library kubernetes: not found by {PYTHON}. Remedy: {PYTHON} -m pip install kubernetes, "],
+            id="a library is missing",
+        ),
+        pytest.param({"environment": environment(tools={"helm": None})}, "site", [], id="a tool can be fetched"),
+        pytest.param(
+            {"rights": [NO_READER]},
+            "verify",
+            [
+                "Rights meshproof-reader: 1 of 4, not get+list deployments.apps, list pods. "
+                "Remedy: kubectl create clusterrolebinding meshproof-reader "
+            ],
+            id="rights in the cluster",
+        ),
+        pytest.param({"rights": [NO_PROBER]}, "verify", [], id="rights that only a later job needs"),
+        pytest.param(
+            {"rights": [NO_PROBER]},
+            "observed",
+            ["Rights meshproof-prober in namespace probes: 1 of 2, not create pods. Remedy: kubectl create "],
+            id="rights in a namespace",
+        ),
+        pytest.param(
+            {"status": {"msg": "The API server X cannot be reached: no. Remedy: look at it."}, "rights": [SKIPPED]},
+            "site",
+            ["API server: The API server X cannot be reached: no. Remedy: look at it."],
+            id="no API server is one thing, not one for each right",
+        ),
+        pytest.param(
+            {"status": {"msg": "pods is forbidden. Remedy: ask."}},
+            "verify",
+            ["Reading the mesh: pods is forbidden. Remedy: ask."],
+            id="an API server that answers is not the problem",
+        ),
+        pytest.param(
+            {"rights": [REFUSED]}, "verify", ["Rights meshproof-reader: Failed to create object: no. "], id="no reviews"
+        ),
+        pytest.param({"status": OLD_ISTIO}, "verify", [], id="reading is for all versions"),
+        pytest.param({"status": OLD_ISTIO}, "site", ["Istio found: "], id="changing is not"),
+        pytest.param({"istio_version": "1.10.0"}, "site", ["Istio wanted: "], id="a version that is asked for"),
+        pytest.param({"status": {"cluster": {**CLUSTER, "istio_versions": []}}}, "site", [], id="no Istio yet"),
+    ],
+)
+def test_what_a_job_lacks(changes: dict[str, Any], job: str, missing: list[str]) -> None:
+    found = preflight(facts(**changes), job)["missing"]
+    assert len(found) == len(missing), found
+    assert all(text.startswith(start) for text, start in zip(found, missing, strict=True)), found
+    assert all(". Remedy: " in text for text in found)
+
+
+def test_every_row_of_the_table_is_aligned() -> None:
+    lines = preflight(facts(rights=[NO_READER, NO_PROBER]))["lines"]
+    column = lines[0].index("CHECK")
+    assert all(line[column - 1] == " " and line[column] != " " for line in lines)
+    assert [line.split()[0] for line in lines].count("MISSING") == 2

@@ -43,12 +43,10 @@ def kinds(api: client.ApiClient) -> Iterator[tuple[str, str, bool]]:
 
 
 def get(api: client.ApiClient, path: str) -> Any:
-    response = api.call_api(
-        path, "GET", header_params={"Accept": "application/json"}, auth_settings=["BearerToken"],
-        _preload_content=False, _request_timeout=60,
-    )  # fmt: skip
-    data = response[0].data if isinstance(response, tuple) else response.data
-    return json.loads(data)
+    headers = {"Accept": "application/json"}
+    request = api.param_serialize("GET", path, header_params=headers, auth_settings=["BearerToken"])
+    response = api.call_api(*request, _request_timeout=60)
+    return json.loads(response.read())
 
 
 def normalised(item: dict[str, Any], alike: bool) -> dict[str, Any]:

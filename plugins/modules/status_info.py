@@ -294,6 +294,48 @@ edges:
       type: str
       returned: always
       sample: auto-mTLS, and PeerAuthentication demo/default is STRICT
+injectors:
+  description: The labels of namespaces that some webhook answers with a sidecar.
+  returned: when O(detail=full)
+  type: list
+  elements: dict
+  contains:
+    label:
+      description: The label, as C(name=value).
+      type: str
+      returned: always
+      sample: istio-injection=enabled
+    revision:
+      description: The control plane revision whose sidecar it is; for a tag, the one that the tag stands for.
+      type: str
+      returned: always
+      sample: default
+namespaces:
+  description: The namespaces with what is written on them.
+  returned: when O(detail=full)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      returned: always
+      sample: demo
+    labels:
+      description: Its labels.
+      type: dict
+      returned: always
+      sample: {istio-injection: enabled}
+    annotations:
+      description: Its annotations.
+      type: dict
+      returned: always
+      sample: {}
+    phase:
+      description: V(Active), or V(Terminating) while it is being deleted.
+      type: str
+      returned: always
+      sample: Active
 findings:
   description: What deserves attention. The ids are stable.
   returned: unless O(detail=connection)
@@ -448,6 +490,8 @@ def read_and_evaluate(cluster: api.Cluster, params: dict[str, Any]) -> tuple[dic
         result = status.evaluated(resources, params["proposed"], unread)
         missing = status.root_namespaces(result) - set(namespaces)
         if not namespaces or not missing:
+            result["injectors"] = status.injectors(resources)
+            result["namespaces"] = status.namespaces(resources)
             return result, status.istio_versions(resources)
         namespaces = sorted({*namespaces, *missing})  # only now we know where the mesh-wide policies are
 

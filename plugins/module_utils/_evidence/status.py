@@ -14,6 +14,8 @@ from .._policy.versions import check, minor
 
 _VERSION_LABEL = "app.kubernetes.io/version"
 _ISTIOD = "istiod"
+_INJECTION = "istio-injection"
+_REVISION = "istio.io/rev"
 # What istioctl's built-in charts call themselves, in every release.
 _PLACEHOLDER = "1.0.0"
 
@@ -70,6 +72,37 @@ def root_namespaces(result: Mapping[str, Any]) -> set[str]:
     return {revision["root_namespace"] for revision in result["mesh"]["revisions"]}
 
 
+def injectors(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The namespace labels that some webhook answers with a sidecar; a tag is a label for another revision's webhook."""
+    found = set()
+    for item in resources:
+        if item.get("kind") != "MutatingWebhookConfiguration":
+            continue
+        revision = ((item.get("metadata") or {}).get("labels") or {}).get(_REVISION) or "default"
+        for webhook in item.get("webhooks") or ():
+            for rule in (webhook.get("namespaceSelector") or {}).get("matchExpressions") or ():
+                if rule.get("key") in (_INJECTION, _REVISION) and rule.get("operator") == "In":
+                    found.update((f"{rule['key']}={value}", revision) for value in rule.get("values") or ())
+    return [{"label": label, "revision": revision} for label, revision in sorted(found)]
+
+
+def namespaces(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The namespaces with what is written on them."""
+    found = []
+    for item in resources:
+        if item.get("kind") == "Namespace":
+            metadata = item["metadata"]
+            found.append(
+                {
+                    "name": metadata["name"],
+                    "labels": metadata.get("labels") or {},
+                    "annotations": metadata.get("annotations") or {},
+                    "phase": (item.get("status") or {}).get("phase") or "Active",
+                }
+            )
+    return sorted(found, key=lambda namespace: namespace["name"])
+
+
 def narrow(result: Mapping[str, Any], namespaces: Sequence[str]) -> dict[str, Any]:
     """Keep the workloads of these namespaces and the edges towards them; what was read stays as it is."""
     if not namespaces:
@@ -83,6 +116,7 @@ def narrow(result: Mapping[str, Any], namespaces: Sequence[str]) -> dict[str, An
         **result,
         "workloads": workloads,
         "edges": edges,
+        "namespaces": [item for item in result.get("namespaces", []) if item["name"] in wanted],
         "client_sets": {name: members for name, members in result["client_sets"].items() if name in sets},
     }
     narrowed["summary"] = {

@@ -98,3 +98,41 @@ def test_root_namespaces():
 def test_a_wrong_proposal_is_named():
     with pytest.raises(status.ProposalError):
         status.evaluated([], [{"op": "destroy", "manifest": {}}], [])
+
+
+def webhooks(revision, *expressions):
+    selectors = [{"namespaceSelector": {"matchExpressions": [expression]}} for expression in expressions]
+    labels = {"istio.io/rev": revision} if revision else {}
+    return {"kind": "MutatingWebhookConfiguration", "metadata": {"labels": labels}, "webhooks": selectors}
+
+
+def selects(key, *values, operator="In"):
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("resources", "labels"),
+    [
+        ([], []),
+        ([webhooks("", selects("istio-injection", "enabled"))], [("istio-injection=enabled", "default")]),
+        (
+            [webhooks("1-31", selects("istio.io/rev", "1-31")), webhooks("1-31", selects("istio.io/rev", "prod"))],
+            [("istio.io/rev=1-31", "1-31"), ("istio.io/rev=prod", "1-31")],
+        ),
+        ([webhooks("1-31", selects("istio.io/rev", operator="DoesNotExist"))], []),
+        ([webhooks("1-31", selects("istio.io/rev", "1-31", operator="NotIn"))], []),
+        ([webhooks("1-31", selects("team", "a"))], []),
+        ([{"kind": "MutatingWebhookConfiguration", "metadata": {}, "webhooks": [{"name": "selects everything"}]}], []),
+    ],
+)
+def test_injectors(resources, labels):
+    assert [(item["label"], item["revision"]) for item in status.injectors(resources)] == labels
+
+
+def test_namespaces_are_listed_with_what_is_written_on_them():
+    ending = {"kind": "Namespace", "metadata": {"name": "old"}, "status": {"phase": "Terminating"}}
+    demo = {"kind": "Namespace", "metadata": {"name": "demo", "labels": {"istio-injection": "enabled"}}}
+    assert status.namespaces([ending, demo, istiod()]) == [
+        {"name": "demo", "labels": {"istio-injection": "enabled"}, "annotations": {}, "phase": "Active"},
+        {"name": "old", "labels": {}, "annotations": {}, "phase": "Terminating"},
+    ]

@@ -73,8 +73,8 @@ def root_namespaces(result: Mapping[str, Any]) -> set[str]:
 
 
 def injectors(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The namespace labels that some webhook answers with a sidecar; a tag is a label for another revision's webhook."""
-    found = set()
+    """The namespace labels that some webhook answers with a sidecar, each with its revision (a tag's: the one behind)."""
+    found: set[tuple[str, str]] = set()
     for item in resources:
         if item.get("kind") != "MutatingWebhookConfiguration":
             continue

@@ -73,7 +73,7 @@ def root_namespaces(result: Mapping[str, Any]) -> set[str]:
 
 
 def injectors(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The namespace labels that some webhook answers with a sidecar, each with its revision (a tag's: the one behind)."""
+    """The namespace labels that some webhook answers with a sidecar, and whose revision that is."""
     found: set[tuple[str, str]] = set()
     for item in resources:
         if item.get("kind") != "MutatingWebhookConfiguration":

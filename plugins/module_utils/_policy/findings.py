@@ -468,7 +468,7 @@ def _identities(state: State) -> Iterable[Finding]:
         ):
             continue
         root = state.plane(workload.shape.revision).mesh.root_namespace
-        for namespace in {workload.namespace, root}:
+        for namespace in sorted({workload.namespace, root}):
             for policy in policies.get(namespace, ()):
                 if matches(policy.selector, workload.labels):
                     yield _finding(

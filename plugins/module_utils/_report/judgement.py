@@ -392,8 +392,9 @@ def _wire_row(
     elif outside == "answered":
         kind, remedy = PLAINTEXT, "no proxy" if any(server["mesh"] not in IN_MESH for server in servers) else PLAINTEXT
         remedy = UNCAPTURED if any(server["kind"] == UNCAPTURED for server in servers) else remedy
-    elif mtls and inside == "refused" and handshake != "accepted":
-        # A refusal after the handshake is an AuthorizationPolicy's or the application's own business.
+    elif mtls and inside == "refused" and handshake != "accepted" and answer.get("endpoints") != []:
+        # A refusal after the handshake is an AuthorizationPolicy's or the application's own business, and without an
+        # endpoint there is nobody who could contradict the policies.
         kind, remedy = DISAGREEMENT, BROKEN
         reason = f"the policies promise mTLS, but a request from inside the mesh was refused: {reason}"
     elif verdict != "strict" and require == "observed":

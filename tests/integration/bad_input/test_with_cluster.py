@@ -107,6 +107,7 @@ def test_crds_and_webhooks_that_are_missing(tags: str, names: str, untouched: No
 def test_uninstall_where_nothing_is_installed(untouched: None) -> None:
     output = must("uninstall", *given(istio_install_purge=True))
     assert "changed=0" in output
+    assert "nothing to remove" in output
 
 
 # A mesh.
@@ -142,10 +143,10 @@ def _wait_until_gone(core: client.CoreV1Api, namespace: str) -> None:
 
 
 def test_an_image_that_cannot_be_pulled(mesh: None) -> None:
-    bad = [{"name": "bad-image", "image": NO_IMAGE}]
-    message = only_message("site", "--tags", "services", *given(istio_services_list=bad))
+    bad = given(istio_services_list=[{"name": "bad-image", "image": NO_IMAGE}], istio_services_wait_timeout=30)
+    message = only_message("site", "--tags", "services", *bad)
     assert NO_IMAGE in message
-    assert "demo/bad-image-" in message
+    assert "demo/bad-image: pod bad-image-" in message
     must("site", "--tags", "services", *given(istio_services_list=[{"name": "bad-image"}]))
 
 

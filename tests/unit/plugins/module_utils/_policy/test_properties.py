@@ -39,7 +39,11 @@ SEEDS = range(60)
 def mesh(seed: int) -> list[dict[str, Any]]:
     """A random mesh of everything that the engine knows."""
     rnd = random.Random(seed)
-    pick, maybe = rnd.choice, lambda share: rnd.random() < share
+    pick = rnd.choice
+
+    def maybe(share: float) -> bool:
+        return rnd.random() < share
+
     found: list[dict[str, Any]] = []
     if maybe(0.7):
         found.append(mesh_config(enableAutoMtls=maybe(0.8), rootNamespace=pick(SPACES[:2])))

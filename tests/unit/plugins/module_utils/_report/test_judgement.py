@@ -159,6 +159,12 @@ WIRE = {
         [("disagreement", "refused")],
     ),
     "declared mTLS, but refused inside": (STRICT, target(inside="refused"), "declared", [("disagreement", "refused")]),
+    "refused inside, for want of an endpoint": (
+        STRICT,
+        target(plaintext="error", inside="refused", verdict="unknown", endpoints=[]),
+        "declared",
+        [],
+    ),
     "refused inside after the handshake, by a policy or the application": (
         STRICT,
         target(inside={"request": "refused", "mtls": {"result": "accepted"}}),

@@ -33,13 +33,13 @@ STAMPS = {
 SERVER_SET = {"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp", "managedFields", "generation"}
 
 
-def kinds(api: client.ApiClient) -> Iterator[tuple[str, str, bool]]:
-    """(list path, kind, namespaced) of every listable kind, each once at its preferred version."""
+def kinds(api: client.ApiClient) -> Iterator[tuple[str, str]]:
+    """(list path, kind) of every listable kind, each once at its preferred version."""
     groups = get(api, "/apis")["groups"]
     for base in ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]:
         for resource in get(api, base)["resources"]:
             if "list" in resource["verbs"] and "/" not in resource["name"] and resource["kind"] not in PASSING:
-                yield f"{base}/{resource['name']}", resource["kind"], resource["namespaced"]
+                yield f"{base}/{resource['name']}", resource["kind"]
 
 
 def get(api: client.ApiClient, path: str) -> Any:
@@ -91,7 +91,7 @@ def name_of(item: dict[str, Any], kind: str, alike: bool) -> str:
 def inventory(api: client.ApiClient, alike: bool = False) -> dict[str, Any]:
     """{"Kind namespace/name": normalised object}; a controller's objects only by presence."""
     found: dict[str, Any] = {}
-    for path, kind, _namespaced in kinds(api):
+    for path, kind in kinds(api):
         group = path.rsplit("/", 1)[0]
         for item in get(api, path)["items"]:
             name = name_of(item, kind, alike)

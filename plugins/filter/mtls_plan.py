@@ -74,7 +74,7 @@ _value:
 import json
 
 import yaml
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.wanted import plan
+from ansible_collections.meshproof.mtls.plugins.module_utils._intent.mtls import plan
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.preview import manifest_diff
 
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,6 +110,8 @@ def controller(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("awx")
     authority = folder.parent / "awx-ca.crt"
     authority.write_bytes(_authority(api))
+    if _is_there(core):
+        _clear(core, rights)  # what a killed run left; without its namespace these roles would be somebody else's
     core.create_namespace({"metadata": {"name": NAMESPACE}})
     for role in ROLES[INSTALLER]:
         utils.create_from_yaml(api, str(ROOT / "docs" / "rights" / f"{role}.yml"))
@@ -125,20 +127,33 @@ def controller(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) 
         }
         yield Controller(folder, credentials)
     finally:
-        for account, roles in ROLES.items():
-            for role in roles:
-                rights.delete_cluster_role_binding(f"{NAMESPACE}-{account}-{role}")
-        for role in ROLES[INSTALLER]:
-            rights.delete_cluster_role(f"meshproof-{role}")
-        core.delete_namespace(NAMESPACE)
-        _wait_until_gone(core)
+        _clear(core, rights)
 
 
-def _wait_until_gone(core: client.CoreV1Api) -> None:
+def _clear(core: client.CoreV1Api, rights: client.RbacAuthorizationV1Api) -> None:
+    """Remove all that these tests make, and wait until it is gone."""
+    bindings = [f"{NAMESPACE}-{account}-{role}" for account, roles in ROLES.items() for role in roles]
+    for name in bindings:
+        _delete(rights.delete_cluster_role_binding, name)
+    for role in ROLES[INSTALLER]:
+        _delete(rights.delete_cluster_role, f"meshproof-{role}")
+    _delete(core.delete_namespace, NAMESPACE)
     end = time.monotonic() + 120
-    while NAMESPACE in [item.metadata.name for item in core.list_namespace().items]:
+    while _is_there(core):
         assert time.monotonic() < end, f"namespace {NAMESPACE} is still there"
         time.sleep(1)
+
+
+def _is_there(core: client.CoreV1Api) -> bool:
+    return NAMESPACE in [item.metadata.name for item in core.list_namespace().items]
+
+
+def _delete(delete: Callable[[str], Any], name: str) -> None:
+    try:
+        delete(name)
+    except client.ApiException as error:
+        if error.status != 404:
+            raise
 
 
 def _authority(api: client.ApiClient) -> bytes:

@@ -15,12 +15,13 @@ OURS = "ansible_collections.meshproof.mtls.plugins."
 # What each layer of module_utils may import of the others; itself it always may.
 MAY_IMPORT = {
     "_policy": set(),
+    "_intent": set(),
     "_evidence": {"_policy"},
     "_report": {"_policy", "_evidence"},
     "_cluster": {"_policy"},
 }
 # Pure layers: no Ansible, no network, no clock, no files. PyYAML is there for the mesh ConfigMap's text.
-PURE = ("_policy", "_evidence", "_report")
+PURE = ("_policy", "_intent", "_evidence", "_report")
 IMPURE = {"ansible", "kubernetes", "socket", "urllib", "http", "time", "subprocess", "os", "pathlib", "io", "tempfile"}
 # The program that the probe's pods run: it is sent as text and never imported for its work, so it may use the wire.
 SENT_AS_TEXT = {"wire.py"}

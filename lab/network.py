@@ -83,7 +83,12 @@ def disconnect(link: str, index: int) -> None:
     It would go with the lab's network namespace, but connections that were cut off keep that for minutes.
     """
     if index and link_index(link) == index:
-        _ip(f"link delete {link}")
+        try:
+            _ip(f"link delete {link}")
+        except LabError:
+            # The namespace may have taken it along just now.
+            if link_index(link) == index:
+                raise
 
 
 def _lay_cable(holder_pid: int) -> Addresses:

@@ -19,7 +19,7 @@ playbook() {
 
 # The role istio_install records in the cluster by which method it installed.
 recorded() {
-    ansible localhost -m kubernetes.core.k8s_info -a "kind=ConfigMap label_selectors=meshproof.mtls/role=istio_install" |
+    ANSIBLE_CALLBACK_RESULT_FORMAT=json ansible localhost -m kubernetes.core.k8s_info -a "kind=ConfigMap label_selectors=meshproof.mtls/role=istio_install" |
         grep -oE '"method": "(helm|istioctl)"' | grep -oE 'helm|istioctl' | head -n 1
 }
 

@@ -1,0 +1,194 @@
+"""What status_info says and what a request from inside the client's pod meets: for every client and server the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, config, dynamic
+from kubernetes.stream import stream
+
+from tests.cluster_runs import BIN, ROOT, environment, must
+from tests.integration.situations.manifests import CLIENTS, NAMESPACES, SERVERS, contents, namespaces
+
+Answers = dict[tuple[str, str], str]
+
+# Asks every server once; prints {server: [status, what the server saw of the client's certificate] or an error}.
+QUESTION = """
+import http.client, json, sys
+answers = {}
+for place in sys.argv[1:]:
+    namespace, name = place.split("/")
+    try:
+        connection = http.client.HTTPConnection(name + "." + namespace + ".svc.cluster.local", 80, timeout=5)
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        answers[place] = [response.status, response.read().decode()]
+    except OSError as error:
+        answers[place] = type(error).__name__
+    except http.client.HTTPException as error:
+        answers[place] = type(error).__name__
+print(json.dumps(answers))
+"""
+
+# client, server, verdict, and the rule that the row is about (the sections of Istio's semantics that we follow)
+SITUATIONS = [
+    ("sit-clients/meshed", "sit-open/open", "mtls", "auto-mTLS to a PERMISSIVE sidecar"),
+    ("sit-outside/unmeshed", "sit-open/open", "plaintext", "PERMISSIVE takes plaintext"),
+    ("sit-clients/meshed", "sit-strict/strict", "mtls", "auto-mTLS to a STRICT sidecar"),
+    ("sit-outside/unmeshed", "sit-strict/strict", "broken", "STRICT refuses plaintext"),
+    ("sit-clients/meshed", "sit-strict/port-open", "mtls", "a PERMISSIVE port of a STRICT workload, from inside"),
+    ("sit-outside/unmeshed", "sit-strict/port-open", "plaintext", "a PERMISSIVE port of a STRICT workload"),
+    ("sit-clients/meshed", "sit-strict/port-off", "plaintext", "auto-mTLS respects a port that is DISABLE"),
+    ("sit-clients/meshed", "sit-open/rule-off", "plaintext", "a DestinationRule with DISABLE wins over auto-mTLS"),
+    ("sit-clients/meshed", "sit-strict/rule-off", "broken", "a DestinationRule with DISABLE against STRICT"),
+    ("sit-clients/meshed", "sit-strict/excluded", "broken", "mTLS to a port that bypasses its proxy"),
+    ("sit-outside/unmeshed", "sit-strict/excluded", "plaintext", "an excluded port takes plaintext under STRICT"),
+    ("sit-clients/meshed", "sit-open/wrong-label", "plaintext", "the tlsMode label decides, not the sidecar"),
+    ("sit-clients/meshed", "sit-strict/wrong-label", "broken", "the tlsMode label against STRICT"),
+    ("sit-clients/meshed", "sit-off/off", "plaintext", "auto-mTLS to a DISABLE namespace"),
+    ("sit-clients/meshed", "sit-off/strict", "broken", "auto-mTLS is inferred from the namespace, not the workload"),
+    ("sit-clients/meshed", "sit-outside/outside", "plaintext", "auto-mTLS to a pod without a sidecar"),
+    ("sit-clients/meshed", "sit-outside/rule-mutual", "broken", "ISTIO_MUTUAL to a pod without a sidecar"),
+    ("sit-clients/blinkered", "sit-open/open", "plaintext", "a host that the client's Sidecar hides passes through"),
+    ("sit-clients/blinkered", "sit-strict/strict", "broken", "passthrough against STRICT"),
+    ("sit-clients/confined", "sit-open/open", "broken", "REGISTRY_ONLY blocks a hidden host"),
+    ("sit-clients/bypassing", "sit-open/open", "plaintext", "an excluded outbound port bypasses the client's proxy"),
+    ("sit-shadow/shadowed", "sit-open/open", "plaintext", "a wildcard rule in the client's namespace comes first"),
+]
+
+
+@pytest.fixture(scope="module")
+def api() -> client.ApiClient:
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("KUBECONFIG names no cluster")
+    return config.new_client_from_config()
+
+
+@pytest.fixture(scope="module")
+def mesh(api: client.ApiClient) -> Iterator[None]:
+    """A mesh with all servers and clients running, and afterwards a cluster as it was."""
+    core = client.CoreV1Api(api)
+    try:
+        must("site", "--tags", "install")
+        _create(api, namespaces())
+        _create(api, contents(_image()))
+        _wait(lambda: _not_running(core), "these pods do not run", 180)
+        yield
+    finally:
+        present = {item.metadata.name for item in core.list_namespace().items}
+        for name in NAMESPACES.keys() & present:
+            core.delete_namespace(name)
+        _wait(
+            lambda: sorted(NAMESPACES.keys() & {item.metadata.name for item in core.list_namespace().items}),
+            "these namespaces are still there", 180,
+        )  # fmt: skip
+        must("uninstall", "-e", "istio_install_purge=true")
+
+
+def _image() -> str:
+    path = os.environ.get("MTLS_VARS")
+    values = (yaml.safe_load(Path(path).read_text()) or {}) if path else {}
+    return str(values.get("istio_verify_probe_image", "python:3.13-alpine"))
+
+
+def _create(api: client.ApiClient, manifests: list[dict[str, Any]]) -> None:
+    any_kind = dynamic.DynamicClient(api)
+    for manifest in manifests:
+        resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+        resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
+
+
+def _wait(pending: Any, what: str, seconds: int) -> None:
+    end = time.monotonic() + seconds
+    while left := pending():
+        assert time.monotonic() < end, f"{what} after {seconds} s: {left}"
+        time.sleep(1)
+
+
+def _pods(core: client.CoreV1Api) -> dict[str, Any]:
+    """The newest pod of each workload."""
+    return {
+        f"{pod.metadata.namespace}/{pod.metadata.labels['app']}": pod
+        for namespace in NAMESPACES
+        for pod in core.list_namespaced_pod(namespace).items
+    }
+
+
+def _not_running(core: client.CoreV1Api) -> list[str]:
+    pods = _pods(core)
+    ready = {
+        place
+        for place, pod in pods.items()
+        if pod.status.container_statuses and all(status.ready for status in pod.status.container_statuses)
+    }
+    return sorted({*SERVERS, *CLIENTS} - ready)
+
+
+def declared() -> Answers:
+    """The verdict of status_info for each client and server."""
+    result = subprocess.run(
+        [str(BIN / "ansible"), "localhost", "-m", "meshproof.mtls.status_info", "-a", "detail=full"],
+        cwd=ROOT, env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"), text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    status = json.loads(result.stdout.partition("=>")[2])
+    names = {item["id"]: f"{item['namespace']}/{item['name']}" for item in status["workloads"]}
+    return {
+        (names[member], edge["service"]): edge["verdict"]
+        for edge in status["edges"]
+        for member in status["client_sets"][edge["clients"]]
+        if names[member] in CLIENTS and edge["service"] in SERVERS
+    }
+
+
+def observed(api: client.ApiClient) -> Answers:
+    """What a request from inside each client's pod meets."""
+    core = client.CoreV1Api(api)
+    pods = _pods(core)
+    found: Answers = {}
+    for place in CLIENTS:
+        output = stream(
+            core.connect_get_namespaced_pod_exec, pods[place].metadata.name, pods[place].metadata.namespace,
+            container="app", command=["python3", "-c", QUESTION, *SERVERS],
+            stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
+        )  # fmt: skip
+        output.run_forever(timeout=120)
+        answers = json.loads(output.read_stdout())
+        found.update({(place, server): _verdict(answer) for server, answer in answers.items()})
+    return found
+
+
+def _verdict(answer: Any) -> str:
+    """Only a sidecar that saw the client's certificate adds the header; anything but 200 comes from a proxy."""
+    if not isinstance(answer, list) or answer[0] != 200:
+        return "broken"
+    return "mtls" if "spiffe://" in answer[1] else "plaintext"
+
+
+@pytest.fixture(scope="module")
+def answers(mesh: None, api: client.ApiClient) -> tuple[Answers, Answers]:
+    """(declared, observed), when proxies had the time to get their configuration."""
+    said = declared()
+    end = time.monotonic() + 60
+    while (seen := observed(api)) != said and time.monotonic() < end:
+        time.sleep(3)
+    return said, seen
+
+
+def test_every_client_and_server(answers: tuple[Answers, Answers]) -> None:
+    said, seen = answers
+    assert len(seen) == len(CLIENTS) * len(SERVERS)
+    assert {pair: (said.get(pair), seen[pair]) for pair in seen if said.get(pair) != seen[pair]} == {}
+
+
+@pytest.mark.parametrize(("caller", "server", "verdict", "rule"), SITUATIONS, ids=[row[3] for row in SITUATIONS])
+def test_situation(caller: str, server: str, verdict: str, rule: str, answers: tuple[Answers, Answers]) -> None:
+    said, seen = answers
+    assert (said[caller, server], seen[caller, server]) == (verdict, verdict)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from kubernetes import client, config, utils
+from kubernetes import client, utils
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMESPACE = "meshproof-awx"
@@ -95,13 +95,6 @@ def _stats(events: Path) -> dict[str, Any]:
         if event.get("event") == "playbook_on_stats":
             return dict(event["event_data"])
     return {}
-
-
-@pytest.fixture(scope="module")
-def api() -> client.ApiClient:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster")
-    return config.new_client_from_config()
 
 
 @pytest.fixture(scope="module")

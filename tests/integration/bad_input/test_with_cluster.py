@@ -6,14 +6,13 @@ First come the cases of a cluster without Istio, where nothing at all may have c
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
 from tests.cluster_runs import must
 from tests.integration.bad_input.message import only_message
@@ -26,13 +25,6 @@ NO_IMAGE = "registry.invalid/nothing:1"
 def given(**variables: Any) -> list[str]:
     """Extra variables, with their types."""
     return ["-e", json.dumps(variables)]
-
-
-@pytest.fixture(scope="module")
-def api() -> client.ApiClient:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster")
-    return config.new_client_from_config()
 
 
 @pytest.fixture(scope="module")

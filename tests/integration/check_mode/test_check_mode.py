@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
 from tests.cluster_runs import must
 from tests.inventory import differences, inventory
 
 
-def test_a_check_of_site_on_a_cluster_without_istio() -> None:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster")
-    api: client.ApiClient = config.new_client_from_config()
+def test_a_check_of_site_on_a_cluster_without_istio(api: client.ApiClient) -> None:
     before = inventory(api)
     if any("istio.io" in key for key in before):
         pytest.skip("this cluster has an Istio; the test is about one without")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client, config, dynamic
+from kubernetes import client, dynamic
 from kubernetes.stream import stream
 
 from tests.cluster_runs import BIN, ROOT, environment, must
@@ -63,13 +63,6 @@ SITUATIONS = [
     ("sit-clients/bypassing", "sit-open/open", "plaintext", "an excluded outbound port bypasses the client's proxy"),
     ("sit-shadow/shadowed", "sit-open/open", "plaintext", "a wildcard rule in the client's namespace comes first"),
 ]
-
-
-@pytest.fixture(scope="module")
-def api() -> client.ApiClient:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("KUBECONFIG names no cluster")
-    return config.new_client_from_config()
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,13 @@ SEED=n repeats the moments of a run; the seed is printed. About half an hour.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from tests.inventory import differences, inventory
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
 MOMENTS = 8
+PROBE_NAMESPACE = "meshproof-probe"
 
 
 def clean() -> None:
@@ -28,7 +31,26 @@ def clean() -> None:
 
 def seen() -> dict[str, Any]:
     api: client.ApiClient = config.new_client_from_config()
+    # The pods that asked the wire are removed without waiting for their end.
+    end = time.monotonic() + 120
+    while PROBE_NAMESPACE in [item.metadata.name for item in client.CoreV1Api(api).list_namespace().items]:
+        assert time.monotonic() < end, f"namespace {PROBE_NAMESPACE} is still there"
+        time.sleep(1)
     return inventory(api, alike=True)
+
+
+def kill_with_descendants(pid: int) -> None:
+    """As a machine that loses its power: Ansible's workers have sessions of their own and would live on."""
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            parents[int(process.parent.name)] = int(process.read_text().rpartition(")")[2].split()[1])
+    doomed = [pid]
+    for one in doomed:
+        doomed += [child for child, parent in parents.items() if parent == one]
+    for one in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +82,7 @@ def test_a_killed_run_is_finished_by_the_next(number: int, undisturbed: tuple[di
     try:
         run.wait(timeout=moment)
     except subprocess.TimeoutExpired:
-        os.killpg(run.pid, signal.SIGKILL)
+        kill_with_descendants(run.pid)
         run.wait()
     must("site")
     assert differences(wanted, seen()) == []

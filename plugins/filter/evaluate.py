@@ -19,9 +19,11 @@ options:
   _input:
     description:
       - The manifests, in any order. Kinds that do not matter are ignored, C(kind=List) counts as its items.
-      - A manifest of a wrong shape is listed under C(unknown).
+      - Each item is a manifest, or YAML or JSON text with any number of them, such as a file's content. A single
+        manifest or text need not be in a list.
+      - A manifest of a wrong shape is listed under C(unknown). Text that is no YAML is an error that names the line.
     type: list
-    elements: dict
+    elements: raw
     required: true
   proposed:
     description:
@@ -44,23 +46,33 @@ author:
 EXAMPLES = r"""
 - name: Show the mode of each workload of a folder of manifests
   ansible.builtin.debug:
-    msg: >-
-      {{ dict(result.workloads | map(attribute='id') | zip(result.workloads | map(attribute='mode'))) }}
+    msg: "{{ dict(result.workloads | map(attribute='id') | zip(result.workloads | map(attribute='mode'))) }}"
   vars:
     files: "{{ query('ansible.builtin.fileglob', playbook_dir ~ '/manifests/*.yml') }}"
-    manifests: "{{ query('ansible.builtin.file', *files) | map('from_yaml_all') | map('list') | flatten }}"
-    result: "{{ manifests | meshproof.mtls.evaluate }}"
+    result: "{{ query('ansible.builtin.file', *files) | meshproof.mtls.evaluate }}"
 
 - name: Say what STRICT for the namespace demo would change
   ansible.builtin.debug:
     msg: "{{ (manifests | meshproof.mtls.evaluate(proposed=[{'op': 'apply', 'manifest': strict}])).changes }}"
   vars:
-    manifests: "{{ lookup('ansible.builtin.file', playbook_dir ~ '/manifests/demo.yml') | from_yaml_all }}"
+    manifests: "{{ lookup('ansible.builtin.file', playbook_dir ~ '/manifests/demo.yml') }}"
     strict:
       apiVersion: security.istio.io/v1
       kind: PeerAuthentication
       metadata: {name: default, namespace: demo}
       spec: {mtls: {mode: STRICT}}
+
+- name: Refuse manifests of which a reviewer cannot know whether a rule elsewhere sends plaintext
+  ansible.builtin.assert:
+    that: result.edges | selectattr('verdict', 'ne', 'mtls') | length == 0
+    fail_msg: "{{ result.edges | map(attribute='reason') | join('; ') }}"
+  vars:
+    manifests: "{{ lookup('ansible.builtin.file', playbook_dir ~ '/manifests/demo.yml') | from_yaml_all }}"
+    missing:
+      - kind: DestinationRule
+        namespace: istio-system
+        reason: the platform team's repository is not at hand
+    result: "{{ manifests | meshproof.mtls.evaluate(unread=missing) }}"
 """
 
 RETURN = r"""
@@ -73,18 +85,30 @@ _value:
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Dict
+from datetime import date, datetime
+from typing import Any, Callable, Dict, Iterator
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate as _evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import SnapshotError, manifests_in
+
+
+def _plain(value: Any) -> Any:
+    """Plain containers: Ansible's own work at every access, and YAML's dates are text to Kubernetes."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _items(value: Any, what: str) -> list[Any]:
-    """A list of dictionaries, or a clear error."""
+    """A list of plain dictionaries, or a clear error."""
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise AnsibleFilterError(
-            f"meshproof.mtls.evaluate: {what} must be a list of dictionaries, not {type(value).__name__}"
-            + (". Text has to be parsed first, for example with from_yaml_all." if isinstance(value, str) else ".")
+            f"meshproof.mtls.evaluate: {what} must be a list of dictionaries, not {type(value).__name__}."
         )
     items = list(value)
     for place, item in enumerate(items):
@@ -93,12 +117,35 @@ def _items(value: Any, what: str) -> list[Any]:
                 f"meshproof.mtls.evaluate: {what} must be a list of dictionaries, "
                 f"but item {place} is {type(item).__name__}."
             )
-    return items
+    return [_plain(item) for item in items]
+
+
+def _manifests(value: Any) -> Iterator[Any]:
+    """Manifests out of manifests and text, one or many."""
+    single = isinstance(value, (str, Mapping))
+    if not single and (isinstance(value, bytes) or not isinstance(value, Iterable)):
+        raise AnsibleFilterError(
+            f"meshproof.mtls.evaluate: its input must be manifests or text, not {type(value).__name__}."
+        )
+    for place, item in enumerate([value] if single else value):
+        name = "its input" if single else f"item {place} of its input"
+        if isinstance(item, str):
+            # Ansible's own strings carry tags, which libyaml does not take.
+            yield from manifests_in(f"meshproof.mtls.evaluate: {name}", str.__str__(item))
+        elif isinstance(item, Mapping):
+            yield _plain(item)
+        else:
+            raise AnsibleFilterError(
+                f"meshproof.mtls.evaluate: {name} must be a manifest or text, not {type(item).__name__}."
+            )
 
 
 def evaluate(resources: Any, proposed: Any = (), unread: Any = ()) -> Dict[str, Any]:
     """Judges manifests; see the documentation above."""
-    manifests = _items(resources, "its input")
+    try:
+        manifests = list(_manifests(resources))
+    except SnapshotError as error:
+        raise AnsibleFilterError(str(error)) from error
     try:
         return _evaluate(manifests, _items(proposed, "proposed"), _items(unread, "unread"))
     except ValueError as error:

@@ -16,6 +16,8 @@ description:
   - An offence is a port that accepts plaintext (V(plaintext)), a port that bypasses the proxy (V(uncaptured)), an edge
     in plaintext (V(plaintext)), a broken edge of a client in the mesh (V(broken)), anything that could not be told
     (V(unknown)), and a wire that contradicts the policies (V(disagreement)).
+  - Where M(meshproof.mtls.status_info) was given rules, a failed one is an offence, too (V(rule)), unless its severity
+    is V(warning).
   - A client outside the mesh that a server refuses is what STRICT is for, and counts as success.
 options:
   _input:
@@ -84,7 +86,7 @@ _value:
     - V(verdict) is V(pass) or V(fail), V(exceeded) the kinds of offence that are too many, V(message) why it failed.
     - V(counts), V(limits), V(scope) and V(evidence) say what the judgement stands on.
     - V(offences) is a list of kind, object, reason and remedy, worst first.
-    - V(missing), V(servers), V(edges), V(wire) and V(exclusions) are the rows for
+    - V(missing), V(servers), V(edges), V(wire), V(rules) and V(exclusions) are the rows for
       P(meshproof.mtls.verdict_table#filter).
   type: dict
 """

@@ -19,10 +19,12 @@ UNCAPTURED = "uncaptured"
 PLAINTEXT = "plaintext"
 BROKEN = "broken"
 UNKNOWN = "unknown"
-KINDS = (DISAGREEMENT, UNCAPTURED, PLAINTEXT, BROKEN, UNKNOWN)
+RULE = "rule"
+KINDS = (DISAGREEMENT, UNCAPTURED, PLAINTEXT, BROKEN, UNKNOWN, RULE)
 
 # What a row of the tables says, worst first.
 FAIL, EXCLUDED, OK = "FAIL", "excluded", "ok"
+WARNING = "warning"
 
 IN_MESH = ("sidecar", "ambient", "gateway")
 ENROLLED = ("sidecar", "ambient")
@@ -40,6 +42,7 @@ REMEDIES = {
     UNKNOWN: "give the account the right to read what is listed as unread, or bring the missing evidence",
     "scope": "name the namespaces to judge in istio_verify_namespaces, or enrol some with the role istio_namespaces",
     "probe": "give the account the prober's rights and an image that the cluster can pull (istio_verify_probe_image)",
+    RULE: "change what the rule names, or the rule (istio_verify_rules)",
     "wire": "run it again; if it stays, look at the probe's own reason and at network policies",
 }
 
@@ -61,7 +64,8 @@ def judge(
 
     `namespaces` names the scope; without it the scope is `enrolled` (namespaces whose labels say so) and every
     namespace with a workload in the mesh. `exclude` holds {namespace, workload, port, reason}. `limits` is how many
-    offences of each kind are accepted; a kind that it leaves out accepts none. `read` are the namespaces that reading
+    offences of each kind are accepted; a kind that it leaves out accepts none. Of the users' own rules in `status` a
+    failed one is an offence, unless its severity is `warning`. `read` are the namespaces that reading
     was limited to: what lies elsewhere is not seen, on purpose.
     """
     workloads = {workload["id"]: workload for workload in status["workloads"]}
@@ -70,6 +74,7 @@ def judge(
     servers = sorted(_servers(workloads.values(), scope, exclusions), key=_worst_first)
     edges = sorted(_edges(status, workloads, scope, exclusions), key=_worst_first)
     wire = sorted(_wire(probe, servers, edges, scope, require, exclusions), key=_worst_first)
+    rules = sorted(map(_rule, status.get("rules", [])), key=lambda row: (FAIL, WARNING, OK).index(row["result"]))
     rows = [*servers, *edges, *wire]
     missing = (
         _unproven_scope(namespaces, scope, servers)
@@ -77,7 +82,7 @@ def judge(
         + _missing_evidence(probe, require)
     )
     # What a server or the wire does comes before the edges that follow from it.
-    found = [*missing, *(_offence(row) for row in (*servers, *wire, *edges) if row["result"] == FAIL)]
+    found = [*missing, *(_offence(row) for row in (*servers, *wire, *edges, *rules) if row["result"] == FAIL)]
     offences = sorted(found, key=lambda offence: KINDS.index(offence["kind"]))
     counts = {kind: sum(offence["kind"] == kind for offence in offences) for kind in KINDS}
     accepted = {kind: int((limits or {}).get(kind, 0)) for kind in KINDS}
@@ -102,6 +107,7 @@ def judge(
         "servers": servers,
         "edges": edges,
         "wire": wire,
+        "rules": rules,
         "answers": _lasting((probe or {}).get("targets", [])),
         "missing": missing,
         "exclusions": exclusions,
@@ -219,7 +225,7 @@ def _server_offence(workload: Mapping[str, Any], port: Mapping[str, Any]) -> tup
     policy = f"PeerAuthentication {workload['policy']}" if workload["policy"] else "the default, without any policy,"
     if workload["mesh"] not in IN_MESH and plaintext != "refused":
         return PLAINTEXT, "the workload is not in the mesh, so no proxy refuses plaintext", "no proxy"
-    if port["captured"] is False:
+    if port["captured"] is False and not (mode == "unknown" and plaintext == "unknown"):
         return UNCAPTURED, f"traffic to the port bypasses the proxy, so {mode or 'no mode'} is not enforced", UNCAPTURED
     if plaintext == "accepted":
         return PLAINTEXT, f"{policy} makes the port {mode}, so it accepts plaintext", PLAINTEXT
@@ -414,6 +420,23 @@ def _wire_row(
         verdict=verdict,
         identity=answer.get("identity"),
     )
+
+
+# Users' own rules.
+
+
+def _rule(rule: Mapping[str, Any]) -> Row:
+    failed = WARNING if rule["severity"] == WARNING else FAIL
+    return {
+        "result": OK if rule["passed"] else failed,
+        "kind": None if rule["passed"] else RULE,
+        "object": f"rule {rule['name']}",
+        "name": rule["name"],
+        "severity": rule["severity"],
+        "count": rule["count"],
+        "reason": rule["message"] or "nothing is selected",
+        "remedy": REMEDIES[RULE],
+    }
 
 
 # What the judgement stands on.

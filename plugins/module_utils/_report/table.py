@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]:
-    """The judgement as lines: the verdict, then servers, edges and the wire; worst first, `max_rows` of each."""
+    """The judgement as lines: the verdict, then servers, edges, the wire and rules; worst first, `max_rows` of each."""
     sections = [
         _heading(judgement),
         section(
@@ -56,6 +56,12 @@ def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]
                 ]
                 for row in judgement["wire"]
             ],
+            max_rows,
+        ),
+        section(
+            "RULES",
+            ["RESULT", "RULE", "WHY"],
+            [[row["result"], row["name"], row["reason"]] for row in judgement["rules"]],
             max_rows,
         ),
         _exclusions(judgement["exclusions"]),

@@ -1,4 +1,4 @@
-"""The arrows of design.md: modules → _cluster, _evidence, _report → _policy, and who may import what."""
+"""The arrows of design.md: modules → _cluster, _snapshot, _evidence, _report → _policy, and who may import what."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ MAY_IMPORT = {
     "_evidence": {"_policy"},
     "_report": {"_policy", "_evidence"},
     "_cluster": {"_policy"},
+    "_snapshot": {"_policy"},
 }
 # Pure layers: no Ansible, no network, no clock, no files. PyYAML is there for the mesh ConfigMap's text.
 PURE = ("_policy", "_intent", "_evidence", "_report")
 IMPURE = {"ansible", "kubernetes", "socket", "urllib", "http", "time", "subprocess", "os", "pathlib", "io", "tempfile"}
 # The program that the probe's pods run: it is sent as text and never imported for its work, so it may use the wire.
 SENT_AS_TEXT = {"wire.py"}
+OPENING = {"open", "GzipFile", "read_text", "read_bytes", "write_text", "write_bytes"}
 
 
 def files(folder: str) -> list[Path]:
@@ -90,6 +92,17 @@ def test_only_the_cluster_layer_imports_kubernetes() -> None:
         if name.split(".")[0] == "kubernetes"
     }
     assert importers == {("module_utils", "_cluster")}
+
+
+def test_of_the_layers_only_the_snapshots_opens_files() -> None:
+    """But for a kubeconfig, which is the cluster layer's. A module writes its own result."""
+    openers = {
+        path.relative_to(PLUGINS).parts[:2]
+        for path in files("module_utils")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in OPENING
+    }
+    assert openers <= {("module_utils", "_snapshot"), ("module_utils", "_cluster")}
 
 
 def test_module_utils_hold_only_known_layers() -> None:

@@ -23,6 +23,14 @@ SERVERS = {
         workload(ports=[port(captured=False, plaintext="accepted")]),
         [("uncaptured", SERVER)],
     ),
+    "nothing is known": (
+        workload(ports=[port(mode="unknown", captured=False, plaintext="unknown")]),
+        [("unknown", SERVER)],
+    ),
+    "uncaptured counts even where the mode is unknown": (
+        workload(ports=[port(mode="unknown", captured=False, plaintext="accepted")]),
+        [("uncaptured", SERVER)],
+    ),
     "uncaptured counts even where plaintext is unknown": (
         workload(ports=[port(captured=False, plaintext="unknown")]),
         [("uncaptured", SERVER)],
@@ -328,3 +336,38 @@ def test_a_server_in_doubt_is_a_row_of_its_own_and_not_counted_twice() -> None:
     entry = {"kind": "Deployment", "namespace": "demo", "name": "service-a", "reason": "contradictory", "touches": ""}
     result = judge({**status(workload(ports=[port(plaintext="unknown")])), "unknown": [entry]})
     assert offences(result) == [("unknown", SERVER)]
+
+
+def rule(passed: bool = False, severity: str = "error") -> dict[str, Any]:
+    text = "" if passed else "2 found: a; b"
+    return {
+        "name": "mine",
+        "severity": severity,
+        "passed": passed,
+        "count": 0 if passed else 2,
+        "message": text,
+        "examples": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "verdict", "result"),
+    [
+        (rule(), "fail", "FAIL"),
+        (rule(severity="warning"), "pass", "warning"),
+        (rule(passed=True), "pass", "ok"),
+        (rule(passed=True, severity="warning"), "pass", "ok"),
+    ],
+)
+def test_a_failed_rule_fails_unless_it_is_a_warning(item: dict[str, Any], verdict: str, result: str) -> None:
+    judgement = judge({**STRICT, "rules": [item]})
+    assert judgement["verdict"] == verdict
+    assert [row["result"] for row in judgement["rules"]] == [result]
+    assert offences(judgement) == ([("rule", "rule mine")] if verdict == "fail" else [])
+
+
+def test_the_message_says_which_rule_failed() -> None:
+    assert judge({**STRICT, "rules": [rule()]})["message"] == (
+        "Mutual TLS is not as required: 1 rule (accepted 0).\n"
+        "rule mine: rule, 2 found: a; b. Remedy: change what the rule names, or the rule (istio_verify_rules)."
+    )

@@ -102,3 +102,19 @@ def test_offences_within_the_limits_do_not_look_like_none() -> None:
     mesh = status(workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")]), [])
     assert verdict_table(judge(mesh, limits={"plaintext": 1}))[0] == "VERDICT     PASS within the limits (1 plaintext)"
     assert verdict_table(judge(mesh))[0] == "VERDICT     FAIL (1 plaintext)"
+
+
+def test_rules_are_shown_worst_first() -> None:
+    rules = [
+        {"name": "fine", "severity": "error", "passed": True, "count": 0, "message": "", "examples": []},
+        {"name": "soon", "severity": "warning", "passed": False, "count": 1, "message": "1 found: x", "examples": []},
+        {"name": "bad", "severity": "error", "passed": False, "count": 2, "message": "2 found", "examples": []},
+    ]
+    lines = verdict_table(judge({**STRICT, "rules": rules}))
+    assert lines[0] == "VERDICT     FAIL (1 rule)"
+    assert lines[-4:] == [
+        "RESULT   RULE  WHY",
+        "FAIL     bad   2 found",
+        "warning  soon  1 found: x",
+        "ok       fine  nothing is selected",
+    ]

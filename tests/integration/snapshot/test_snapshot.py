@@ -1,0 +1,101 @@
+"""A snapshot of a real cluster: the same answers from the file, no second change, and nothing in it that is secret."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from tests.cluster_runs import BIN, ROOT, environment
+
+NOBODY_THERE = "http://127.0.0.1:1"
+HIDDEN = "hunter2hunter2"
+NAMESPACE = "snapshot-test"
+
+
+def module(folder: Path, name: str, *options: str, **arguments: Any) -> dict[str, Any]:
+    """Run one module and return what it returned."""
+    task = ["-m", f"meshproof.mtls.{name}", "-a", json.dumps(arguments)]
+    subprocess.run(
+        [BIN / "ansible", "localhost", *task, "-t", folder, *options],
+        cwd=ROOT, env=environment(), check=False, capture_output=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads((folder / "localhost").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def secrets(api: client.ApiClient) -> Iterator[None]:
+    """A Deployment without pods, whose manifest holds what nobody may see elsewhere."""
+    core, apps = client.CoreV1Api(api), client.AppsV1Api(api)
+    core.create_namespace({"metadata": {"name": NAMESPACE}})
+    try:
+        core.create_namespaced_secret(NAMESPACE, {"metadata": {"name": "s"}, "stringData": {"password": HIDDEN}})
+        core.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "istio-c"}, "data": {"password": HIDDEN}})
+        container = {
+            "name": "app",
+            "image": f"registry.invalid/app:{HIDDEN}",
+            "args": [HIDDEN],
+            "env": [{"name": "PASSWORD", "value": HIDDEN}],
+        }
+        metadata = {"labels": {"app": "a"}, "annotations": {"vault.example/token": HIDDEN}}
+        template = {"metadata": metadata, "spec": {"containers": [container]}}
+        spec = {"replicas": 0, "selector": {"matchLabels": {"app": "a"}}, "template": template}
+        apps.create_namespaced_deployment(NAMESPACE, {"metadata": {"name": "a"}, "spec": spec})
+        yield
+    finally:
+        core.delete_namespace(NAMESPACE)
+
+
+@pytest.mark.usefixtures("secrets")
+def test_the_file_answers_as_the_cluster_does(tmp_path: Path) -> None:
+    dest = tmp_path / "mesh.snapshot.gz"
+    assert module(tmp_path, "snapshot", "--check", dest=str(dest))["changed"]
+    assert not dest.exists()
+
+    first = module(tmp_path, "snapshot", dest=str(dest))
+    assert first["changed"]
+    assert first["unread"] == []
+    assert first["size"] == dest.stat().st_size
+    assert (dest.stat().st_mode & 0o777) == 0o600
+    text = gzip.decompress(dest.read_bytes()).decode()
+    assert f'"name":"a","namespace":"{NAMESPACE}"' in text
+    assert HIDDEN not in text
+
+    live = module(tmp_path, "status_info", detail="full")
+    saved = module(tmp_path, "status_info", detail="full", snapshot=str(dest), host=NOBODY_THERE)
+    assert saved.pop("snapshot")["uid"] == first["cluster"]["uid"]
+    assert saved == live
+
+    again = module(tmp_path, "snapshot", dest=str(dest))
+    assert not again["changed"]
+    assert again["time"] == first["time"]
+
+
+def test_what_could_not_be_read_travels_along(tmp_path: Path) -> None:
+    dest = tmp_path / "mesh.snapshot.gz"
+    taken = module(tmp_path, "snapshot", dest=str(dest), read_namespaces=["default"])
+    assert {gap["kind"] for gap in taken["unread"]} >= {"Pod", "PeerAuthentication"}
+    live = module(tmp_path, "status_info", read_namespaces=["default"])
+    saved = module(tmp_path, "status_info", snapshot=str(dest), host=NOBODY_THERE)
+    assert saved["unknown"] == live["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dest": "/proc"}, "dest /proc is a folder. Remedy: name a file in it"),
+        ({"dest": "/nowhere/mesh.gz"}, "There is no folder /nowhere for dest /nowhere/mesh.gz. Remedy: make it first"),
+        ({"dest": "mesh.gz", "host": NOBODY_THERE, "api_key": "x"}, "cannot be reached"),
+    ],
+)
+def test_an_error_is_one_message(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
+    result = module(tmp_path, "snapshot", **arguments)
+    assert message in result["msg"]
+    assert "Traceback" not in json.dumps(result)

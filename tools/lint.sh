@@ -6,7 +6,7 @@ step() { printf '== %s\n' "$*"; }
 step "ruff: format and rules"
 ruff check --quiet .
 step "mypy --strict: the pure layers, the lab and the tools"
-mypy --no-error-summary --cache-dir .mypy_cache plugins/module_utils lab tools
+mypy --no-error-summary --cache-dir .mypy_cache plugins/module_utils lab tools tests/differential
 step "ansible-lint: profile production"
 ansible-lint -q
 step "role READMEs follow their argument specs"

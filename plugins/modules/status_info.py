@@ -17,9 +17,11 @@ description:
   - With O(proposed) it answers for the mesh as it would be after these changes, and lists what would differ.
   - It needs get and list rights only, as the ClusterRole C(meshproof-reader) has them that this collection ships, and
     writes nothing. What it could not read makes the answers that depend on it unknown, never secure.
+  - With O(snapshot) it answers from a file, without any cluster.
   - It says what is declared. What the wire answers is for M(meshproof.mtls.probe) to say.
 extends_documentation_fragment:
   - meshproof.mtls._cluster
+  - meshproof.mtls._declared
   - meshproof.mtls._attributes
   - meshproof.mtls._attributes.info
   - meshproof.mtls._attributes.action_group
@@ -65,6 +67,7 @@ options:
     default: summary
 seealso:
   - module: meshproof.mtls.probe
+  - module: meshproof.mtls.snapshot
 """
 
 EXAMPLES = r"""
@@ -114,6 +117,33 @@ EXAMPLES = r"""
     read_namespaces:
       - demo
       - istio-system
+
+- name: Judge a snapshot that was taken elsewhere
+  meshproof.mtls.status_info:
+    snapshot: ./evidence/mesh.snapshot.gz
+  register: mesh
+
+- name: Judge the folder of manifests that a cluster is made from, before it is
+  meshproof.mtls.status_info:
+    snapshot: ./clusters/production
+    snapshot_complete: true
+  register: mesh
+
+- name: Ask two questions of one's own
+  meshproof.mtls.status_info:
+    rules:
+      - name: payments is STRICT
+        expression: workloads[?namespace=='payments' && mode!='STRICT'].[id, mode]
+        message: "{count} workloads of payments are not STRICT"
+      - name: no policy from the old team
+        expression: workloads[?policy=='istio-system/legacy'].id
+        severity: warning
+  register: mesh
+
+- name: Stop when one of them is violated
+  ansible.builtin.assert:
+    that: mesh.rules | rejectattr('passed') | selectattr('severity', 'eq', 'error') | length == 0
+    fail_msg: "{{ mesh.rules | map(attribute='message') | select | join('\n') }}"
 """
 
 RETURN = r"""
@@ -138,6 +168,68 @@ cluster:
       elements: str
       returned: unless O(detail=connection)
       sample: ["1.31.1"]
+snapshot:
+  description: Which file was judged instead of a cluster.
+  returned: when O(snapshot) is given
+  type: dict
+  contains:
+    path:
+      description: The file or folder.
+      type: str
+      returned: always
+      sample: ./evidence/mesh.snapshot.gz
+    format:
+      description: V(snapshot), or V(dump) for plain manifests.
+      type: str
+      returned: always
+      sample: snapshot
+    time:
+      description: When the cluster was read; empty for a dump, which does not say it.
+      type: str
+      returned: always
+      sample: '2026-01-31T12:00:00Z'
+    uid:
+      description: What tells clusters apart, the uid of the namespace kube-system; empty where it is not known.
+      type: str
+      returned: always
+      sample: 7b2f6b0a-3d0e-4a8e-9a56-0f6f0c3c9f11
+rules:
+  description: What each of the rules says.
+  returned: when O(rules) is given, unless O(detail=connection)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The rule's name.
+      type: str
+      returned: always
+      sample: payments is STRICT
+    severity:
+      description: V(error) or V(warning).
+      type: str
+      returned: always
+      sample: error
+    passed:
+      description: Whether its expression selected nothing.
+      type: bool
+      returned: always
+      sample: false
+    count:
+      description: How many violations there are.
+      type: int
+      returned: always
+      sample: 1
+    message:
+      description: The rule's message with a few examples; empty when it passed.
+      type: str
+      returned: always
+      sample: "1 workloads of payments are not STRICT: payments/Deployment/a PERMISSIVE"
+    examples:
+      description: The first violations as the expression selected them.
+      type: list
+      elements: raw
+      returned: always
+      sample: [[payments/Deployment/a, PERMISSIVE]]
 mesh:
   description: The mesh configuration.
   returned: unless O(detail=connection)
@@ -434,10 +526,21 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
+from ansible_collections.meshproof.mtls.plugins.module_utils._report import rules
 
-IN_SUMMARY = ("mesh", "findings", "unknown", "summary", "changes", "change_client_sets")
-USUAL_ROOT = "istio-system"
+IN_SUMMARY = (
+    "cluster",
+    "snapshot",
+    "mesh",
+    "findings",
+    "unknown",
+    "summary",
+    "changes",
+    "change_client_sets",
+    "rules",
+)
 
 
 def main() -> None:
@@ -457,43 +560,66 @@ def main() -> None:
                 },
             },
             "detail": {"type": "str", "choices": ["connection", "summary", "full"], "default": "summary"},
+            "snapshot": {"type": "path"},
+            "snapshot_complete": {"type": "bool", "default": False},
+            "rules": rules.ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )
-    module.no_log_values.update(api.secrets_in(module.params["kubeconfig"]))
+    params = module.params
+    module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
     try:
-        cluster = api.connect(module.params)
-        kubernetes = cluster.version()
-        if module.params["detail"] == "connection":
-            module.exit_json(changed=False, cluster={"server": cluster.server, "kubernetes_version": kubernetes})
-        result, istio = read_and_evaluate(cluster, module.params)
-    except api.ClusterError as error:
+        gates = rules.compiled(params["rules"])  # a wrong rule is known before anything is read
+        if params["snapshot"]:
+            declared, beside = from_file(module)
+        elif params["detail"] == "connection":
+            module.exit_json(changed=False, cluster=about(api.connect(params)))
+        else:
+            declared, beside = from_cluster(params), {}
+        if params["detail"] == "connection":
+            module.exit_json(changed=False, cluster=declared.cluster, **beside)
+        result = {**status.narrow(declared.judged(params["proposed"]), params["namespaces"]), **beside}
+        if gates:
+            result["rules"] = rules.judged(gates, result)
+    except (api.ClusterError, snapshots.SnapshotError, rules.RuleError) as error:
         module.fail_json(msg=str(error))
     except status.ProposalError as error:
         module.fail_json(msg=f"A proposed change cannot be evaluated: {error}. Remedy: correct the option proposed.")
-    for warning in status.version_warnings(kubernetes, istio):
+    for warning in status.version_warnings(result["cluster"]):
         module.warn(warning)
-    result = status.narrow(result, module.params["namespaces"])
-    if module.params["detail"] == "summary":
+    if params["detail"] == "summary":
         result = {name: result[name] for name in IN_SUMMARY if name in result}
-    found = {"server": cluster.server, "kubernetes_version": kubernetes, "istio_versions": istio}
-    module.exit_json(changed=False, cluster=found, **result)
+    module.exit_json(changed=False, **result)
 
 
-def read_and_evaluate(cluster: api.Cluster, params: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The engine's answer and the control planes' versions."""
-    namespaces = sorted({*params["read_namespaces"], USUAL_ROOT}) if params["read_namespaces"] else []
-    while True:
-        resources, unread = api.read_mesh(cluster, namespaces)
-        if namespaces:
-            unread += status.gaps_of_narrow_rights(api.kinds_in_namespaces(), namespaces)
-        result = status.evaluated(resources, params["proposed"], unread)
-        missing = status.root_namespaces(result) - set(namespaces)
-        if not namespaces or not missing:
-            result["injectors"] = status.injectors(resources)
-            result["namespaces"] = status.namespaces(resources)
-            return result, status.istio_versions(resources)
-        namespaces = sorted({*namespaces, *missing})  # only now we know where the mesh-wide policies are
+def from_cluster(params: dict[str, Any]) -> status.Declared:
+    """What the policies of a running cluster say."""
+    cluster = api.connect(params)
+    facts = about(cluster)
+    found, unread = api.read_declared(cluster, status.Found, params["read_namespaces"])
+    return status.Declared(found, unread, facts)
+
+
+def about(cluster: api.Cluster) -> dict[str, Any]:
+    """Which cluster answers."""
+    return {"server": cluster.server, "kubernetes_version": cluster.version()}
+
+
+def from_file(module: AnsibleModule) -> tuple[status.Declared, dict[str, Any]]:
+    """What the policies in a snapshot or a dump say, and what is returned about the file."""
+    if module.params["read_namespaces"]:
+        module.fail_json(
+            msg="read_namespaces is about reading a cluster, and with snapshot none is read. Remedy: leave it out; the "
+            "option namespaces limits what is returned."
+        )
+    with api.collector_paused():  # parsing makes millions of objects, none of them garbage
+        loaded = snapshots.load(module.params["snapshot"], module.params["snapshot_complete"])
+    for warning in loaded.warnings:
+        module.warn(warning)
+    found = status.Found()
+    found.add(loaded.resources)
+    cluster = {name: loaded.facts[name] for name in ("server", "kubernetes_version")}
+    return status.Declared(found, loaded.unread, cluster), {"snapshot": snapshots.about(loaded)}
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from ._api import Cluster, Kind, connect
 from ._errors import ClusterError
 from ._options import ARGUMENT_SPEC, secrets_in
 from ._pods import Interrupted, ShortLivedPods
-from ._read import Selection, read
-from ._selections import kinds_in_namespaces, read_mesh
+from ._read import Selection, collector_paused, read
+from ._selections import MeshManifests, read_declared, read_mesh, read_mesh_into
 
 __all__ = [
     "ARGUMENT_SPEC",
@@ -18,11 +18,14 @@ __all__ = [
     "ClusterError",
     "Interrupted",
     "Kind",
+    "MeshManifests",
     "Selection",
     "ShortLivedPods",
+    "collector_paused",
     "connect",
-    "kinds_in_namespaces",
     "read",
+    "read_declared",
     "read_mesh",
+    "read_mesh_into",
     "secrets_in",
 ]

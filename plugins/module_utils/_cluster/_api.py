@@ -9,11 +9,13 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from . import _configuration
+from ._decode import HEAD_BYTES, Page, decode, token_ahead
 from ._errors import ClusterError, answer_error
 
 try:
@@ -25,8 +27,12 @@ except ImportError:
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 PAGE = 500
+_PAGES_AT_ONCE = 2
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 8.0
+_LONGEST_PAUSE_ASKED_FOR = 30.0
+# A server that stays silent for so long is seldom cured by asking once more, and each time costs READ_SECONDS.
+_SILENCES = 2
 # Too many requests, and what a restarting or overloaded API server answers; all of them pass.
 _PASSING = (429, 500, 502, 503, 504)
 
@@ -54,6 +60,37 @@ class Kind(NamedTuple):
         if name:
             parts.append(name)
         return "/".join(parts)
+
+
+_Announce = Callable[[bytes], None]
+
+
+class _PageOnItsWay:
+    """A page that was asked for in a thread of its own."""
+
+    def __init__(self, threads: ThreadPoolExecutor, token: str, fetch: Callable[[_Announce], bytes]) -> None:
+        self.token = token
+        """With which it was asked for; empty for the first one."""
+        self._next: Future[str] = Future()
+        self._body = threads.submit(self._run, fetch)
+
+    def _run(self, fetch: Callable[[_Announce], bytes]) -> bytes:
+        try:
+            return fetch(lambda first: self._announce(token_ahead(first)))
+        finally:
+            self._announce("")
+
+    def _announce(self, token: str) -> None:
+        if not self._next.done():
+            self._next.set_result(token)
+
+    def next_token(self) -> str:
+        """With which the next page can be asked for, empty where the first bytes do not say it."""
+        return self._next.result()
+
+    def body(self) -> bytes:
+        """Its bytes when they are all there."""
+        return self._body.result()
 
 
 class Cluster:
@@ -89,59 +126,121 @@ class Cluster:
                 raise
 
     def list(
-        self, kind: Kind, namespace: str | None = None, labels: str = "", fields: str = ""
+        self, kind: Kind, namespace: str | None = None, labels: str = "", fields: str = "", whole: bool = True
     ) -> Iterator[list[dict[str, Any]]]:
-        """All objects of a kind, page by page, so that the caller can drop what it does not need."""
+        """All objects of a kind, page by page, so that the caller can drop what it does not need.
+
+        Where a page's first bytes name the next one, that is asked for at once: the API server encodes it while this
+        one is still on its way, decoded and used. Pods that need not be whole may lack what ``_slim.py`` drops.
+        """
+        path = kind.path(namespace)
         query: dict[str, Any] = {"limit": PAGE}
         if labels:
             query["labelSelector"] = labels
         if fields:
             query["fieldSelector"] = fields
-        while True:
-            page = self.get(kind.path(namespace), query)
-            items = page.get("items") or []
-            for item in items:  # lists of built-in kinds leave these out
-                item.setdefault("apiVersion", kind.api_version)
-                item.setdefault("kind", kind.kind)
-            yield items
-            token = (page.get("metadata") or {}).get("continue")
-            if not token:
-                return
-            query["continue"] = token
+        with ThreadPoolExecutor(max_workers=_PAGES_AT_ONCE) as threads:
 
-    def request(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None) -> bytes:
-        """Send one request and return the body of a successful answer; repeat what is safe to repeat."""
+            def ask(token: str) -> _PageOnItsWay:
+                return _PageOnItsWay(threads, token, lambda announce: self._page(path, query, token, announce))
+
+            following: _PageOnItsWay | None = ask("")
+            while following:
+                ahead = following.next_token()
+                current, following = following, ask(ahead) if ahead else None
+                page = self._decoded(kind, path, query, current, whole)
+                del current  # its bytes, before its objects are used
+                yield page.items
+                # A page that was asked for again may end elsewhere than its first bytes said the first time.
+                if page.token != ahead:
+                    following = ask(page.token) if page.token else None
+
+    def _page(self, path: str, query: Mapping[str, Any], token: str, announce: _Announce | None = None) -> bytes:
+        """One page's bytes. Where the API server has forgotten the list's state, the rest shows a newer one.
+
+        It says with which token (410 with metadata.continue): nothing that exists all the while is left out by that.
+        Without one the whole list has to start again, and 410 is the caller's.
+        """
+        while True:
+            try:
+                wanted = {**query, "continue": token} if token else query
+                return self.request("GET", path, query=wanted, announce=announce)
+            except ClusterError as error:
+                if not error.token or error.token == token:
+                    raise
+                token = error.token
+
+    def _decoded(self, kind: Kind, path: str, query: Mapping[str, Any], page: _PageOnItsWay, whole: bool) -> Page:
+        """A page's objects; one that begins well and was cut off on its way is asked for again."""
+        body = page.body()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return decode(body, kind.kind, kind.api_version, whole)
+            except ValueError as error:
+                if attempt == _ATTEMPTS or not body.startswith(b"{"):
+                    raise _no_json(path, self.server) from error
+            body = self._page(path, query, page.token)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        announce: _Announce | None = None,
+    ) -> bytes:
+        """Send one request and return the body of a successful answer; repeat what is safe to repeat.
+
+        ``announce`` is called with the first bytes of a successful answer as soon as they are there.
+        """
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
         encoded = None if body is None else json.dumps(body).encode()
-        pause = 0.5
+        pause, silences = 0.5, 0
         for attempt in range(1, _ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
+            asked_for = 0.0
             try:
-                response = self._pools.request(
-                    method,
-                    url,
-                    body=encoded,
-                    headers=self._request_headers(encoded is not None),
-                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                    retries=False,
-                )
+                response, content = self._send(method, url, encoded, announce)
             except urllib3.exceptions.HTTPError as error:
+                silences += isinstance(error, urllib3.exceptions.ReadTimeoutError)
+                self._answered = self._answered or _broke_off(error)
                 # An API server that has never answered is most likely a wrong address: say so at once.
-                if last or method == "POST" or not self._answered or _is_final(error):
+                if last or method == "POST" or not self._answered or _is_final(error) or silences == _SILENCES:
                     raise connection_error(error, self.server, self._configuration) from error
             except (ValueError, OSError) as error:  # a certificate file that is none, a URL that is none
                 raise connection_error(error, self.server, self._configuration) from error
             else:
                 self._answered = True
                 if response.status < 300:
-                    return bytes(response.data)
+                    return content
                 repeat = response.status == 429 or (response.status in _PASSING and method != "POST")
                 if last or not repeat:
-                    raise answer_error(method, path, response.status, response.data, self.server)
-                pause = max(pause, _retry_after(response.headers.get("Retry-After")))
-            time.sleep(min(pause, _LONGEST_PAUSE))
+                    raise answer_error(method, path, response.status, content, self.server)
+                asked_for = min(_retry_after(response.headers.get("Retry-After")), _LONGEST_PAUSE_ASKED_FOR)
+            time.sleep(max(min(pause, _LONGEST_PAUSE), asked_for))
             pause *= 2
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _send(self, method: str, url: str, body: bytes | None, announce: _Announce | None) -> tuple[Any, bytes]:
+        response = self._pools.request(
+            method,
+            url,
+            body=body,
+            headers=self._request_headers(body is not None),
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=False,
+            preload_content=announce is None,
+        )
+        if announce is None:
+            return response, response.data
+        try:
+            first = response.read(HEAD_BYTES)
+            if response.status < 300:
+                announce(first)
+            return response, first + response.read()
+        finally:
+            response.release_conn()
 
     def _request_headers(self, has_body: bool) -> Any:
         headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "meshproof.mtls"})
@@ -172,6 +271,12 @@ def connection_error(error: Exception, server: str, configuration: Any) -> Clust
             f"The API server {server} did not answer within {READ_SECONDS} s{through}. Remedy: look at its load, "
             "then run this again.",
             reason=f"no answer within {READ_SECONDS} s",
+        )
+    if _broke_off(error):
+        return ClusterError(
+            f"The connection to the API server {server} broke off in the middle of an answer{through}, time and again. "
+            "Remedy: look for what ends long answers on the way (a proxy, a load balancer), then run this again.",
+            reason="the connection broke off in the middle of an answer",
         )
     if isinstance(error, (urllib3.exceptions.LocationValueError, ValueError)):
         return ClusterError(
@@ -222,14 +327,23 @@ def _as_object(body: bytes, path: str, server: str) -> dict[str, Any]:
     try:
         content = json.loads(body)
     except ValueError as error:
-        raise ClusterError(
-            f"{server} answered {path} with something that is not JSON. Remedy: check that the address is a "
-            "Kubernetes API server's.",
-            reason="the answer is not JSON",
-        ) from error
+        raise _no_json(path, server) from error
     if not isinstance(content, dict):
         raise ClusterError(f"{server} answered {path} with JSON that is no object.", reason="the answer is no object")
     return content
+
+
+def _no_json(path: str, server: str) -> ClusterError:
+    return ClusterError(
+        f"{server} answered {path} with something that is not JSON. Remedy: check that the address is a "
+        "Kubernetes API server's, and that nothing on the way cuts long answers off.",
+        reason="the answer is not JSON",
+    )
+
+
+def _broke_off(error: Exception) -> bool:
+    """Whether an answer had begun when the connection ended."""
+    return isinstance(error, urllib3.exceptions.IncompleteRead) or "Connection broken" in str(error)
 
 
 def _is_final(error: Exception) -> bool:

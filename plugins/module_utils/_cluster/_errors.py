@@ -25,12 +25,14 @@ _NOT_ABOUT_RIGHTS = (
 class ClusterError(Exception):
     """A failure that a user can act on; its text names the object and the remedy."""
 
-    def __init__(self, message: str, status: int | None = None, reason: str = "") -> None:
+    def __init__(self, message: str, status: int | None = None, reason: str = "", token: str = "") -> None:
         super().__init__(message)
         self.status = status
         """The HTTP status, None when there was no answer at all."""
         self.reason = reason
         """What went wrong, without the remedy: short enough for a list of unread kinds."""
+        self.token = token
+        """With which a list whose state has expired (410) goes on in a newer one; empty where it cannot."""
 
     @property
     def forbidden(self) -> bool:
@@ -56,6 +58,8 @@ def answer_error(method: str, path: str, status: int, body: bytes, server: str) 
         )
     if status == 403:
         return ClusterError(f"{message.rstrip('.')}. {_remedy_for_forbidden(method, path, message)}", status, message)
+    if status == 410:
+        return ClusterError(f"{message.rstrip('.')} ({path}, HTTP 410).", status, message, _token(body))
     remedy = ""
     if status == 400 and "HTTP request to an HTTPS server" in message:
         remedy = " Remedy: write the API server's address with https://."
@@ -66,14 +70,24 @@ def answer_error(method: str, path: str, status: int, body: bytes, server: str) 
 
 def status_message(body: bytes) -> str:
     """The message of the Status object in an answer's body, or an empty string."""
-    status: Any
     try:
-        status = json.loads(body)
+        return str(_status(body).get("message") or "")
     except ValueError:
         return body[:200].decode(errors="replace").strip()
-    if not isinstance(status, dict):
+
+
+def _token(body: bytes) -> str:
+    """The token with which an expired list goes on (apiserver's storage/errors.go NewResourceExpired)."""
+    try:
+        metadata = _status(body).get("metadata")
+    except ValueError:
         return ""
-    return str(status.get("message") or "")
+    return str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    status: Any = json.loads(body)
+    return status if isinstance(status, dict) else {}
 
 
 def _remedy_for_forbidden(method: str, path: str, message: str) -> str:

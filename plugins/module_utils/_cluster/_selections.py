@@ -5,35 +5,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
-from .._policy.manifests import KINDS
+from .._policy import KINDS, Reader
 from ._api import Cluster, Kind
-from ._read import Selection, read
+from ._read import Manifests, Selection, Sink, read_into
 
 _REVISION = "istio.io/rev"
+_DEFAULT = "default"
+_USUAL_ROOT = "istio-system"
 _CONFIG_MAP = "ConfigMap"
 # Kubernetes makes these slices out of a Service's selector, and the engine follows selectors by itself.
 _SLICES_WITHOUT_SELECTOR = "endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io"
 _LABELS = {"EndpointSlice": _SLICES_WITHOUT_SELECTOR, "MutatingWebhookConfiguration": _REVISION}
 
 
+class MeshSink(Sink, Protocol):
+    """A sink that knows which control planes the objects speak of, such as the engine's ``Reader``."""
+
+    def revisions(self) -> set[str]:
+        """The revisions of webhooks, of control planes and of proxies."""
+
+    def root_namespaces(self) -> set[str]:
+        """Where their mesh-wide policies are."""
+
+
+_AnySink = TypeVar("_AnySink", bound=MeshSink)
+
+
 def read_mesh(cluster: Cluster, namespaces: Sequence[str] = ()) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Everything that the engine judges by, and what could not be read."""
-    resources, unread = read(cluster, _selections(), namespaces)
-    revisions = _revisions(resources)
+    """Everything that the engine judges by, as manifests without bulk, and what could not be read."""
+    found = MeshManifests()
+    unread = read_mesh_into(cluster, found, namespaces)
+    return found.resources(), unread
+
+
+def read_mesh_into(cluster: Cluster, sink: MeshSink, namespaces: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The same into a sink, page by page. Returns what could not be read."""
+    unread = read_into(cluster, sink, _selections(), namespaces)
+    revisions = sorted(sink.revisions() - {_DEFAULT})
     if revisions and not any(gap["kind"] == _CONFIG_MAP for gap in unread):
-        maps = [_mesh_config_map(f"istio-{revision}") for revision in sorted(revisions)]
-        more, gaps = read(cluster, maps, namespaces)
-        resources += more
-        unread += gaps
-    return resources, unread
+        maps = [_mesh_config_map(f"istio-{revision}") for revision in revisions]
+        unread += read_into(cluster, sink, maps, namespaces)
+    return unread
 
 
-def kinds_in_namespaces() -> list[str]:
-    """The names of the engine's kinds of which a reader of some namespaces sees only a part."""
-    return [kind.kind for kind in KINDS if kind.namespaced or kind.kind == "Namespace"]
+def read_declared(
+    cluster: Cluster, make_sink: Callable[[], _AnySink], namespaces: Sequence[str] = ()
+) -> tuple[_AnySink, list[dict[str, Any]]]:
+    """The whole mesh, or what rights in some namespaces allow: these, with every control plane's root namespace.
+
+    Returns the sink and what was not read, for whichever reason.
+    """
+    wanted = sorted({*namespaces, _USUAL_ROOT}) if namespaces else []
+    while True:
+        sink = make_sink()
+        unread = read_mesh_into(cluster, sink, wanted)
+        if not namespaces:
+            return sink, unread
+        missing = sink.root_namespaces() - set(wanted)
+        if not missing:
+            return sink, unread + gaps_of_narrow_rights(wanted)
+        wanted = sorted({*wanted, *missing})  # only now we know where the mesh-wide policies are
+
+
+def gaps_of_narrow_rights(namespaces: Sequence[str]) -> list[dict[str, Any]]:
+    """With rights in some namespaces only, everything in all others is unread."""
+    names = sorted(set(namespaces))
+    reason = f"only these namespaces were read (read_namespaces): {', '.join(names)}"
+    kinds = [kind.kind for kind in KINDS if kind.namespaced or kind.kind == "Namespace"]
+    return [{"kind": kind, "namespace": None, "except": names, "reason": reason} for kind in kinds]
 
 
 def _selections() -> list[Selection]:
@@ -53,14 +95,22 @@ def _kind(kind: Any) -> Kind:
     return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced)
 
 
-def _revisions(resources: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The revisions of webhooks, of control planes and of proxies; the default one has no name."""
-    found = set()
-    for item in resources:
-        metadata = item["metadata"]
-        labels = metadata.get("labels") or {}
-        if item["kind"] == "MutatingWebhookConfiguration" or labels.get("app") == "istiod":
-            found.add(labels.get(_REVISION))
-        elif item["kind"] == "Pod":  # injection writes it there
-            found.add((metadata.get("annotations") or {}).get(_REVISION))
-    return {revision for revision in found if revision and revision != "default"}
+class MeshManifests(Manifests):
+    """A sink that keeps the manifests of a mesh, without their bulk."""
+
+    def portion(self) -> MeshManifests:
+        """A sink for one list."""
+        return MeshManifests()
+
+    def revisions(self) -> set[str]:
+        """See MeshSink."""
+        return self._reader().revisions()
+
+    def root_namespaces(self) -> set[str]:
+        """See MeshSink."""
+        return self._reader().root_namespaces()
+
+    def _reader(self) -> Reader:
+        reader = Reader()
+        reader.add(self.resources())
+        return reader

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from .._policy import evaluate
+from .._policy import Reader, judge
+from .._policy.manifests import CONTROL_PLANE
 from .._policy.versions import check, minor
 
 _VERSION_LABEL = "app.kubernetes.io/version"
-_ISTIOD = "istiod"
 _INJECTION = "istio-injection"
 _REVISION = "istio.io/rev"
 # What istioctl's built-in charts call themselves, in every release.
@@ -24,29 +24,86 @@ class ProposalError(Exception):
     """A proposed change is no change that could be made."""
 
 
-def evaluated(resources: Iterable[Any], proposed: Iterable[Any], unread: Iterable[Any]) -> dict[str, Any]:
-    """The engine's answer. Only a proposed change can make it refuse: whatever is wrong in a cluster is a finding."""
-    try:
-        return evaluate(resources, proposed, unread)
-    except ValueError as error:
-        raise ProposalError(error) from error
+class Found:
+    """Takes in what is read of a mesh, page by page: the engine's records, and what is said beside its answer."""
+
+    def __init__(self, reader: Reader | None = None) -> None:
+        self.reader = reader or Reader()
+        self._control_planes: list[Any] = []
+
+    def portion(self) -> Found:
+        """An empty one for a single list."""
+        return Found(self.reader.portion())
+
+    def add(self, resources: Iterable[Any]) -> None:
+        """Take in manifests."""
+        page = list(resources)
+        self.reader.add(page)
+        # Their images tell the versions, which no record of the engine does.
+        self._control_planes.extend(item for item in _of_kind(page, "Pod") if _is_control_plane(item))
+
+    def merge(self, portion: Found) -> None:
+        """Take in a list that was read to its end."""
+        self.reader.merge(portion.reader)
+        self._control_planes.extend(portion._control_planes)
+
+    def revisions(self) -> set[str]:
+        """The control planes that the objects speak of."""
+        return self.reader.revisions()
+
+    def root_namespaces(self) -> set[str]:
+        """Where each revision's mesh-wide policies are."""
+        return self.reader.root_namespaces()
+
+    def resources(self) -> list[Any]:
+        """The manifests that are still there: all but pods, and the control planes' pods."""
+        return [*self.reader.others, *self._control_planes]
 
 
-def istio_versions(resources: Iterable[Mapping[str, Any]]) -> list[str]:
+class Declared(NamedTuple):
+    """What the policies of a mesh say, wherever that was read."""
+
+    found: Found
+    unread: list[dict[str, Any]]
+    """What could not be read: kind, namespace and reason."""
+    cluster: dict[str, Any]
+    """server and kubernetes_version, as far as they are known."""
+
+    def judged(self, proposed: Iterable[Any] = (), compact: bool = False) -> dict[str, Any]:
+        """The engine's answer, in its compact form on demand, with what is said beside it.
+
+        Only a proposed change can make the engine refuse: whatever is wrong in a cluster is a finding.
+        """
+        try:
+            result = judge(self.found.reader, proposed, self.unread, compact)
+        except ValueError as error:
+            raise ProposalError(error) from error
+        resources = self.found.resources()
+        result["cluster"] = {**self.cluster, "istio_versions": istio_versions(resources)}
+        result["injectors"] = injectors(resources)
+        result["namespaces"] = namespaces(resources)
+        return result
+
+
+def _is_control_plane(pod: dict[str, Any]) -> bool:
+    return pod["kind"] == "Pod" and _labels(pod).get("app") == CONTROL_PLANE
+
+
+def istio_versions(resources: Iterable[Any]) -> list[str]:
     """The control planes' versions: of istiod's pods or, where none can be seen, of the mesh ConfigMaps."""
     pods, maps = set(), set()
-    for item in resources:
-        labels = (item.get("metadata") or {}).get("labels") or {}
-        if item.get("kind") == "Pod" and labels.get("app") == _ISTIOD:
-            pods.add(_tag(item) or str(labels.get(_VERSION_LABEL) or ""))
-        elif item.get("kind") == "ConfigMap" and "mesh" in (item.get("data") or {}):
-            maps.add(str(labels.get(_VERSION_LABEL) or ""))
+    for item in _of_kind(resources, "Pod", "ConfigMap"):
+        label = str(_labels(item).get(_VERSION_LABEL) or "")
+        if _is_control_plane(item):
+            pods.add(_tag(item) or label)
+        elif item["kind"] == "ConfigMap" and "mesh" in _dict(item.get("data")):
+            maps.add(label)
     return sorted(version for version in pods or maps if minor(version) and version != _PLACEHOLDER)
 
 
 def _tag(pod: Mapping[str, Any]) -> str:
     """The 1.31.1 of an image such as …/pilot:1.31.1-distroless; empty where the tag is no version."""
-    for container in (pod.get("spec") or {}).get("containers") or ():
+    for container in _list(_dict(pod.get("spec")).get("containers")):
         image = str(container.get("image") or "").split("@", 1)[0]
         version = image.rsplit(":", 1)[-1].split("-", 1)[0]
         if image.rsplit(":", 1)[0].endswith("pilot") and minor(version):
@@ -54,53 +111,58 @@ def _tag(pod: Mapping[str, Any]) -> str:
     return ""
 
 
-def version_warnings(kubernetes: str, istio: Iterable[str]) -> list[str]:
+def version_warnings(cluster: Mapping[str, Any]) -> list[str]:
     """A sentence for each version that this release was not checked with."""
-    checks = [("Kubernetes", kubernetes), *(("Istio", version) for version in istio)]
-    return [warning for warning in (check(kind, version) for kind, version in checks) if warning]
+    checks = [("Kubernetes", cluster["kubernetes_version"]), *(("Istio", found) for found in cluster["istio_versions"])]
+    # A dump of manifests does not say its cluster's version.
+    return [warning for warning in (check(kind, version) for kind, version in checks if version) if warning]
 
 
-def gaps_of_narrow_rights(kinds: Iterable[str], namespaces: Sequence[str]) -> list[dict[str, Any]]:
-    """With rights in some namespaces only, everything in all others is unread."""
-    names = sorted(set(namespaces))
-    reason = f"only these namespaces were read (read_namespaces): {', '.join(names)}"
-    return [{"kind": kind, "namespace": None, "except": names, "reason": reason} for kind in kinds]
-
-
-def root_namespaces(result: Mapping[str, Any]) -> set[str]:
-    """Where each revision's mesh-wide policies are."""
-    return {revision["root_namespace"] for revision in result["mesh"]["revisions"]}
-
-
-def injectors(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+def injectors(resources: Iterable[Any]) -> list[dict[str, str]]:
     """The namespace labels that some webhook answers with a sidecar, and whose revision that is."""
     found: set[tuple[str, str]] = set()
-    for item in resources:
-        if item.get("kind") != "MutatingWebhookConfiguration":
-            continue
-        revision = ((item.get("metadata") or {}).get("labels") or {}).get(_REVISION) or "default"
-        for webhook in item.get("webhooks") or ():
-            for rule in (webhook.get("namespaceSelector") or {}).get("matchExpressions") or ():
+    for item in _of_kind(resources, "MutatingWebhookConfiguration"):
+        revision = str(_labels(item).get(_REVISION) or "default")
+        for webhook in _list(item.get("webhooks")):
+            for rule in _list(_dict(webhook.get("namespaceSelector")).get("matchExpressions")):
                 if rule.get("key") in (_INJECTION, _REVISION) and rule.get("operator") == "In":
-                    found.update((f"{rule['key']}={value}", revision) for value in rule.get("values") or ())
+                    values = rule.get("values")
+                    if isinstance(values, list):
+                        found.update((f"{rule['key']}={value}", revision) for value in values)
     return [{"label": label, "revision": revision} for label, revision in sorted(found)]
 
 
-def namespaces(resources: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def namespaces(resources: Iterable[Any]) -> list[dict[str, Any]]:
     """The namespaces with what is written on them."""
-    found = []
+    found = [
+        {
+            "name": str(item["metadata"].get("name") or ""),
+            "labels": _labels(item),
+            "annotations": _dict(item["metadata"].get("annotations")),
+            "phase": _dict(item.get("status")).get("phase") or "Active",
+        }
+        for item in _of_kind(resources, "Namespace")
+    ]
+    return sorted(found, key=lambda namespace: str(namespace["name"]))
+
+
+def _of_kind(resources: Iterable[Any], *kinds: str) -> Iterator[dict[str, Any]]:
+    """The manifests of some kinds; those of a wrong shape are for the engine to complain about."""
     for item in resources:
-        if item.get("kind") == "Namespace":
-            metadata = item["metadata"]
-            found.append(
-                {
-                    "name": metadata["name"],
-                    "labels": metadata.get("labels") or {},
-                    "annotations": metadata.get("annotations") or {},
-                    "phase": (item.get("status") or {}).get("phase") or "Active",
-                }
-            )
-    return sorted(found, key=lambda namespace: namespace["name"])
+        if isinstance(item, dict) and item.get("kind") in kinds and isinstance(item.get("metadata"), dict):
+            yield item
+
+
+def _labels(item: dict[str, Any]) -> dict[str, Any]:
+    return _dict(item["metadata"].get("labels"))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def narrow(result: Mapping[str, Any], namespaces: Sequence[str]) -> dict[str, Any]:

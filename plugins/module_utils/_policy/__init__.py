@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, Dict, Iterable, Iterator
 
 from .engine import State, public_edges, summary
 from .findings import findings_of
-from .manifests import KINDS
+from .manifests import KINDS, Reader
 from .what_if import apply, changes
 
-__all__ = ["KINDS", "evaluate"]
+__all__ = ["KINDS", "Reader", "evaluate", "judge"]
 
 
 def evaluate(resources: Iterable[Any], proposed: Iterable[Any] = (), unread: Iterable[Any] = ()) -> Dict[str, Any]:
@@ -57,7 +57,9 @@ def evaluate(resources: Iterable[Any], proposed: Iterable[Any] = (), unread: Ite
             does not exist). An edge names its ``clients`` by a key of ``change_client_sets``.
     """
     with _collector_paused():
-        return _evaluate(list(resources), list(proposed), list(unread))
+        reader = Reader()
+        reader.add(resources)
+        return judge(reader, proposed, unread)
 
 
 @contextmanager
@@ -75,19 +77,28 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _evaluate(manifests: List[Any], steps: List[Any], gaps: List[Any]) -> Dict[str, Any]:
-    state = State(apply(manifests, steps) if steps else manifests, gaps)
-    findings = findings_of(state)
-    sets, edges = public_edges(state)
-    result: Dict[str, Any] = {
-        "mesh": state.public_meshes(),
-        "workloads": state.public_workloads(),
-        "client_sets": sets,
-        "edges": edges,
-        "findings": findings,
-        "unknown": state.unknown(),
-        "summary": summary(state, findings),
-    }
-    if steps:
-        result["changes"], result["change_client_sets"] = changes(State(manifests, gaps), state)
+def judge(
+    reader: Reader, proposed: Iterable[Any] = (), unread: Iterable[Any] = (), compact: bool = False
+) -> Dict[str, Any]:
+    """The same for what a reader has taken in, portion by portion: no list of all manifests is ever needed.
+
+    In the compact form a set of ``client_sets`` that holds most workloads is ``{"all_but": [workload ids]}``: written
+    out, hundreds of sets of thousands of clients would be most of the answer.
+    """
+    steps, gaps = list(proposed), list(unread)
+    with _collector_paused():
+        state = State((apply(reader, steps) if steps else reader).snapshot(), gaps)
+        findings = findings_of(state)
+        sets, edges = public_edges(state, compact)
+        result: Dict[str, Any] = {
+            "mesh": state.public_meshes(),
+            "workloads": state.public_workloads(),
+            "client_sets": sets,
+            "edges": edges,
+            "findings": findings,
+            "unknown": state.unknown(),
+            "summary": summary(state, findings),
+        }
+        if steps:
+            result["changes"], result["change_client_sets"] = changes(State(reader.snapshot(), gaps), state)
     return result

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .destination_rules import RuleIndex
 from .edges import Edge, Judge, Plane, inbound_doubt
 from .gateways import GatewayIndex
-from .manifests import parse
 from .membership import Workload, gather, matches
 from .mesh import Mesh, Meshes
 from .records import Filter, Labels, Snapshot
@@ -45,13 +44,15 @@ class Port:
 class State:
     """Everything known about one set of manifests."""
 
-    def __init__(self, resources: Iterable[Any], unread: Iterable[Any]) -> None:
-        self.snapshot: Snapshot = parse(resources)
+    def __init__(self, snapshot: Snapshot, unread: Iterable[Any]) -> None:
+        self.snapshot = snapshot
         self.unread = Unread(unread, self.snapshot.problems)
         self.meshes = Meshes(self.snapshot, self.unread.anywhere("ConfigMap"))
         self._planes: Dict[str, Plane] = {}
+        self._by_revision: Dict[Optional[str], Plane] = {}
         self.workloads = gather(self.snapshot, self.meshes, self.unread)
-        self.destinations = destinations(self.snapshot, Catalogue(self.snapshot, self.workloads, self.unread))
+        catalogue = Catalogue(self.snapshot, self.workloads, self.unread)
+        self.destinations = destinations(self.snapshot, catalogue)
         self.gateways = GatewayIndex(self.snapshot.gateways, self.unread)
         self.decisions: Dict[str, Decision] = {}
         self.ports: Dict[str, List[Port]] = {}
@@ -60,15 +61,19 @@ class State:
             decision = self._decide(workload)
             self.decisions[workload.id] = decision
             self.ports[workload.id] = self._ports(workload, decision, services.get(workload.id, frozenset()))
-        self.judge = Judge(self.workloads, self.plane, self.gateways, self.destinations, self.unread)
+        self.judge = Judge(self.workloads, self.plane, self.gateways, self.destinations, catalogue, self.unread)
         self.edges: List[Edge] = self.judge.edges()
 
     def plane(self, revision: Optional[str]) -> Plane:
         """What the control plane of a revision knows, built when first needed."""
+        known = self._by_revision.get(revision)
+        if known is not None:
+            return known
         mesh = self.meshes.of(revision)
         found = self._planes.get(mesh.name)
         if found is None:
             found = self._planes[mesh.name] = self._build(mesh)
+        self._by_revision[revision] = found
         return found
 
     def _build(self, mesh: Mesh) -> Plane:
@@ -98,13 +103,18 @@ class State:
             SidecarIndex([item for item in snapshot.sidecars if seen(item)], root),
             filters,
             sees_namespace,
+            lambda revision: meshes.sees(mesh, revision),
             self._sends_hbone(mesh),
+            all(env.get("PILOT_SKIP_VALIDATE_TRUST_DOMAIN") != "true" for env in self._istiod(mesh)),
         )
+
+    def _istiod(self, mesh: Mesh) -> List[Labels]:
+        """The environment of a revision's istiod, for each Deployment of it that was read."""
+        return [item.env for item in self.snapshot.templates if item.name in ("istiod", f"istiod-{mesh.name}")]
 
     def _sends_hbone(self, mesh: Mesh) -> bool:
         """Whether sidecars send HBONE: istiod with PILOT_ENABLE_AMBIENT, taken as given when istiod was not read."""
-        names = ("istiod", f"istiod-{mesh.name}")
-        found = [template.env for template in self.snapshot.templates if template.name in names]
+        found = self._istiod(mesh)
         if not found:
             return True
         return any(
@@ -173,9 +183,8 @@ class State:
     def members(self, mask: int) -> List[str]:
         """The workload ids of a set of scopes."""
         found: List[str] = []
-        for place, ids in enumerate(self.judge.members):
-            if mask >> place & 1:
-                found.extend(ids)
+        for place in bits(mask):
+            found.extend(self.judge.members[place])
         return sorted(found)
 
     def unknown(self) -> List[Dict[str, Any]]:
@@ -249,32 +258,80 @@ def _filter(filters: List[Filter], root: str, namespace: str, labels: Labels) ->
     return ""
 
 
-class ClientSets:
-    """Names for sets of clients. A name depends on the members alone, so it is the same in every run."""
+def bits(mask: int) -> Iterator[int]:
+    """The places of the bits of a set of scopes."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
-    def __init__(self, state: State) -> None:
+
+class SetNames:
+    """Names for sets of clients. A name depends on the members alone, so it is the same in every run.
+
+    It is a sum over the members, so that the name of a set of scopes comes from the sums of the scopes: in a big mesh
+    there are hundreds of sets of nearly all workloads.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: Dict[str, int] = {}
+
+    def number(self, place: str) -> int:
+        """What a workload adds to the sum."""
+        known = self._numbers.get(place)
+        if known is None:
+            known = self._numbers[place] = int.from_bytes(hashlib.sha256(place.encode()).digest()[:16], "big")
+        return known
+
+    def of(self, ids: Iterable[str]) -> str:
+        """The name of a set of workload ids."""
+        return self.of_sum(sum(map(self.number, ids)))
+
+    def of_sum(self, total: int) -> str:
+        """The name of a set whose members' numbers have this sum."""
+        return "clients-" + hashlib.sha256(str(total).encode()).hexdigest()[:12]
+
+
+class ClientSets:
+    """The sets of clients of all edges. In the compact form a set of most workloads lists those that it lacks."""
+
+    def __init__(self, state: State, compact: bool) -> None:
         self._state = state
+        self._compact = compact
         self._names: Dict[int, str] = {}
-        self.members: Dict[str, List[str]] = {}
+        self._set_names = SetNames()
+        self._sums = [sum(map(self._set_names.number, ids)) for ids in state.judge.members]
+        self._sizes = [len(ids) for ids in state.judge.members]
+        self._all = (1 << len(self._sums)) - 1
+        self.members: Dict[str, Any] = {}
 
     def name(self, mask: int) -> str:
         """The name of a set of scopes."""
         known = self._names.get(mask)
         if known is None:
-            ids = self._state.members(mask)
-            known = self._names[mask] = set_name(ids)
-            self.members[known] = ids
+            known = self._names[mask] = self._add(mask)
         return known
 
+    def _add(self, mask: int) -> str:
+        missing = self._all & ~mask
+        # Whichever is the smaller side is added up.
+        if bin(missing).count("1") < bin(mask).count("1"):
+            without = list(bits(missing))
+            total = sum(self._sums) - sum(self._sums[place] for place in without)
+            most = 2 * sum(self._sizes[place] for place in without) < sum(self._sizes)
+        else:
+            total, most = sum(self._sums[place] for place in bits(mask)), False
+        name = self._set_names.of_sum(total)
+        if self._compact and most:
+            self.members[name] = {"all_but": self._state.members(missing)}
+        else:
+            self.members[name] = self._state.members(mask)
+        return name
 
-def set_name(ids: List[str]) -> str:
-    """A short name for a sorted list of workload ids."""
-    return "clients-" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]
 
-
-def public_edges(state: State) -> Tuple[Dict[str, List[str]], List[Dict[str, Any]]]:
+def public_edges(state: State, compact: bool) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
     """The result's `client_sets` and `edges`."""
-    sets = ClientSets(state)
+    sets = ClientSets(state, compact)
     rows = [
         {
             "clients": sets.name(edge.clients),

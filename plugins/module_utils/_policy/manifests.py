@@ -10,9 +10,10 @@ becomes a Problem, and its kind counts as unread in its namespace, so that nothi
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .fields import Identity, identity_of, labels_of, mapping, number_of, selector_of, sequence, strings, text_of
+from .mesh import Meshes
 from .pods import PodParser
 from .records import (
     REVISION_LABEL,
@@ -408,7 +409,7 @@ def _entry_of(namespace: str, name: str, revision: Optional[str], spec: Dict[str
     account = text_of(spec.get("serviceAccount"), "serviceAccount")
     ports = {key: number_of(port, "ports") for key, port in mapping(spec.get("ports"), "ports").items()}
     mode = labels.get(TLS_MODE_LABEL, "istio" if account else "disabled")
-    return Entry(namespace, name, revision, text_of(spec.get("address"), "address"), labels, ports, mode)
+    return Entry(namespace, name, revision, text_of(spec.get("address"), "address"), labels, ports, mode, bool(account))
 
 
 def _entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
@@ -555,6 +556,8 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
     ("networking.istio.io", "Gateway"): _gateway,
     ("networking.istio.io", "EnvoyFilter"): _filter,
 }
+CONTROL_PLANE = "istiod"
+"""The label `app` of a control plane's pods."""
 CLUSTER_SCOPED = ("Namespace", "MutatingWebhookConfiguration")
 
 
@@ -594,43 +597,98 @@ def _newest(manifests: List[Dict[str, Any]]) -> Dict[str, Any]:
     return max(manifests, key=rank)
 
 
-def parse(resources: Iterable[Any]) -> Snapshot:
-    """Reads every manifest once. Nothing of a manifest is kept but what the records name."""
-    snapshot = Snapshot()
-    parser = PodParser()
-    pods: Dict[Tuple[str, str], Pod] = {}
-    others: Dict[Tuple[str, str, str, str], List[Dict[str, Any]]] = {}
-    for manifest in expand(resources):
-        if not isinstance(manifest, dict):
-            snapshot.problems.append(Problem("", None, "", "an item of the input is not a manifest"))
-            continue
-        if manifest.get("kind") == "Pod":
+class Reader:
+    """Takes manifests in, in as many portions and in whichever order they come.
+
+    Pods, which are nearly all of a big mesh, become records at once and their manifests can be forgotten. The few other
+    manifests stay as they are to the end: proposals replace them, and of several versions of one the newest counts.
+    """
+
+    __slots__ = ("others", "parser", "pods")
+
+    def __init__(self, parser: Optional[PodParser] = None) -> None:
+        self.parser = parser or PodParser()
+        self.pods: Dict[Tuple[str, str], Pod] = {}
+        """Running pods by namespace and name."""
+        self.others: List[Any] = []
+        """Everything else, also pods that cannot be understood."""
+
+    def add(self, resources: Iterable[Any]) -> None:
+        """Takes in manifests; `kind: List` counts as its items."""
+        parse_pod, pods, others = self.parser.pod, self.pods, self.others
+        for manifest in expand(resources):
+            if not isinstance(manifest, dict) or manifest.get("kind") != "Pod":
+                others.append(manifest)
+                continue
             try:
-                pod = parser.pod(manifest)
+                pod = parse_pod(manifest)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                others.append(manifest)
+                continue
+            if pod is not None and pods.setdefault((pod.namespace, pod.name), pod) is not pod:
+                self._choose(pod)
+
+    def _choose(self, pod: Pod) -> None:
+        """Which of two versions of a pod counts must not depend on their order."""
+        key = (pod.namespace, pod.name)
+        self.pods[key] = max(self.pods[key], pod, key=repr)
+
+    def portion(self) -> Reader:
+        """An empty reader whose records go with those of this one; see merge."""
+        return Reader(self.parser)
+
+    def merge(self, portion: Reader) -> None:
+        """Takes in what a portion has read. Of a list that broke off half-way the portion is dropped instead."""
+        for key, pod in portion.pods.items():
+            if self.pods.setdefault(key, pod) is not pod:
+                self._choose(pod)
+        self.others.extend(portion.others)
+
+    def revisions(self) -> Set[str]:
+        """The control planes that webhooks, proxies and control planes themselves speak of."""
+        found = {pod.shape.revision for pod in self.pods.values()}
+        for pod in self.pods.values():
+            if pod.labels.get("app") == CONTROL_PLANE:
+                found.add(pod.labels.get(REVISION_LABEL))
+        found.update(webhook.revision for webhook in self.snapshot().webhooks)
+        return {revision for revision in found if revision}
+
+    def root_namespaces(self) -> Set[str]:
+        """Where the mesh-wide policies of each control plane are, as far as its configuration was read."""
+        return {mesh.root_namespace for mesh in Meshes(self.snapshot(), False).by_name.values()}
+
+    def snapshot(self) -> Snapshot:
+        """The records of everything read so far. Nothing of a manifest is kept but what the records name."""
+        snapshot = Snapshot()
+        snapshot.pods = list(self.pods.values())
+        others: Dict[Tuple[str, str, str, str], List[Dict[str, Any]]] = {}
+        for manifest in self.others:
+            if not isinstance(manifest, dict):
+                snapshot.problems.append(Problem("", None, "", "an item of the input is not a manifest"))
+                continue
+            key = key_of(manifest)
+            if key[1] == "Pod":
+                _complain(snapshot, manifest, self._why_no_pod(manifest))
+            elif key[:2] in _READERS and key[3]:
+                others.setdefault(key, []).append(manifest)
+            elif key[:2] in _READERS:
+                _complain(snapshot, manifest, "metadata.name is missing")
+        for (group, kind, _namespace_name, _name), found in others.items():
+            manifest = found[0]
+            try:
+                if len(found) > 1:
+                    manifest = _newest(found)
+                _READERS[group, kind](self.parser, snapshot, manifest)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 _complain(snapshot, manifest, _why(error))
-                continue
-            if pod is not None:
-                twin = pods.setdefault((pod.namespace, pod.name), pod)
-                if twin is not pod and twin != pod:
-                    # Which of two versions of a pod counts must not depend on their order.
-                    pods[pod.namespace, pod.name] = max(twin, pod, key=repr)
-            continue
-        key = key_of(manifest)
-        if key[:2] in _READERS and key[3]:
-            others.setdefault(key, []).append(manifest)
-        elif key[:2] in _READERS:
-            _complain(snapshot, manifest, "metadata.name is missing")
-    snapshot.pods = list(pods.values())
-    for (group, kind, _namespace_name, _name), found in others.items():
-        manifest = found[0]
+        return snapshot
+
+    def _why_no_pod(self, manifest: Dict[str, Any]) -> str:
         try:
-            if len(found) > 1:
-                manifest = _newest(found)
-            _READERS[group, kind](parser, snapshot, manifest)
+            self.parser.pod(manifest)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            _complain(snapshot, manifest, _why(error))
-    return snapshot
+            return _why(error)
+        raise AssertionError("only pods that cannot be understood are kept")
 
 
 def _why(error: Exception) -> str:

@@ -89,6 +89,7 @@ class PodParser:
 
     def __init__(self) -> None:
         self._captures: Dict[Tuple[Any, ...], Capture] = {}
+        self._labels: Dict[Tuple[Tuple[str, str], ...], Labels] = {}
         self._revisions: Dict[str, str] = {}
         self._shapes: Dict[Shape, Shape] = {}
 
@@ -190,7 +191,8 @@ class PodParser:
             suffix = "-" + labels.get("pod-template-hash", "")
             if len(suffix) > 1 and owner[1].endswith(suffix):
                 owner = ("Deployment", owner[1][: -len(suffix)])
-        return Pod(namespace, name, owner, labels, self.shape(labels, annotations, spec), ip)
+        shape = self.shape(labels, annotations, spec)
+        return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip)
 
 
 def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[int]) -> None:

@@ -231,6 +231,8 @@ class Entry(NamedTuple):
     labels: Labels
     ports: Dict[str, int]
     tls_mode: str
+    account: bool = False
+    """Whether it names a serviceAccount, whose identity clients then expect."""
 
 
 class ServiceEntry(NamedTuple):

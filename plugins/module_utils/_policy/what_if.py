@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
-from .engine import State, set_name
-from .manifests import expand, key_of
+from .engine import SetNames, State
+from .manifests import Reader, key_of
+from .records import Pod
 
 Key = Tuple[str, str, str, str]
 _OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
 
 
-def apply(resources: List[Any], proposed: List[Any]) -> List[Any]:
-    """The manifests after the proposals, in their order."""
-    found: Dict[Key, List[Any]] = {}
-    loose: List[Any] = []
-    for manifest in expand(resources):
+def apply(reader: Reader, proposed: List[Any]) -> Reader:
+    """What would have been read after the proposals."""
+    found: Dict[Key, List[Any]] = {("", "Pod", *place): [pod] for place, pod in reader.pods.items()}
+    after = reader.portion()
+    for manifest in reader.others:
         if isinstance(manifest, dict):
             found.setdefault(key_of(manifest), []).append(manifest)
         else:
-            loose.append(manifest)
+            after.others.append(manifest)
     for number, item in enumerate(proposed):
         operation, manifest = _step(number, item)
         key = key_of(manifest)
@@ -36,7 +37,13 @@ def apply(resources: List[Any], proposed: List[Any]) -> List[Any]:
                 for dependent in _dependents(found, key):
                     del found[dependent]
             found[key] = [_aged(manifest, old[-1] if old else None)]
-    return loose + [manifest for manifests in found.values() for manifest in manifests]
+    for manifests in found.values():
+        for manifest in manifests:
+            if isinstance(manifest, Pod):
+                after.pods[manifest.namespace, manifest.name] = manifest
+            else:
+                after.add([manifest])
+    return after
 
 
 def _step(number: int, item: Any) -> Tuple[str, Dict[str, Any]]:
@@ -53,11 +60,11 @@ def _template(manifest: Any) -> Any:
     return spec.get("template") if isinstance(spec, dict) else None
 
 
-def _aged(manifest: Dict[str, Any], old: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+def _aged(manifest: Dict[str, Any], old: Any) -> Dict[str, Any]:
     """A new object counts as the youngest, a replaced one keeps its age."""
     metadata = dict(manifest["metadata"])
     metadata.pop("creationTimestamp", None)
-    before = old.get("metadata") if old else None
+    before = old.get("metadata") if isinstance(old, dict) else None
     if isinstance(before, dict) and before.get("creationTimestamp") is not None:
         metadata["creationTimestamp"] = before["creationTimestamp"]
     return dict(manifest, metadata=metadata)
@@ -81,19 +88,22 @@ def _dependents(found: Dict[Key, List[Any]], key: Key) -> List[Key]:
     return dependents
 
 
-def _owners(manifest: Dict[str, Any]) -> Set[Tuple[str, str]]:
-    metadata = manifest.get("metadata") or {}
-    found = set()
-    references = metadata.get("ownerReferences")
-    for reference in references if isinstance(references, list) else ():
-        if isinstance(reference, dict):
-            kind, name = str(reference.get("kind")), str(reference.get("name"))
-            found.add((kind, name))
-            labels = metadata.get("labels")
-            suffix = "-" + str(labels.get("pod-template-hash")) if isinstance(labels, dict) else ""
-            if kind == "ReplicaSet" and suffix and name.endswith(suffix):
-                found.add(("Deployment", name[: -len(suffix)]))
-    return found
+def _owners(item: Any) -> Set[Tuple[str, str]]:
+    """What an object belongs to; of a pod also the Deployment that its ReplicaSet's name leads to."""
+    if isinstance(item, Pod):
+        return _owners_of_pod(item)
+    references = (item.get("metadata") or {}).get("ownerReferences")
+    return {
+        (str(reference.get("kind")), str(reference.get("name")))
+        for reference in (references if isinstance(references, list) else ())
+        if isinstance(reference, dict)
+    }
+
+
+def _owners_of_pod(pod: Pod) -> Set[Tuple[str, str]]:
+    kind, name = pod.owner
+    suffix = pod.labels.get("pod-template-hash")
+    return {pod.owner, ("ReplicaSet", f"{name}-{suffix}")} if kind == "Deployment" and suffix else {pod.owner}
 
 
 EdgeKey = Tuple[str, str, int, str, str]
@@ -151,12 +161,12 @@ def _public(answer: Optional[Answer]) -> Optional[Dict[str, str]]:
 
 
 def _edge_changes(before: State, after: State, sets: Dict[str, List[str]]) -> List[Dict[str, Any]]:
-    old, new = _Answers(before), _Answers(after)
+    old, new, names = _Answers(before), _Answers(after), SetNames()
     rows: List[Dict[str, Any]] = []
     for key in sorted({*old.rows, *new.rows}):
         for answer, later, clients in _differences(old, new, key):
             ids = sorted(clients)
-            name = set_name(ids)
+            name = names.of(ids)
             sets[name] = ids
             rows.append(
                 {

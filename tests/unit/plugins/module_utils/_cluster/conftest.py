@@ -16,7 +16,10 @@ NOT_FOUND = (404, {"kind": "Status", "message": "not found"})
 
 
 class FakeServer:
-    """``answers`` maps "METHOD /path" to answers; the last one is repeated, what is not there is a 404."""
+    """``answers`` maps "METHOD /path" to answers; the last one is repeated, what is not there is a 404.
+
+    A fault (faults.py) spoils the answer behind it: ``server.answer(route, reset(), answer)``.
+    """
 
     def __init__(self):
         self.answers = {}
@@ -40,7 +43,7 @@ class FakeServer:
         threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def answer(self, route, *answers):
-        """Answers are bodies, or pairs of status and body."""
+        """Answers are bodies, pairs of status and body, or faults."""
         self.answers[route] = list(answers)
 
     def handle(self, handler):
@@ -51,8 +54,15 @@ class FakeServer:
             self.requests.append((handler.command, url.path, dict(parse_qsl(url.query)), body, handler.headers))
             queue = self.answers.get(f"{handler.command} {url.path}") or [NOT_FOUND]
             answer = queue.pop(0) if len(queue) > 1 else queue[0]
+            fault = answer if callable(answer) else None
+            if fault:
+                answer = queue[0]
+                answer = {"items": []} if callable(answer) else answer
         code, content = answer if isinstance(answer, tuple) else (200, answer)
         data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        if fault:
+            fault(handler, data)
+            return
         handler.send_response(code)
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
@@ -71,11 +81,20 @@ def server():
 
 
 @pytest.fixture
-def cluster(server, monkeypatch):
-    """A connection to the fake server, whose pauses between attempts take no time."""
+def pauses(monkeypatch):
+    """The pauses between attempts, which take no time."""
     # pytest-ansible makes collections importable only after it has read the first conftest.py
-    from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
     from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import _api
 
-    monkeypatch.setattr(_api.time, "sleep", lambda seconds: None)
+    found = []
+    monkeypatch.setattr(_api.time, "sleep", found.append)
+    return found
+
+
+@pytest.fixture
+def cluster(server, pauses):
+    """A connection to the fake server."""
+    # pytest-ansible makes collections importable only after it has read the first conftest.py
+    from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+
     return api.connect({"host": server.url, "api_key": "secret"})

@@ -10,6 +10,7 @@ import gc
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import _selections
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster._slim import slim
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 
@@ -98,6 +99,24 @@ def test_an_expired_list_starts_again(server, cluster):
     assert (names(resources), unread) == ([("Pod", "a")], [])
 
 
+def test_narrow_rights_leave_gaps_everywhere_else():
+    gaps = {gap["kind"]: gap for gap in _selections.gaps_of_narrow_rights(["shop", "demo"])}
+    assert {"Pod", "Namespace"} <= set(gaps)
+    assert "MutatingWebhookConfiguration" not in gaps
+    assert (gaps["Pod"]["namespace"], gaps["Pod"]["except"]) == (None, ["demo", "shop"])
+
+
+def test_with_rights_in_namespaces_the_root_namespaces_are_read_too(server, cluster):
+    mesh = {"metadata": {"name": "istio", "namespace": "istio-system"}, "data": {"mesh": "rootNamespace: policies"}}
+    server.answer("GET /api/v1/namespaces/istio-system/configmaps", {"metadata": {}, "items": [mesh]})
+    for namespace in ("demo", "istio-system", "policies"):
+        server.answer(f"GET /api/v1/namespaces/{namespace}/pods", page("a", namespace=namespace))
+    sink, unread = api.read_declared(cluster, api.MeshManifests, ["demo"])
+    pods = {item["metadata"]["namespace"] for item in sink.resources() if item["kind"] == "Pod"}
+    assert pods == {"demo", "istio-system", "policies"}
+    assert {tuple(gap["except"]) for gap in unread if "except" in gap} == {("demo", "istio-system", "policies")}
+
+
 def test_with_rights_in_namespaces_each_is_read_by_name(server, cluster):
     server.answer("GET /api/v1/namespaces/demo", {"kind": "Namespace", "metadata": {"name": "demo"}})
     resources, unread = api.read(cluster, [NAMESPACES], ["demo", "gone"])
@@ -119,7 +138,9 @@ def test_garbage_is_collected_again_afterwards(server, cluster):
 def test_the_mesh_is_read_with_a_readers_rights(server, cluster):
     """Config maps only by their names, and those of the revisions that are in use."""
     webhook = {"metadata": {"name": "w", "labels": {"istio.io/rev": "canary"}}}
-    pod = {"metadata": {"name": "a", "namespace": "demo", "annotations": {"istio.io/rev": "blue"}}, "spec": {}}
+    notes = {"istio.io/rev": "blue", "sidecar.istio.io/status": "{}"}
+    containers = {"containers": [{"name": "istio-proxy"}]}
+    pod = {"metadata": {"name": "a", "namespace": "demo", "annotations": notes}, "spec": containers}
     server.answer(
         "GET /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", {"metadata": {}, "items": [webhook]}
     )

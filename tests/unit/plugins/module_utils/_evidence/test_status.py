@@ -15,6 +15,12 @@ def istiod(image="meshproof.lab/istio/pilot:1.31.1", label=None):
     return {"kind": "Pod", "metadata": {"labels": labels}, "spec": {"containers": containers}}
 
 
+def judged(resources, proposed=()):
+    found = status.Found()
+    found.add(resources)
+    return status.Declared(found, [], {}).judged(proposed)
+
+
 def mesh_map(label):
     return {"kind": "ConfigMap", "metadata": {"labels": {"app.kubernetes.io/version": label}}, "data": {"mesh": ""}}
 
@@ -38,15 +44,13 @@ def test_istio_versions(resources, versions):
 
 
 def test_unsupported_versions_are_named():
-    assert status.version_warnings("v1.35.4", ["1.31.1"]) == []
-    [kubernetes, istio] = status.version_warnings("v1.20.0", ["1.20.1"])
+    def warnings(kubernetes, istio):
+        return status.version_warnings({"kubernetes_version": kubernetes, "istio_versions": [istio]})
+
+    assert warnings("v1.35.4", "1.31.1") == []
+    [kubernetes, istio] = warnings("v1.20.0", "1.20.1")
     assert "Kubernetes v1.20.0" in kubernetes
     assert "Istio 1.20.1" in istio
-
-
-def test_narrow_rights_leave_gaps_everywhere_else():
-    [gap] = status.gaps_of_narrow_rights(["Pod"], ["shop", "demo"])
-    assert (gap["kind"], gap["namespace"], gap["except"]) == ("Pod", None, ["demo", "shop"])
 
 
 MANIFESTS = [
@@ -76,7 +80,7 @@ MANIFESTS = [
 
 
 def test_narrow_keeps_servers_of_the_namespaces_and_the_edges_to_them():
-    whole = status.evaluated(MANIFESTS, [], [])
+    whole = judged(MANIFESTS)
     narrowed = status.narrow(whole, ["demo"])
     assert [item["name"] for item in narrowed["workloads"]] == ["a"]
     assert {edge["service"] for edge in narrowed["edges"]} == {"demo/a"}
@@ -86,18 +90,41 @@ def test_narrow_keeps_servers_of_the_namespaces_and_the_edges_to_them():
 
 
 def test_the_narrowed_summary_has_the_shape_of_the_engines():
-    whole = status.evaluated(MANIFESTS, [], [])
+    whole = judged(MANIFESTS)
     assert status.narrow(whole, ["demo", "shop"])["summary"] == whole["summary"]
     assert status.narrow(whole, []) == whole
 
 
-def test_root_namespaces():
-    assert status.root_namespaces(status.evaluated([], [], [])) == {"istio-system"}
+def test_what_is_read_in_portions_is_judged_as_a_whole():
+    parts = status.Found()
+    for page in (MANIFESTS[:1], MANIFESTS[1:4], MANIFESTS[4:], [istiod()]):
+        portion = parts.portion()
+        portion.add(page)
+        parts.merge(portion)
+    answer = status.Declared(parts, [], {}).judged()
+    assert answer == judged([*MANIFESTS, istiod()])
+    assert answer["cluster"] == {"istio_versions": ["1.31.1"]}
+    assert [item["name"] for item in answer["namespaces"]] == ["demo", "shop"]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"kind": "Pod", "metadata": None},
+        {"kind": "Pod", "metadata": {"labels": ["app"]}},
+        {"kind": "Namespace", "metadata": {"name": 1, "labels": None}},
+        {"kind": "MutatingWebhookConfiguration", "metadata": {}, "webhooks": [{"namespaceSelector": ["x"]}, 1]},
+        {"kind": "ConfigMap", "metadata": {"labels": 1}, "data": ["mesh"]},
+        "no manifest",
+    ],
+)
+def test_a_manifest_of_a_wrong_shape_is_no_reason_to_fail(manifest):
+    judged([manifest])
 
 
 def test_a_wrong_proposal_is_named():
     with pytest.raises(status.ProposalError):
-        status.evaluated([], [{"op": "destroy", "manifest": {}}], [])
+        judged([], [{"op": "destroy", "manifest": {}}])
 
 
 def webhooks(revision, *expressions):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy import KINDS
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy import KINDS, Reader, evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy import judge as judge_read
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     judge,
@@ -134,3 +135,58 @@ def test_kinds_are_complete():
     names = [kind.kind for kind in KINDS]
     assert len(names) == len(set(names))
     assert {kind.kind for kind in KINDS if not kind.namespaced} == {"Namespace", "MutatingWebhookConfiguration"}
+
+
+def read_in_portions(*pages):
+    reader = Reader()
+    for page in pages:
+        portion = reader.portion()
+        portion.add(page)
+        reader.merge(portion)
+    return reader
+
+
+def test_pages_are_judged_as_one_list():
+    pages = [[item] for item in (*MESH, peer("shop/n", "STRICT"))]
+    whole = evaluate([item for page in pages for item in page])
+    assert judge_read(read_in_portions(*pages)) == judge_read(read_in_portions(*reversed(pages))) == whole
+
+
+def test_a_pod_of_two_pages_counts_once_in_any_order():
+    one, other = pod("shop/a"), pod("shop/a", "none")
+    assert judge_read(read_in_portions([one], [other])) == judge_read(read_in_portions([other], [one]))
+    assert len(judge_read(read_in_portions([one], [other]))["workloads"]) == 1
+
+
+def test_what_a_reader_read_can_be_judged_again():
+    reader = read_in_portions(MESH)
+    strict = [{"op": "apply", "manifest": peer("shop/n", "STRICT")}]
+    before = judge_read(reader)
+    assert judge_read(reader, strict)["changes"] != []
+    assert judge_read(reader) == before
+
+
+def test_equal_pods_share_what_is_equal():
+    """However many there are: one shape and one mapping of labels, and one workload."""
+    reader = read_in_portions(*([pod("shop/a", number=number)] for number in range(50)))
+    pods = reader.snapshot().pods
+    assert len(pods) == 50
+    assert len({id(item.shape) for item in pods}) == len({id(item.labels) for item in pods}) == 1
+    assert len(judge_read(reader)["workloads"]) == 1
+
+
+WEBHOOK = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
+
+
+@pytest.mark.parametrize(
+    ("manifests", "revisions"),
+    [
+        ([pod("shop/a", revision="blue")], {"blue"}),
+        ([pod("shop/a", "none")], set()),
+        ([pod("istio-system/istiod", "none", {"app": "istiod", "istio.io/rev": "red"})], {"red"}),
+        ([{**WEBHOOK, "metadata": {"name": "w", "labels": {"istio.io/rev": "green"}}}], {"green"}),
+        ([{**WEBHOOK, "metadata": ["labels"]}, "no manifest"], set()),
+    ],
+)
+def test_the_control_planes_that_objects_speak_of(manifests, revisions):
+    assert read_in_portions(manifests).revisions() == revisions

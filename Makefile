@@ -49,6 +49,7 @@ demo: setup $(cluster) ## The main job: Istio, two services, STRICT, the verdict
 
 .PHONY: test
 test: setup lint unit sanity $(cluster) ## All tests; CI runs this
+	@python -m tests.differential --number 300
 	@$(use_cluster) tools/molecule.sh
 	@$(use_cluster) pytest -q tests/integration
 	@$(use_cluster) tools/package.sh
@@ -77,6 +78,14 @@ molecule: setup $(cluster) ## The Molecule scenarios (SCENARIO=default for one)
 .PHONY: proof-interrupted
 proof-interrupted: setup $(cluster) ## Kill `site` at eight seeded moments, run it again, compare the cluster (SEED=n)
 	@$(use_cluster) pytest -q -s tests/proofs/test_interrupted.py
+
+.PHONY: proof-properties
+proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n)
+	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=2000 pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py
+
+.PHONY: differential
+differential: setup ## Compare the engine with Istio's own code over N random meshes (N=2000, SEED=fresh)
+	@python -m tests.differential --number $(or $(N),2000) --seed $(or $(SEED),0)
 
 .PHONY: docs
 docs: setup ## Write the generated parts of the roles' READMEs

@@ -30,6 +30,12 @@ class GoBuild:
     files: dict[str, str] = field(default_factory=dict)
     # A binary is named after its package; these are called differently: {name from Go: wanted name}.
     renames: dict[str, str] = field(default_factory=dict)
+    # Where its go.mod is, with sources of our own; lab/go/<name>, which has none, unless it is given.
+    module: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.module or _MODULES / self.name
 
 
 KUBERNETES = GoBuild(
@@ -86,10 +92,11 @@ ALL = (KUBERNETES, ETCD, COREDNS, ISTIO, HELM)
 
 def artifact(build: GoBuild) -> Artifact:
     """The cached result of a build: its binaries in bin/, its other files beside that folder."""
-    module = _MODULES / build.name
-    inputs = (
-        (module / "go.mod").read_bytes(),
-        (module / "go.sum").read_bytes(),
+    sources = sorted(build.module.glob("*.go")) if build.module else []
+    inputs: tuple[str | bytes, ...] = (
+        (build.folder / "go.mod").read_bytes(),
+        (build.folder / "go.sum").read_bytes(),
+        *(source.read_bytes() for source in sources),
         " ".join([*build.packages, _ldflags(build), *build.files, versions.architecture()]),
     )
     return Artifact(build.name, build.version, inputs, lambda folder: _compile(build, folder))
@@ -101,7 +108,7 @@ def _ldflags(build: GoBuild) -> str:
 
 def _compile(build: GoBuild, folder: Path) -> None:
     go = _go()
-    module = _MODULES / build.name
+    module = build.folder
     log = cache.log(build.name)
     binaries = folder / "bin"
     binaries.mkdir()

@@ -94,6 +94,8 @@ class Cluster(NamedTuple):
     """See checker_mode."""
     by_rule: bool = False
     """Whether a DestinationRule sets it."""
+    needs_endpoints: bool = False
+    """A DNS cluster is not built without any; an ORIGINAL_DST one is, whose type a subset inherits."""
 
 
 def _inferred_disable(destination: Destination, port: DestinationPort, balancer: Optional[str]) -> str:
@@ -103,9 +105,9 @@ def _inferred_disable(destination: Destination, port: DestinationPort, balancer:
     """
     if destination.resolution != "NONE" and balancer != PASSTHROUGH:
         return ""
-    if not port.endpoints:
+    if not port.inferred:
         return "there is no endpoint, so auto-mTLS is off"
-    for endpoint in port.endpoints:
+    for endpoint in port.inferred:
         if endpoint.tls_mode == "disabled":
             return f"auto-mTLS is off for all endpoints because {endpoint.id} has no sidecar"
     return ""
@@ -119,8 +121,33 @@ def cluster_of(
     mesh: Mesh,
     peers: PeerIndex,
     gateway: bool,
+    own_certs: bool,
 ) -> Cluster:
-    """What a proxy would send (core/cluster_builder.go buildSubsetCluster, cluster_tls.go buildUpstreamTLSSettings)."""
+    """What a proxy would send for a destination, port and subset (core/cluster_builder.go buildSubsetCluster).
+
+    Outside of the mesh a proxy's own certificates come after the DestinationRule.
+    """
+    cluster = _cluster_of(destination, port, rule, subset, mesh, peers, gateway, own_certs and not destination.external)
+    if not destination.resolution.startswith("DNS"):
+        return cluster
+    main, dummy = at_port(rule.policy if rule else None, port.number)
+    passthrough = main is not None and main.balancer == PASSTHROUGH
+    if subset is not None and subset.policy is not None:
+        passthrough = passthrough or subset.policy.balancer == PASSTHROUGH
+    return cluster._replace(needs_endpoints=subset is None or not passthrough)
+
+
+def _cluster_of(
+    destination: Destination,
+    port: DestinationPort,
+    rule: Optional[Setting],
+    subset: Optional[Subset],
+    mesh: Mesh,
+    peers: PeerIndex,
+    gateway: bool,
+    own_certs: bool,
+) -> Cluster:
+    """Its TLS (cluster_tls.go buildUpstreamTLSSettings); `own_certs` are those of ISTIO_META_TLS_CLIENT_*."""
     top = rule.policy if rule else None
     main, dummy = at_port(top, port.number)
     effective, inference = main, top.balancer if top else None
@@ -135,7 +162,7 @@ def cluster_of(
     same_for_all = passthrough or (destination.resolution == "NONE" and not gateway)
     tls = effective.tls if effective else None
     if tls is not None:
-        return Cluster(*_explicit(tls, rule, subset, gateway), same_for_all, None, by_rule=True)
+        return Cluster(*_explicit(tls, rule, subset, gateway, own_certs), same_for_all, None, by_rule=True)
     if destination.external:
         return Cluster(
             "plaintext", f"{destination.host} is outside the mesh and no DestinationRule sets TLS", same_for_all, None
@@ -158,12 +185,22 @@ def cluster_of(
         return Cluster(
             "plaintext", f"auto-mTLS is off because namespace {destination.namespace} is DISABLE", same_for_all, None
         )
+    if own_certs:
+        # Only Istio's own mTLS is told apart by endpoint (applyUpstreamTLSSettings).
+        return Cluster("MUTUAL", f"auto-mTLS sends {_OWN_CERTS} to every endpoint", same_for_all, None)
     return Cluster("auto", "", same_for_all, checker_mode(rule, subset, port.number))
 
 
-def _explicit(tls: Tls, rule: Optional[Setting], subset: Optional[Subset], gateway: bool) -> Tuple[str, str]:
+_OWN_CERTS = "the certificates of ISTIO_META_TLS_CLIENT_*"
+
+
+def _explicit(
+    tls: Tls, rule: Optional[Setting], subset: Optional[Subset], gateway: bool, own_certs: bool
+) -> Tuple[str, str]:
     """TLS that a rule sets. A Secret on a sidecar without workloadSelector builds no TLS at all."""
     where = RULE + (f" subset {subset.name}" if subset is not None else "")
+    if own_certs and tls.mode in ("ISTIO_MUTUAL", "MUTUAL"):
+        return "MUTUAL", f"{where} sends {tls.mode}, with {_OWN_CERTS}"
     if tls.mode in ("SIMPLE", "MUTUAL"):
         if tls.secret and not gateway and rule is not None and not rule.selective:
             return "plaintext", (
@@ -186,9 +223,7 @@ _FIELD = {
 }
 
 
-def sent(
-    cluster: Cluster, destination: Destination, endpoint: Endpoint, peers: PeerIndex, metadata_certs: bool, hbone: bool
-) -> Sent:
+def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerIndex, hbone: bool) -> Sent:
     """What reaches one endpoint."""
     if hbone and not cluster.same_for_all and tunnels(endpoint):
         # HBONE replaces plaintext and Istio mTLS, SIMPLE and MUTUAL run inside it (applyHBONETransportSocketMatches).
@@ -199,12 +234,9 @@ def sent(
             else "the sidecar sends HBONE to an ambient endpoint",
         )
     if cluster.sent != "auto":
-        if metadata_certs and cluster.sent in ("ISTIO_MUTUAL", "MUTUAL"):
-            return Sent("mutual", f"{cluster.why}, with the certificates of ISTIO_META_TLS_CLIENT_*")
         return Sent(_FIELD[cluster.sent], cluster.why)
-    field = "mutual" if metadata_certs else "mtls"
     if cluster.same_for_all:
-        return Sent(field, "auto-mTLS sends Istio mTLS to every endpoint")
+        return Sent("mtls", "auto-mTLS sends Istio mTLS to every endpoint")
     if endpoint.tls_mode != ISTIO:
         return Sent(
             "plaintext",
@@ -213,7 +245,7 @@ def sent(
     if cluster.override is not None:
         if cluster.override == "ISTIO_MUTUAL":
             return Sent(
-                field,
+                "mtls",
                 f"{RULE} omits tls for this port, but its top-level ISTIO_MUTUAL still applies to sidecar endpoints",
             )
         return Sent(
@@ -226,7 +258,7 @@ def sent(
         return Sent("unknown", decision.why(endpoint.port))
     if mode == DISABLE:
         return Sent("plaintext", f"auto-mTLS sends plaintext because {decision.why(endpoint.port)}")
-    return Sent(field, "auto-mTLS sends Istio mTLS")
+    return Sent("mtls", "auto-mTLS sends Istio mTLS")
 
 
 def tunnels(endpoint: Endpoint) -> bool:

@@ -16,20 +16,31 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Option
 from .client import RULE, Cluster, Sent, cluster_of, sent
 from .destination_rules import MergedRule, RuleIndex, Setting, choose
 from .gateways import GatewayIndex
+from .listeners import listener_protocols
 from .membership import Workload
 from .mesh import Mesh
 from .records import TUNNEL_LABEL, Labels, Outbound, Subset
 from .server import DISABLE, PERMISSIVE, UNKNOWN, PeerIndex
-from .services import Destination, DestinationPort, Endpoint, listener_protocols
+from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .unread import Unread
 from .verdicts import verdict
-from .visibility import HostOwners, SidecarIndex, View, view_of
+from .visibility import NO_SIDECAR, HostOwners, SidecarIndex, View, view_of
 
 
 class Plane:
     """What the control plane of one revision knows."""
 
-    __slots__ = ("filters", "mesh", "peers", "rules", "sees_namespace", "sends_hbone", "sidecars")
+    __slots__ = (
+        "checks_trust",
+        "filters",
+        "mesh",
+        "peers",
+        "rules",
+        "sees_namespace",
+        "sees_revision",
+        "sends_hbone",
+        "sidecars",
+    )
 
     def __init__(
         self,
@@ -39,7 +50,9 @@ class Plane:
         sidecars: SidecarIndex,
         filters: Callable[[str, Labels, bool], str],
         sees_namespace: Callable[[str], bool],
+        sees_revision: Callable[[Optional[str]], bool],
         sends_hbone: bool,
+        checks_trust: bool,
     ) -> None:
         self.mesh = mesh
         self.peers = peers
@@ -48,7 +61,14 @@ class Plane:
         self.filters = filters
         """The EnvoyFilter that makes the inbound (or outbound) side of labels in a namespace impossible to judge."""
         self.sees_namespace = sees_namespace
+        self.sees_revision = sees_revision
         self.sends_hbone = sends_hbone
+        self.checks_trust = checks_trust
+        """Whether its servers check the trust domain of their clients."""
+
+    def sees(self, namespace: str, revision: Optional[str]) -> bool:
+        """Whether it knows objects of a namespace and revision."""
+        return self.sees_namespace(namespace) and self.sees_revision(revision)
 
 
 class Scope(NamedTuple):
@@ -77,6 +97,8 @@ class Outcome(NamedTuple):
     outbound: Optional[Outbound]
     metadata_certs: bool
     why: str
+    elsewhere: FrozenSet[int] = frozenset()
+    """Ports at which another destination with the same host is met."""
 
 
 class Clients:
@@ -177,6 +199,7 @@ class Judge:
         planes: Callable[[Optional[str]], Plane],
         gateways: GatewayIndex,
         all_destinations: List[Destination],
+        catalogue: Catalogue,
         unread: Unread,
     ) -> None:
         self._planes = planes
@@ -184,13 +207,18 @@ class Judge:
         self._destinations = all_destinations
         self._unread = unread
         self._owners = HostOwners(all_destinations)
-        self._protocols = listener_protocols(all_destinations)
+        self._protocols = listener_protocols(
+            all_destinations,
+            catalogue,
+            lambda workload, *where: self._planes(workload.shape.revision).sees(*where),
+        )
         self._views: Dict[Tuple[str, str], View] = {}
         self.members: List[List[str]] = []
         self._bits: Dict[object, int] = {}
         self._groups: Dict[Tuple[str, str], _Group] = {}
         self._view_groups: Dict[Tuple[str, str], _ViewGroup] = {}
         self._special: List[Tuple[int, Scope]] = []
+        self._proxied: List[Tuple[int, Scope]] = []
         self._constant: List[Tuple[Outcome, int]] = []
         self.remarks: Set[Tuple[str, str, str]] = set()
         """(what, DestinationRule, destination) for rules that contradict the endpoints that they cover."""
@@ -213,7 +241,9 @@ class Judge:
             state = "unknown" if scope.kind == "unknown" else "visible"
             outcome = Outcome(scope.kind, scope.revision, state, None, None, "", None, False, scope.doubt)
             self._constant.append((outcome, bit))
-        elif scope.outbound is not None or scope.doubt or scope.metadata_certs:
+            return
+        self._proxied.append((bit, scope))
+        if scope.outbound is not None or scope.doubt or scope.metadata_certs:
             self._special.append((bit, scope))
         elif scope.view is not None:
             state = self._hidden(scope)
@@ -329,6 +359,10 @@ class Judge:
         found: Dict[Outcome, Clients] = {}
         for outcome, mask in self._constant:
             _join(found, outcome, mask)
+        if destination.host in self._owners.contested:
+            for bit, scope in self._proxied:
+                self._outcome(destination, scope, bit, found)
+            return found
         for bit, scope in self._special:
             self._outcome(destination, scope, bit, found)
         for views in self._view_groups.values():
@@ -358,9 +392,6 @@ class Judge:
         found |= plane.rules.named_namespaces(destination.host, destination.namespace)
         found.update(destination.export_to, plane.mesh.service_export)
         found.update((destination.namespace, plane.mesh.root_namespace))
-        for rival in self._owners.contested.get(destination.host, ()):
-            found.update(rival.export_to)
-            found.add(rival.namespace)
         return found
 
     def _outcome(self, destination: Destination, scope: Scope, mask: int, found: Dict[Outcome, Clients]) -> None:
@@ -370,55 +401,68 @@ class Judge:
         def join(
             state: str, why: str, rule: Optional[Setting] = None, ports: Optional[FrozenSet[int]] = None, rest: str = ""
         ) -> Clients:
-            outcome = Outcome(kind, revision, state, rule, ports, rest, scope.outbound, scope.metadata_certs, why)
+            outcome = Outcome(
+                kind, revision, state, rule, ports, rest, scope.outbound, scope.metadata_certs, why, elsewhere
+            )
             return _join(found, outcome, mask)
 
+        plane, view = self._planes(revision), scope.view
+        hidden = self._hidden(scope)
+        owners = self._owners_for(destination.host, scope, plane)
+        elsewhere = frozenset(port for port, owner in (owners or {}).items() if owner is not destination)
         if scope.doubt:
             join("unknown", scope.doubt)
             return
-        plane, view = self._planes(revision), scope.view
-        hidden = self._hidden(scope)
-        if not plane.sees_namespace(destination.namespace):
-            join(hidden, f"discovery selectors hide namespace {destination.namespace} from the client's proxy")
-            return
-        if not self._visible(destination, scope, plane):
-            join(hidden, f"{destination.name} is not exported to the client's namespace")
-            return
         ports = view.ports(destination) if view is not None else None
-        if view is not None and ports is not None and not ports and destination.ports:
-            join(hidden, f"{SIDECAR} hides {destination.host}").sidecars.add(view.name)
-            return
-        if not self._wins(destination, scope, plane):
-            return
-        rule, doubt = self._rule(destination, scope, plane)
-        if doubt:
-            join("unknown", doubt)
-            return
-        why = f"{SIDECAR} hides this port of {destination.host}" if ports else ""
-        clients = join("visible", why, rule.setting if rule else None, ports, hidden if ports else "")
-        if rule is not None:
-            clients.rules.add(str(rule))
-        if ports and view is not None:
+        why = self._hiding(destination, scope, plane, ports)
+        if not why and owners is not None:
+            ports = (ports or frozenset(port.number for port in destination.ports)) & frozenset(owners) - elsewhere
+            if not ports:
+                why = f"{destination.host} means another destination to the client's proxy"
+            elif len(ports) == len(destination.ports):
+                ports = None
+        if why:
+            clients = join(hidden, why)
+        else:
+            rule, doubt = self._rule(destination, scope, plane)
+            if doubt:
+                join("unknown", doubt)
+                return
+            if ports:
+                why = f"{SIDECAR} hides this port of {destination.host}" if view else "no proxy knows this port"
+            clients = join("visible", why, rule.setting if rule else None, ports, hidden if ports else "")
+            if rule is not None:
+                clients.rules.add(str(rule))
+        if view is not None and SIDECAR in why:
             clients.sidecars.add(view.name)
+
+    def _hiding(self, destination: Destination, scope: Scope, plane: Plane, ports: Optional[FrozenSet[int]]) -> str:
+        """Why a destination is hidden from a scope's proxies, whoever else has its host; "" when it is not."""
+        if not plane.sees_namespace(destination.namespace):
+            return f"discovery selectors hide namespace {destination.namespace} from the client's proxy"
+        if not plane.sees_revision(destination.revision):
+            return f"{destination.name} is for revision {destination.revision}, the client's is {plane.mesh.name}"
+        if not self._visible(destination, scope, plane):
+            return f"{destination.name} is not exported to the client's namespace"
+        if ports is not None and not ports and destination.ports:
+            return f"{SIDECAR} hides {destination.host}"
+        return ""
 
     def _visible(self, destination: Destination, scope: Scope, plane: Plane) -> bool:
         return destination.exported_to(scope.namespace, plane.mesh.service_export)
 
-    def _wins(self, destination: Destination, scope: Scope, plane: Plane) -> bool:
-        """Whether this destination is the one that the scope's proxies have for its host."""
-        rivals = self._owners.contested.get(destination.host)
+    def _owners_for(self, host: str, scope: Scope, plane: Plane) -> Optional[Dict[int, Destination]]:
+        """For a host of several destinations whom a scope's proxies have at each port."""
+        rivals = self._owners.contested.get(host)
         if rivals is None:
-            return True
+            return None
         visible = [
-            item
-            for item in rivals
-            if plane.sees_namespace(item.namespace)
-            and self._visible(item, scope, plane)
-            and (scope.view is None or scope.view.ports(item) != frozenset())
+            item for item in rivals if plane.sees(item.namespace, item.revision) and self._visible(item, scope, plane)
         ]
         # Destinations exported to the namespace by name come before public ones (servicesExportedToNamespace).
         visible.sort(key=lambda item: "*" in (item.export_to or plane.mesh.service_export))
-        return self._owners.winner(destination.host, visible, scope.namespace) is destination
+        view = None if scope.kind == "gateway" else scope.view or NO_SIDECAR
+        return self._owners.owned(visible, view, scope.namespace)
 
     def _rule(self, destination: Destination, scope: Scope, plane: Plane) -> Tuple[Optional[MergedRule], str]:
         """The DestinationRule: client's namespace, service's, root; the first with any match ends the search."""
@@ -440,8 +484,9 @@ class Judge:
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
     ) -> List[Tuple[RowKey, Answer]]:
         """The rows of one port for one kind of client: one for each subset and endpoint."""
-        rows: List[Tuple[RowKey, Answer]] = []
         state, why = outcome.state, outcome.why
+        if port.number in outcome.elsewhere:
+            return []
         if state == "visible" and outcome.ports is not None and port.number not in outcome.ports:
             state = outcome.hidden
         bypass = _bypasses(outcome.outbound, destination, port.number)
@@ -468,10 +513,31 @@ class Judge:
                 port,
                 lambda endpoint: self._meet(destination, port, endpoint, _from_ambient(endpoint), False),
             )
-        rows.extend(self._through_proxy(destination, port, outcome, None, clients))
+        port = self._known(destination, port, outcome)
+        if destination.resolution.startswith("DNS") and not port.endpoints and not destination.hidden_endpoints:
+            # core/cluster_builder.go buildCluster: no cluster at all, so the destination is as good as unknown.
+            why = f"the client's proxy does not know {destination.host}, which has no endpoint to resolve"
+            return self._plain(destination, port, lambda endpoint: ("none", "broken", why))
+        rows = self._through_proxy(destination, port, outcome, None, clients)
         for subset in outcome.rule.subsets if outcome.rule is not None else ():
             rows.extend(self._through_proxy(destination, port, outcome, subset, clients))
         return rows
+
+    def _known(self, destination: Destination, port: DestinationPort, outcome: Outcome) -> DestinationPort:
+        """A port with the endpoints that the client's proxy gets: not those of entries for other revisions, and on
+        gateways, which have no ORIGINAL_DST clusters, not the addresses that clients dial of themselves."""
+        if outcome.kind == "gateway" and destination.resolution == "NONE" and not destination.kubernetes:
+            return port._replace(endpoints=(), inferred=())
+        sees = self._planes(outcome.revision).sees_revision
+        if any(endpoint.revision is not None for endpoint in (*port.endpoints, *port.inferred)):
+            port = port._replace(
+                endpoints=tuple(item for item in port.endpoints if sees(item.revision)),
+                inferred=tuple(item for item in port.inferred if sees(item.revision)),
+            )
+        if destination.resolution == "DNS_ROUND_ROBIN":
+            # Such a cluster has one endpoint at most (mergeServicesInstancesByNamespaceHost).
+            port = port._replace(endpoints=port.endpoints[:1], inferred=port.inferred[:1])
+        return port
 
     def _plain(
         self, destination: Destination, port: DestinationPort, answer: Callable[[Optional[Endpoint]], Answer]
@@ -499,21 +565,24 @@ class Judge:
     ) -> List[Tuple[RowKey, Answer]]:
         plane = self._planes(outcome.revision)
         gateway = outcome.kind == "gateway"
-        cluster: Cluster = cluster_of(destination, port, outcome.rule, subset, plane.mesh, plane.peers, gateway)
+        cluster: Cluster = cluster_of(
+            destination, port, outcome.rule, subset, plane.mesh, plane.peers, gateway, outcome.metadata_certs
+        )
         name = subset.name if subset is not None else None
         done: Dict[str, Answer] = {}
         for endpoint in port.endpoints:
             if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
                 continue
-            what = sent(cluster, destination, endpoint, plane.peers, outcome.metadata_certs, plane.sends_hbone)
+            what = sent(cluster, endpoint, plane.peers, plane.sends_hbone)
             answer = self._meet(destination, port, endpoint, what, gateway)
+            answer = self._trusting(plane, destination, endpoint, answer)
             done[endpoint.id] = _worse(done.get(endpoint.id), answer)
             if cluster.by_rule:
                 self._remark(clients.rules, cluster, endpoint, answer, destination)
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
             rows.append(((port.number, name, None), ("unknown", "unknown", destination.hidden_endpoints)))
-        elif not done:
+        elif not done and not cluster.needs_endpoints:
             what = _to_nobody(cluster)
             rows.append(((port.number, name, None), self._meet(destination, port, None, what, gateway)))
         return rows
@@ -538,6 +607,22 @@ class Judge:
         server, why = self._server(endpoint, number)
         http = self._http(endpoint.workload, number) if endpoint.workload is not None else port.http
         return what.tls, verdict(what.tls, server, http), f"{what.why}; {why}"
+
+    def _trusting(self, client: Plane, destination: Destination, endpoint: Endpoint, answer: Answer) -> Answer:
+        """Istio mTLS also needs trust: proxies of two revisions may belong to different trust domains."""
+        workload = endpoint.workload
+        if answer[:2] != ("mtls", "mtls") or workload is None or workload.mesh != "sidecar":
+            return answer
+        server = self._planes(workload.shape.revision)
+        sides = f"{client.mesh.trust_domain} of the client and {server.mesh.trust_domain} of {workload.id}"
+        if server.checks_trust and not server.mesh.accepts_clients_of(client.mesh):
+            return "mtls", "broken", f"{answer[2]}, but the server does not accept the trust domain ({sides})"
+        # A client expects one of the identities of all endpoints together, and whatever it meets where none is known.
+        if not client.mesh.accepts_servers_of(server.mesh) and any(
+            one.identified for port in destination.ports for one in port.endpoints
+        ):
+            return "mtls", "broken", f"{answer[2]}, but the client expects another trust domain ({sides})"
+        return answer
 
     def _http(self, workload: Workload, port: int) -> bool:
         """Whether a listener speaks HTTP: a Sidecar's ingress says so, else the oldest Service of the target port.

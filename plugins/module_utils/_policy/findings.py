@@ -173,7 +173,7 @@ def _capture(state: State, workload: Workload) -> Iterable[Finding]:
             "has ambient.istio.io/bypass-inbound-capture: no policy reaches it",
             "remove the annotation",
         )
-    if workload.mesh != "sidecar":
+    if workload.mesh != "sidecar" or workload.doubt:
         return
     if any(rule.mode == "NONE" for rule in capture.inbound):
         yield _finding(

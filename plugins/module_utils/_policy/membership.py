@@ -165,12 +165,16 @@ def gather(snapshot: Snapshot, meshes: Meshes, unread: Unread) -> List[Workload]
         if selector:
             keys.update(selector)
     wanted = tuple(sorted(keys))
-    groups: Dict[Tuple[str, str, str], Dict[Tuple[object, ...], List[Pod]]] = {}
+    # Equal shapes are one object and so are equal labels, so their identity will do.
+    twins: Dict[Tuple[object, ...], List[Pod]] = {}
     for pod in snapshot.pods:
-        kind, name = _top_owner(snapshot, pod)
-        variants = groups.setdefault((pod.namespace, kind, name), {})
-        # Equal shapes are one object, so its identity will do.
-        variants.setdefault((id(pod.shape), *map(pod.labels.get, wanted)), []).append(pod)
+        twins.setdefault((pod.namespace, pod.owner, id(pod.shape), id(pod.labels)), []).append(pod)
+    groups: Dict[Tuple[str, str, str], Dict[Tuple[object, ...], List[Pod]]] = {}
+    for pods in twins.values():
+        first = pods[0]
+        kind, name = _top_owner(snapshot, first)
+        variants = groups.setdefault((first.namespace, kind, name), {})
+        variants.setdefault((id(first.shape), *map(first.labels.get, wanted)), []).extend(pods)
 
     workloads: List[Workload] = []
     for (namespace, kind, name), variants in groups.items():

@@ -34,6 +34,10 @@ class Mesh(NamedTuple):
     root_namespace: str = ROOT_NAMESPACE
     auto_mtls: bool = True
     trust_domain: str = "cluster.local"
+    aliases: FrozenSet[str] = frozenset()
+    """Trust domains that count as its own, on both sides of a connection."""
+    foreign: FrozenSet[str] = frozenset()
+    """Further trust domains of which servers accept clients."""
     allow_any: bool = True
     service_export: Tuple[str, ...] = ("*",)
     rule_export: Tuple[str, ...] = ("*",)
@@ -42,6 +46,14 @@ class Mesh(NamedTuple):
     sidecars_accept_hbone: bool = False
     doubt: str = ""
     """Why this configuration cannot be relied on; then nothing that depends on it can be told."""
+
+    def accepts_clients_of(self, other: "Mesh") -> bool:
+        """Whether a server lets in the identities of another revision (plugin/authn TrustDomainsForValidation)."""
+        return other.trust_domain == self.trust_domain or other.trust_domain in self.aliases | self.foreign
+
+    def accepts_servers_of(self, other: "Mesh") -> bool:
+        """Whether a client expects the identities of another revision (push_context.go addServiceAccounts)."""
+        return other.trust_domain == self.trust_domain or other.trust_domain in self.aliases
 
     def public(self) -> Dict[str, Any]:
         """The entry of the result."""
@@ -116,6 +128,12 @@ def _mesh(revision: str, source: MeshMap) -> Mesh:
             root_namespace=str(config.get("rootNamespace") or ROOT_NAMESPACE),
             auto_mtls=config.get("enableAutoMtls") is not False,
             trust_domain=str(config.get("trustDomain") or "cluster.local"),
+            aliases=frozenset(str(item) for item in config.get("trustDomainAliases") or ()),
+            foreign=frozenset(
+                str(domain)
+                for authority in config.get("caCertificates") or ()
+                for domain in authority.get("trustDomains") or ()
+            ),
             allow_any=(config.get("outboundTrafficPolicy") or {}).get("mode") != "REGISTRY_ONLY",
             service_export=_export(config.get("defaultServiceExportTo")),
             rule_export=_export(config.get("defaultDestinationRuleExportTo")),

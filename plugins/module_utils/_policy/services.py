@@ -5,11 +5,23 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
+import ipaddress
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from .membership import Workload, matches
 from .mesh import CLUSTER_DOMAIN
-from .records import TLS_MODE_LABEL, Entry, Labels, Service, ServiceEntry, ServicePort, Slice, SliceEndpoint, Snapshot
+from .records import (
+    TLS_MODE_LABEL,
+    Entry,
+    Labels,
+    Selector,
+    Service,
+    ServiceEntry,
+    ServicePort,
+    Slice,
+    SliceEndpoint,
+    Snapshot,
+)
 from .unread import Unread
 
 
@@ -23,14 +35,30 @@ class Endpoint(NamedTuple):
     namespace: str
     labels: Labels
     """The namespace and labels under which clients look up its PeerAuthentication."""
+    revision: Optional[str] = None
+    """Control planes of other revisions than this one do not know of the WorkloadEntry; None for all."""
+    by_pod: bool = False
+    """Whether istiod knows it as a pod."""
+    identified: bool = False
+    """Whether istiod knows its identity: a pod's, or that of an entry's serviceAccount."""
+    address: str = ""
+    """The address by which one pod of the workload was found; "" for all of its pods."""
 
 
 class DestinationPort(NamedTuple):
     """A port of a destination with its endpoints."""
 
     number: int
-    http: bool
+    name: str
+    protocol: str  # http | tcp | udp
     endpoints: Tuple[Endpoint, ...]
+    inferred: Tuple[Endpoint, ...]
+    """The endpoints from which auto-mTLS infers, see _share_endpoints; else the same."""
+
+    @property
+    def http(self) -> bool:
+        """Whether Istio takes it for HTTP."""
+        return self.protocol == "http"
 
 
 class Destination(NamedTuple):
@@ -50,6 +78,11 @@ class Destination(NamedTuple):
     addresses: Tuple[str, ...]
     hidden_endpoints: str
     """Why there may be endpoints that were not read, "" when there are none."""
+    revision: Optional[str] = None
+    """Control planes of other revisions than this one do not know of the ServiceEntry; None for all."""
+    selector: Selector = None
+    listeners: Tuple[DestinationPort, ...] = ()
+    """All ports as they were written: for a sidecar's listeners UDP ports count, too."""
 
     def exported_to(self, namespace: str, default: Tuple[str, ...]) -> bool:
         """push_context.go IsServiceVisible: `*`, `.` for its own namespace, or the namespace's name."""
@@ -69,17 +102,31 @@ class Catalogue:
             self._by_namespace.setdefault(workload.namespace, []).append(workload)
             for key, value in workload.labels.items():
                 self._by_label.setdefault((workload.namespace, key, value), []).append(workload)
-        for entry in snapshot.entries:
+        for entry in sorted(snapshot.entries, key=_place):
             self._entries.setdefault(entry.namespace, []).append(entry)
+        self.selected: Set[str] = set()
+        """Ids of workloads that some Service selects, even if none of its ports is found there."""
         self._by_pod: Dict[Tuple[str, str], Workload] = {}
         self._by_address: Dict[str, Workload] = {}
+        self._on_hosts: Dict[Tuple[str, str], Workload] = {}
         if snapshot.entries or snapshot.slices or snapshot.service_entries:
             self._by_pod = {(workload.namespace, pod): workload for workload in workloads for pod in workload.pods}
             for pod in snapshot.pods:
-                if pod.ip and not pod.shape.host_network:
-                    workload = self._by_pod[pod.namespace, pod.name]
-                    # Should two pods claim an address, the choice must not depend on their order.
+                if not pod.ip:
+                    continue
+                # Should two pods claim an address, the choice must not depend on their order.
+                workload = self._by_pod[pod.namespace, pod.name]
+                if pod.shape.host_network:
+                    place = (pod.namespace, pod.ip)
+                    self._on_hosts[place] = min(workload, self._on_hosts.get(place, workload), key=_id)
+                else:
                     self._by_address[pod.ip] = min(workload, self._by_address.get(pod.ip, workload), key=_id)
+
+        self._entries_at: Dict[str, Dict[str, List[Entry]]] = {}
+        for entry in sorted(snapshot.entries, key=_place):
+            taken = self._by_address.get(entry.address)
+            if taken is not None:
+                self._entries_at.setdefault(taken.id, {}).setdefault(entry.address, []).append(entry)
 
     def select(self, namespace: str, selector: Labels) -> List[Workload]:
         """Workloads of a namespace by labels; an empty selector selects all of them."""
@@ -92,9 +139,17 @@ class Catalogue:
         """WorkloadEntries of a namespace by labels."""
         return [entry for entry in self._entries.get(namespace, ()) if matches(selector, entry.labels)]
 
+    def taken(self, workload: Workload) -> Dict[str, List[Entry]]:
+        """The WorkloadEntries that have addresses of a workload's pods, by these."""
+        return self._entries_at.get(workload.id, {})
+
     def at(self, address: str) -> Optional[Workload]:
         """The workload whose pod has an address."""
         return self._by_address.get(address)
+
+    def on_host(self, namespace: str, address: str) -> Optional[Workload]:
+        """The workload of a namespace that istiod takes a node's address for; of several it takes any."""
+        return self._on_hosts.get((namespace, address))
 
     def of_pod(self, namespace: str, name: str) -> Optional[Workload]:
         """The workload of a pod."""
@@ -108,6 +163,10 @@ class Catalogue:
         return ""
 
 
+def _place(entry: Entry) -> Tuple[str, str]:
+    return (entry.namespace, entry.name)
+
+
 def _id(workload: Workload) -> str:
     return workload.id
 
@@ -115,14 +174,15 @@ def _id(workload: Workload) -> str:
 def _of_workload(workload: Workload, port: int) -> Endpoint:
     """A pod's tlsMode is its label and nothing else (pilot/pkg/model/service.go GetTLSModeFromEndpointLabels)."""
     mode = workload.labels.get(TLS_MODE_LABEL, "disabled")
-    return Endpoint(workload.id, workload, port, mode, workload.namespace, workload.labels)
+    return Endpoint(workload.id, workload, port, mode, workload.namespace, workload.labels, None, True, True)
 
 
 def _of_entry(catalogue: Catalogue, entry: Entry, port: int) -> Endpoint:
     """Looked up under the entry's own namespace and labels, also when the address is a pod's."""
     workload = catalogue.at(entry.address)
     place = workload.id if workload else f"addr/{entry.address or entry.name}"
-    return Endpoint(place, workload, port, entry.tls_mode, entry.namespace, entry.labels)
+    where = (entry.namespace, entry.labels, entry.revision)
+    return Endpoint(place, workload, port, entry.tls_mode, *where, identified=entry.account, address=entry.address)
 
 
 def _target(workload: Workload, port: ServicePort) -> Optional[int]:
@@ -148,7 +208,7 @@ def _slice_endpoints(catalogue: Catalogue, slices: List[Slice], port: ServicePor
                 for address in endpoint.addresses:
                     one = _slice_endpoint(catalogue, item.namespace, endpoint, address, number)
                     if one is not None:
-                        found.setdefault((one.id, number), one)
+                        found.setdefault((address, number), one._replace(address=address))
     return list(found.values())
 
 
@@ -159,21 +219,27 @@ def _slice_endpoint(
     if endpoint.pod is not None:
         workload = catalogue.of_pod(*endpoint.pod)
         return _of_workload(workload, port) if workload else None
+    guessed = catalogue.on_host(namespace, address)
+    if guessed is not None:
+        return _of_workload(guessed, port)
     workload = catalogue.at(address)
     if workload is not None and workload.namespace == namespace:
         return _of_workload(workload, port)
     return Endpoint(workload.id if workload else f"addr/{address}", workload, port, "disabled", namespace, {})
 
 
+def _tcp(ports: List[DestinationPort]) -> Tuple[DestinationPort, ...]:
+    return tuple(port for port in ports if port.protocol != "udp")
+
+
 def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> Destination:
     ports = []
     chosen = catalogue.select(service.namespace, service.selector) if service.selector else []
+    catalogue.selected.update(workload.id for workload in chosen)
     entries = (
         catalogue.entries(service.namespace, service.selector) if service.selector and not service.headless else []
     )
     for port in service.ports:
-        if port.protocol == "udp":
-            continue
         found: List[Endpoint] = []
         if service.selector:
             for workload in chosen:
@@ -183,7 +249,8 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
             found.extend(_selected_entries(catalogue, entries, port))
         else:
             found.extend(_slice_endpoints(catalogue, slices, port))
-        ports.append(DestinationPort(port.number, port.protocol == "http", _distinct(found)))
+        distinct = _distinct(found)
+        ports.append(DestinationPort(port.number, port.name, port.protocol, distinct, distinct))
     hidden = (
         catalogue.hidden(service.namespace, "Pod", "Deployment", "WorkloadEntry")
         if service.selector
@@ -198,22 +265,27 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
         False,
         service.headless,
         "NONE" if service.headless else "STATIC",
-        tuple(ports),
+        _tcp(ports),
         service.export_to,
         service.addresses,
         hidden,
+        selector=service.selector,
+        listeners=tuple(ports),
     )
 
 
 def _selected_entries(catalogue: Catalogue, entries: List[Entry], port: ServicePort) -> Iterable[Endpoint]:
-    """WorkloadEntries behind a Service; a named targetPort needs that name in the entry's ports (controller.go)."""
+    """WorkloadEntries behind a Service (kube/controller/controller.go serviceInstanceFromWorkloadInstance).
+
+    A named targetPort needs that name in the entry's ports. A number is overridden there by the name of the port.
+    """
     for entry in entries:
         if isinstance(port.target, str):
             number = entry.ports.get(port.target)
             if number is None:
                 continue
         else:
-            number = int(port.target or port.number)
+            number = entry.ports.get(port.name) or int(port.target or port.number)
         yield _of_entry(catalogue, entry, number)
 
 
@@ -232,11 +304,9 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
     ports = []
     dns = item.resolution.startswith("DNS")
     for port in item.ports:
-        if port.protocol == "udp":
-            continue
         found: List[Endpoint] = []
         if item.selector is not None:
-            chosen = catalogue.select(item.namespace, item.selector)
+            chosen = sorted(catalogue.select(item.namespace, item.selector), key=lambda one: one.pods)
             entries = catalogue.entries(item.namespace, item.selector)
             found.extend(_of_workload(workload, _pod_port(workload, port)) for workload in chosen)
             found.extend(_of_entry(catalogue, entry, _entry_port(entry, port)) for entry in entries)
@@ -247,7 +317,9 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
             addresses = (item.addresses if item.resolution == "NONE" else ()) or (host,)
             bare = (Entry(item.namespace, item.name, None, address, {}, {}, "disabled") for address in addresses)
             found.extend(_of_entry(catalogue, entry, _entry_port(entry, port)) for entry in bare)
-        ports.append(DestinationPort(port.number, port.protocol == "http", _distinct(found)))
+        # Of round robin's endpoints the first counts: pods by name, then entries by name.
+        distinct = tuple(found) if item.resolution == "DNS_ROUND_ROBIN" else _distinct(found)
+        ports.append(DestinationPort(port.number, port.name, port.protocol, distinct, distinct))
     hidden = catalogue.hidden(item.namespace, "Pod", "Deployment", "WorkloadEntry") if item.selector is not None else ""
     return Destination(
         f"{item.namespace}/{item.name}",
@@ -258,44 +330,88 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
         item.external,
         False,
         item.resolution,
-        tuple(ports),
+        _tcp(ports),
         item.export_to,
         item.addresses,
         hidden,
+        item.revision,
+        item.selector,
+        tuple(ports),
     )
 
 
 def destinations(snapshot: Snapshot, catalogue: Catalogue) -> List[Destination]:
-    """Everything that clients can dial. ExternalName Services are aliases and have no rule of their own."""
+    """Everything that clients can dial. ExternalName Services are aliases: no cluster of their own, but their host."""
     slices: Dict[Tuple[str, str], List[Slice]] = {}
     for item in sorted(snapshot.slices, key=lambda found: (found.namespace, found.name)):
         slices.setdefault((item.namespace, item.service), []).append(item)
     found = [
-        _of_service(catalogue, service, slices.get((service.namespace, service.name), []))
+        _of_service(
+            catalogue,
+            service._replace(ports=(), selector=None) if service.external_name else service,
+            slices.get((service.namespace, service.name), []),
+        )
         for service in snapshot.services
-        if not service.external_name
     ]
     for entry in snapshot.service_entries:
         found.extend(_of_service_entry(catalogue, entry, host) for host in sorted(set(entry.hosts)))
-    return sorted(found, key=lambda item: (item.name, item.host, not item.kubernetes))
+    return sorted(_share_endpoints(found), key=lambda item: (item.name, item.host, not item.kubernetes))
 
 
-def listener_protocols(all_destinations: Iterable[Destination]) -> Dict[Tuple[str, int], bool]:
-    """For each workload and target port whether it is an HTTP port: the oldest Service decides, then the host.
+def _share_endpoints(found: List[Destination]) -> List[Destination]:
+    """istiod keeps endpoints by namespace and host: who has the same gets each other's.
 
-    pilot/pkg/model/context.go SetServiceTargets.
+    Most clusters pick theirs by the name of the port. What auto-mTLS infers from, and DNS clusters, go by number with
+    those of ServiceEntries, and the youngest destination counts that finds any (push_context.go initServiceRegistry,
+    endpointshards.go CopyEndpoints).
     """
-    found: Dict[Tuple[str, int], bool] = {}
-    for destination in sorted(all_destinations, key=lambda item: (item.age, item.host)):
-        for port in destination.ports:
-            for endpoint in port.endpoints:
-                found.setdefault((endpoint.id, endpoint.port), port.http)
-    return found
+    same: Dict[Tuple[str, str, Optional[str]], List[Destination]] = {}
+    for item in found:
+        # What only one revision sees, shares with its like alone: close enough for what is rarer than rare.
+        same.setdefault((item.namespace, item.host, item.revision), []).append(item)
+    if len(same) == len(found):
+        return found
+    return [item for group in same.values() for item in (group if len(group) == 1 else _shared(group))]
+
+
+def _shared(group: List[Destination]) -> Iterable[Destination]:
+    named: Dict[str, List[Endpoint]] = {}
+    by_key: Dict[Union[int, str], List[Endpoint]] = {}
+    for item in group:
+        # Without resolution there are only the addresses that clients dial of themselves.
+        for port in item.ports if item.kubernetes or item.resolution != "NONE" else ():
+            named.setdefault(port.name, []).extend(port.endpoints)
+            by_key.setdefault(port.name if item.kubernetes else port.number, []).extend(port.endpoints)
+    numbered: Dict[int, Tuple[Endpoint, ...]] = {}
+    for item in sorted(group, key=lambda one: (one.age, not one.kubernetes, one.name)):
+        for port in item.ports:
+            found = [*by_key.get(port.number, ()), *by_key.get(port.name, ())]
+            if found:
+                numbered[port.number] = _distinct(found)
+    for item in group:
+        dns = item.resolution.startswith("DNS")
+        ports = []
+        for port in item.ports:
+            inferred = numbered.get(port.number, ())
+            endpoints = [one for one in named.get(port.name, ()) if not one.id.startswith("addr/") or _is_address(one)]
+            if item.kubernetes or item.resolution != "NONE":
+                port = port._replace(endpoints=inferred if dns else _distinct(endpoints))
+            ports.append(port._replace(inferred=inferred))
+        yield item._replace(ports=tuple(ports))
+
+
+def _is_address(endpoint: Endpoint) -> bool:
+    """Only an IP address is an endpoint outside of DNS clusters (endpoint_builder.go BuildClusterLoadAssignment)."""
+    try:
+        ipaddress.ip_address(endpoint.id[len("addr/") :])
+    except ValueError:
+        return False
+    return True
 
 
 def target_ports(all_destinations: Iterable[Destination]) -> Dict[str, FrozenSet[int]]:
     """The target ports of each workload by all Services that select it; a headless one also means its own number."""
-    found: Dict[str, set[int]] = {}
+    found: Dict[str, Set[int]] = {}
     for destination in all_destinations:
         if not destination.kubernetes:
             continue

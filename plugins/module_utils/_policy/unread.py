@@ -47,9 +47,13 @@ class Unread:
             if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
                 self.entries.append(_entry("", None, "", "an item of `unread` names no kind", "cannot be told"))
                 continue
-            namespace = item.get("namespace")
-            but = frozenset(name for name in item.get("except") or () if isinstance(name, str))
-            self._add(item["kind"], namespace if isinstance(namespace, str) and namespace else None, but)
+            given = item.get("namespace")
+            namespace = given if isinstance(given, str) and given else None
+            excepted = item.get("except")
+            but = frozenset(
+                name for name in (excepted if isinstance(excepted, (list, tuple)) else ()) if isinstance(name, str)
+            )
+            self._add(item["kind"], namespace, but)
             self.entries.append(
                 _entry(
                     item["kind"],

@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from .membership import matches
 from .records import Egress, Labels, SidecarObject
-from .services import Destination
+from .services import Destination, DestinationPort
 
 
 class SidecarIndex:
@@ -101,6 +101,10 @@ class _Listener:
             return False
         return bool((own and own.imports(host)) or (every and every.imports(host)))
 
+    def ports(self, destination: Destination) -> Tuple[DestinationPort, ...]:
+        """The ports of an imported destination that the listener is for (serviceMatchingListenerPort)."""
+        return tuple(port for port in destination.ports if not self.port or port.number == self.port)
+
 
 class View(NamedTuple):
     """What one Sidecar object imports for the clients of one namespace."""
@@ -124,17 +128,21 @@ class View(NamedTuple):
         return frozenset(found)
 
 
-EVERYTHING = Egress(0, False, ("*/*",))
+_EVERYTHING = Egress(0, False, ("*/*",))
 
 
 def view_of(sidecar: SidecarObject, namespace: str) -> View:
     """A Sidecar as seen from a namespace: `./` in the root's object means the client's own. No egress means all."""
-    listeners = tuple(_Listener(egress, namespace) for egress in sidecar.egress or (EVERYTHING,))
+    listeners = tuple(_Listener(egress, namespace) for egress in sidecar.egress or (_EVERYTHING,))
     return View(f"{sidecar.namespace}/{sidecar.name}", listeners, sidecar.outbound)
 
 
+NO_SIDECAR = View("", (_Listener(_EVERYTHING, ""),), None)
+"""What a proxy imports to which no Sidecar applies."""
+
+
 class HostOwners:
-    """Which of several destinations with one host a client gets (selectServices, appendSidecarServices)."""
+    """Which of several destinations with one host a client gets, port by port (pilot/pkg/model/sidecar.go)."""
 
     def __init__(self, destinations: List[Destination]) -> None:
         by_host: Dict[str, List[Destination]] = {}
@@ -142,12 +150,66 @@ class HostOwners:
             by_host.setdefault(destination.host, []).append(destination)
         self.contested = {host: sorted(found, key=_seniority) for host, found in by_host.items() if len(found) > 1}
 
-    def winner(self, host: str, visible: List[Destination], client: str) -> Destination:
-        """Own namespace first; else a Kubernetes Service; else the oldest. `visible` is in order of seniority."""
-        at_home = [item for item in visible if item.namespace == client]
-        candidates = at_home or visible
-        return next((item for item in candidates if item.kubernetes), candidates[0])
+    def owned(self, visible: List[Destination], view: Optional[View], client: str) -> Dict[int, Destination]:
+        """The owner of each port. `visible` is in the order in which istiod takes them; gateways have no view."""
+        owners = _Owners()
+        if view is None:
+            for item in visible:
+                owners.add(item, item.ports)
+            return owners.ports
+        for listener in view.listeners:
+            imported = [item for item in visible if listener.imports(item)]
+            if listener.port:
+                imported = [item for item in imported if listener.ports(item)]
+            home = _namespace_of(imported, client)
+            for item in imported:
+                if item.namespace == home:
+                    owners.add(item, listener.ports(item))
+        return owners.ports
 
 
-def _seniority(destination: Destination) -> Tuple[str, str, str]:
-    return (destination.age, destination.name, destination.namespace)
+class _Owners:
+    """appendSidecarServices for one host."""
+
+    def __init__(self) -> None:
+        self.ports: Dict[int, Destination] = {}
+        self._main: Optional[Destination] = None
+        self._all: Tuple[DestinationPort, ...] = ()
+
+    def add(self, item: Destination, ports: Tuple[DestinationPort, ...]) -> None:
+        """A Kubernetes Service displaces others; ServiceEntries that could be one lend each other their ports."""
+        main = self._main
+        if main is None or (item.kubernetes and not main.kubernetes):
+            self._main, self._all = item, ports
+            self.ports = {port.number: item for port in ports}
+        elif main.kubernetes and not item.kubernetes:
+            return
+        elif [port[:3] for port in ports] != [port[:3] for port in self._all] and _mergeable(main, item):
+            fresh = tuple(port for port in ports if port.number not in self.ports)
+            self._all += fresh
+            self.ports.update((port.number, item) for port in fresh)
+
+
+def _mergeable(first: Destination, second: Destination) -> bool:
+    """canMergeServices."""
+    return all(
+        getattr(first, name) == getattr(second, name)
+        for name in ("namespace", "resolution", "kubernetes", "selector", "export_to", "revision")
+    )
+
+
+def _namespace_of(imported: List[Destination], client: str) -> str:
+    """One listener takes a host from one namespace: the client's, else a Kubernetes Service's, else the first."""
+    chosen: Optional[Destination] = None
+    for item in imported:
+        if (
+            chosen is None
+            or item.namespace == client
+            or (item.kubernetes and not chosen.kubernetes and chosen.namespace != client)
+        ):
+            chosen = item
+    return chosen.namespace if chosen is not None else ""
+
+
+def _seniority(destination: Destination) -> Tuple[str, bool, str, str]:
+    return (destination.age, not destination.kubernetes, destination.namespace, destination.name)

@@ -172,6 +172,12 @@ QUIET = [
 ]
 
 
+def test_nothing_is_said_of_a_proxy_that_nobody_could_see():
+    """The pods of a Deployment were not read: whether its ports bypass the proxy is unknown, and no finding."""
+    gap = {"kind": "Pod", "namespace": None, "reason": "forbidden"}
+    assert judge(ENROLLED, mesh_config(), STRICT, deployment("demo/a"), unread=[gap])["findings"] == []
+
+
 @pytest.mark.parametrize(("title", "manifests"), QUIET, ids=[row[0] for row in QUIET])
 def test_quiet(title, manifests):
     assert judge(manifests)["findings"] == []

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.preview import preview
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.table import verdict_table
+from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import kept
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     deployment,
     egress,
@@ -34,6 +40,10 @@ APPS = ["a", "b", "c"]
 MODES = ["STRICT", "PERMISSIVE", "DISABLE", "UNSET", None]
 TLS = ["ISTIO_MUTUAL", "DISABLE", "SIMPLE", None]
 SEEDS = range(60)
+# A fresh seed in every run, which a failure shows; `SEED=n` repeats one. `make proof-properties` tries far more.
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**9))
+MANIFESTS = int(os.environ.get("PROPERTY_MANIFESTS") or 2000)
+MESHES = int(os.environ.get("PROPERTY_MESHES") or 25)
 
 
 def mesh(seed: int) -> list[dict[str, Any]]:
@@ -262,11 +272,273 @@ def damaged(rnd: random.Random, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(150))
-def test_malformed_manifests_never_raise(seed):
+def test_the_order_of_malformed_manifests_does_not_matter_either(seed):
     rnd = random.Random(seed)
     manifests = [damaged(rnd, item) if rnd.random() < 0.3 else item for item in mesh(seed)]
-    result = evaluate(manifests, proposed=[{"op": "delete", "manifest": mesh(seed)[-1]}])
-    json.dumps(result)
-    rnd.shuffle(manifests)
     if len({key_of(item) for item in manifests if isinstance(item, dict)}) == len(manifests):
-        assert evaluate(manifests)["edges"] == evaluate(manifests[::-1])["edges"]
+        expected = evaluate(manifests)["edges"]
+        rnd.shuffle(manifests)
+        assert evaluate(manifests)["edges"] == expected
+
+
+ONE_OF_EACH = [
+    namespace("n1", istio_injection="enabled"),
+    mesh_config(discoverySelectors=[{"matchLabels": {"a": "b"}}], defaultConfig={"proxyMetadata": {"A": "b"}}),
+    deployment("istio-system/istiod", containers=[{"name": "discovery", "env": [{"name": "PILOT_X", "value": "1"}]}]),
+    deployment("n1/later", annotations={"sidecar.istio.io/inject": "true"}),
+    pod("n1/a", "native", ip="192.0.2.4", initContainers=[{"name": "istio-init", "args": ["-b", "*"]}]),
+    pod("n1/b", "ambient"),
+    pod("n1/c", "gateway", ports=[{"containerPort": 53, "protocol": "UDP"}]),
+    pod("istio-system/istiod", "none", labels={"app": "istiod"}),
+    service("n1/a", export_to=".", ports=[{"name": "http", "port": 80, "targetPort": "web", "appProtocol": "http"}]),
+    headless("n1/b"),
+    service("n1/d", selector=None, type="ExternalName", externalName="x.example"),
+    egress(
+        "n1/s",
+        "./*",
+        selector={"app": "a"},
+        ingress=[{"port": {"number": 80, "protocol": "HTTP"}, "defaultEndpoint": "127.0.0.1:80", "tls": {}}],
+        outboundTrafficPolicy={"mode": "REGISTRY_ONLY"},
+    ),
+    rule("n1/r", "a", {**tls("MUTUAL"), **port_tls(80, "DISABLE")}, subsets=[subset("v1", tls("SIMPLE"), v="1")]),
+    peer("n1/p", "STRICT", {"app": "a"}, {80: "DISABLE"}),
+    istio(
+        "Gateway", "n1/g", {"selector": {"a": "b"}, "servers": [{"port": {"number": 443}, "tls": {"mode": "MUTUAL"}}]}
+    ),
+    istio("WorkloadEntry", "n1/w", {"address": "192.0.2.1", "labels": {"app": "a"}, "ports": {"http": 80}}),
+    istio(
+        "ServiceEntry",
+        "n1/e",
+        {
+            "hosts": ["x.example"],
+            "ports": [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080}],
+            "workloadSelector": {"labels": {"app": "a"}},
+            "endpoints": [{"address": "192.0.2.1", "ports": {"http": 80}}],
+            "resolution": "STATIC",
+        },
+    ),
+    istio(
+        "EnvoyFilter",
+        "n1/f",
+        {
+            "workloadSelector": {"labels": {"app": "a"}},
+            "configPatches": [
+                {
+                    "applyTo": "LISTENER",
+                    "match": {"context": "SIDECAR_INBOUND"},
+                    "patch": {"operation": "MERGE", "value": {"filter_chains": []}},
+                }
+            ],
+        },
+    ),
+    istio(
+        "AuthorizationPolicy",
+        "n1/z",
+        {"rules": [{"from": [{"source": {"principals": ["*"]}}]}], "targetRefs": [{"kind": "Service", "name": "a"}]},
+        group="security",
+    ),
+    {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "x", "namespace": "n1", "labels": {"kubernetes.io/service-name": "d"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["192.0.2.9"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "n1"}}],
+    },
+    {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "x", "labels": {"istio.io/rev": "default", "istio.io/tag": "t"}},
+        "webhooks": [
+            {"namespaceSelector": {"matchExpressions": [{"key": "istio.io/rev", "operator": "In", "values": ["t"]}]}}
+        ],
+    },
+    *(
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": kind,
+            "metadata": {"name": "o", "namespace": "n1", "ownerReferences": [{"kind": "CronJob", "name": "o"}]},
+        }
+        for group, kind in (("apps", "ReplicaSet"), ("batch", "Job"), ("batch", "CronJob"))
+    ),
+]
+
+
+def malformed(rnd: random.Random) -> Any:
+    """A manifest with one to three fields of a wrong shape, somewhere."""
+    item: Any = rnd.choice(ONE_OF_EACH)
+    for dummy in range(rnd.randint(1, 3)):
+        item = damaged(rnd, item)
+    return item
+
+
+def judged_whole(manifests: list[Any], proposed: list[Any], unread: list[Any]) -> None:
+    """Everything that a module does with manifests; a refused proposal is a clear error."""
+    found = status.Found()
+    found.add(manifests)
+    try:
+        result = status.Declared(found, unread, {"server": "", "kubernetes_version": ""}).judged(proposed)
+    except status.ProposalError:
+        return
+    json.dumps(status.narrow(result, ["n1"]))
+    verdict_table(judge({**result, "rules": []}))
+    preview(result)
+
+
+def judged_portion(rnd: random.Random, count: int) -> None:
+    """So many malformed manifests beside good ones; a failure names the first manifest that is enough for it."""
+    broken = [malformed(rnd) for dummy in range(count)]
+    steps = [{"op": rnd.choice(["apply", "delete"]), "manifest": item} for item in rnd.sample(broken, 2)]
+    gaps = [damaged(rnd, {"kind": "Sidecar", "namespace": "n1", "reason": "x", "except": ["n2"]})]
+    try:
+        judged_whole([*ONE_OF_EACH, *broken], rnd.choice([[], steps[:1], steps]), gaps)
+        for item in broken:
+            kept(item)
+    except Exception:
+        for item in broken:
+            with_item(item)
+        raise
+
+
+def with_item(item: Any) -> None:
+    """One malformed manifest alone, in each role that it can have."""
+    try:
+        judged_whole([*ONE_OF_EACH, item], [], [])
+        judged_whole(ONE_OF_EACH, [{"op": "apply", "manifest": item}], [])
+        judged_whole(ONE_OF_EACH, [{"op": "delete", "manifest": item}], [])
+        kept(item)
+    except Exception as error:
+        raise AssertionError(f"this manifest alone ends in {error!r}: {item!r}") from error
+
+
+def test_malformed_manifests_never_raise():
+    """`make proof-properties` tries 100,000."""
+    print(f"SEED={SEED}: {MANIFESTS} malformed manifests")
+    rnd = random.Random(SEED)
+    portion = 25
+    for dummy in range(0, MANIFESTS, portion):
+        judged_portion(rnd, portion)
+
+
+# Proposals of every sort, and strangers of every sort, with seeds that nobody has tried before.
+
+
+def proposals(rnd: random.Random, manifests: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Random steps, and the manifests that should be there after them.
+
+    Namespaces and the owners of pods take others along, see test_what_if.py; so they stay out here.
+    """
+    after = {key_of(item): item for item in manifests}
+    steps = []
+    pool = [*mesh(rnd.randrange(10**6)), *manifests]
+    for item in rnd.sample(pool, rnd.randint(1, 6)):
+        if item["kind"] in ("Namespace", "Deployment", "Pod"):
+            continue
+        key = key_of(item)
+        item = copy.deepcopy(item)
+        if rnd.random() < 0.3:
+            steps.append({"op": "delete", "manifest": item})
+            after.pop(key, None)
+            continue
+        steps.append({"op": "apply", "manifest": copy.deepcopy(item)})
+        age = after[key]["metadata"].get("creationTimestamp") if key in after else None
+        item["metadata"].pop("creationTimestamp", None)
+        if age is not None:
+            item["metadata"]["creationTimestamp"] = age
+        after[key] = item
+    return steps, list(after.values())
+
+
+def edge_changes(result: dict[str, Any]) -> dict[tuple[Any, ...], tuple[Any, Any]]:
+    """What `changes` says of each client, one by one."""
+
+    def short(answer: dict[str, str] | None) -> tuple[str, str] | None:
+        return None if answer is None else (answer["client_tls"], answer["verdict"])
+
+    return {
+        (client, row["service"], row["host"], row["port"], row["subset"], row["endpoint"]): (
+            short(row["before"]),
+            short(row["after"]),
+        )
+        for row in result["changes"]
+        if row["what"] == "edge"
+        for client in result["change_client_sets"][row["clients"]]
+    }
+
+
+def port_rows(result: dict[str, Any]) -> dict[tuple[str, int], dict[str, Any]]:
+    return {(row["id"], item["port"]): item for row in result["workloads"] for item in row["ports"]}
+
+
+def differing(was: dict[Any, Any], now: dict[Any, Any]) -> dict[Any, tuple[Any, Any]]:
+    return {key: (was.get(key), now.get(key)) for key in {*was, *now} if was.get(key) != now.get(key)}
+
+
+def test_any_proposal_describes_the_state_after_it():
+    print(f"SEED={SEED}: {MESHES} meshes")
+    rnd = random.Random(SEED)
+    for dummy in range(MESHES):
+        seed = rnd.randrange(10**9)
+        local = random.Random(seed)
+        manifests = list({key_of(item): item for item in mesh(seed)}.values())
+        steps, expected = proposals(local, manifests)
+        if not steps:
+            continue
+        before, after, result = evaluate(manifests), evaluate(expected), evaluate(manifests, proposed=steps)
+        assert {name: result[name] for name in after} == after, seed
+        assert edge_changes(result) == differing(answers(before), answers(after)), seed
+        listed = {
+            (row["workload"], row["port"]): (row["before"], row["after"])
+            for row in result["changes"]
+            if row["what"] == "port"
+        }
+        assert listed == differing(port_rows(before), port_rows(after)), seed
+
+
+def moved(item: dict[str, Any]) -> dict[str, Any]:
+    """The object in the namespace zoo, and there only."""
+    item = copy.deepcopy(item)
+    if item["kind"] == "Namespace":
+        item["metadata"]["name"] = "zoo"
+    else:
+        item["metadata"]["namespace"] = "zoo"
+    item.get("status", {}).pop("podIP", None)
+    spec = item.get("spec", {})
+    if "hosts" in spec:
+        spec["hosts"] = ["zoo.example"]  # two ServiceEntries for one host are no strangers
+    if "address" in spec:
+        spec["address"] = "198.51.100.9"
+    for endpoint in spec.get("endpoints", []):
+        endpoint["address"] = "198.51.100.8"
+    return item
+
+
+def test_any_unrelated_namespace_changes_nothing():
+    print(f"SEED={SEED}: {MESHES} meshes")
+    rnd = random.Random(SEED)
+    for dummy in range(MESHES):
+        seed = rnd.randrange(10**9)
+        manifests = mesh(seed)
+        strangers = [moved(item) for item in mesh(seed + 1) if item["kind"] not in ("ConfigMap", "Namespace")]
+        strangers.append(namespace("zoo", istio_injection="enabled"))
+        before, after = evaluate(manifests), evaluate(manifests + strangers)
+        kept_answers = {
+            key: value
+            for key, value in answers(after).items()
+            if not key[0].startswith("zoo/") and not key[1].startswith("zoo/")
+        }
+        assert kept_answers == answers(before), seed
+        assert {key: item for key, item in port_rows(after).items() if not key[0].startswith("zoo/")} == port_rows(
+            before
+        ), seed
+
+
+def test_any_order_gives_the_same_answer():
+    print(f"SEED={SEED}: {MESHES} meshes")
+    rnd = random.Random(SEED)
+    for dummy in range(MESHES):
+        seed = rnd.randrange(10**9)
+        manifests = mesh(seed)
+        expected = json.dumps(evaluate(manifests))
+        random.Random(seed).shuffle(manifests)
+        assert json.dumps(evaluate(manifests)) == expected, seed

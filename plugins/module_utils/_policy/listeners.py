@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ports of a sidecar speak HTTP: what one-way TLS meets there depends on it (semantics, section 2).
+
+The oldest Service decides that targets a port, then the host (pilot/pkg/model/context.go SetServiceTargets). Which
+Services target a pod at all, is the question of both registries' GetProxyServiceTargets.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
+
+from .membership import Workload
+from .records import Entry
+from .services import Catalogue, Destination, DestinationPort, Endpoint
+
+Sees = Callable[[Workload, str, Optional[str]], bool]
+"""Whether a sidecar's control plane knows objects of a namespace and revision."""
+_ALL = ("",)
+
+
+def listener_protocols(
+    destinations: List[Destination], catalogue: Catalogue, sees: Sees
+) -> Dict[Tuple[str, int], bool]:
+    """For each sidecar and target port whether it is an HTTP port.
+
+    Pods of one workload can differ: an address that something names on its own is looked at on its own, "" stands for
+    all the others. Where any of them speaks HTTP, one-way TLS may break.
+    """
+    addresses = _addresses(destinations, catalogue)
+    found: Dict[Tuple[str, int, str], bool] = {}
+    for destination in sorted(destinations, key=lambda item: (item.age, item.host)):
+        for port in destination.listeners:
+            for endpoint in port.endpoints:
+                workload = endpoint.workload
+                if workload is None or workload.mesh != "sidecar":
+                    continue
+                for address in (endpoint.address,) if endpoint.address else addresses.get(workload.id, _ALL):
+                    key = (workload.id, endpoint.port, address)
+                    if key not in found and _is_target(workload, address, destination, port, endpoint, catalogue, sees):
+                        found[key] = port.http
+    return {key[:2]: True for key, http in found.items() if http}
+
+
+def _addresses(destinations: Iterable[Destination], catalogue: Catalogue) -> Dict[str, Tuple[str, ...]]:
+    """Which addresses of a workload's pods are named on their own, with "" when there are other pods."""
+    workloads: Dict[str, Workload] = {}
+    named: Dict[str, Set[str]] = {}
+    for destination in destinations:
+        for port in destination.listeners:
+            for endpoint in port.endpoints:
+                if endpoint.workload is not None:
+                    workloads[endpoint.workload.id] = endpoint.workload
+                    if endpoint.address:
+                        named.setdefault(endpoint.workload.id, set()).add(endpoint.address)
+    for place, workload in workloads.items():
+        taken = catalogue.taken(workload)
+        if taken:
+            named.setdefault(place, set()).update(taken)
+    return {
+        place: (*sorted(found), *(_ALL if len(found) < len(workloads[place].pods) else ()))
+        for place, found in named.items()
+    }
+
+
+def _is_target(
+    workload: Workload,
+    address: str,
+    destination: Destination,
+    port: DestinationPort,
+    endpoint: Endpoint,
+    catalogue: Catalogue,
+    sees: Sees,
+) -> bool:
+    """Whether a destination's port counts for a pod.
+
+    A WorkloadEntry at the pod's address is taken for the pod: then only Services that select the entry count. Else
+    those that select the pod, and only without any of them those whose EndpointSlices have its address. ServiceEntries
+    of the pod's namespace always count.
+    """
+    if not sees(workload, destination.namespace, destination.revision):
+        return False
+    if not sees(workload, endpoint.namespace, endpoint.revision):
+        return False
+    if not destination.kubernetes:
+        return destination.namespace == workload.namespace
+    entry = _entry_at(workload, address, catalogue, sees)
+    if entry is not None:
+        same = (endpoint.namespace, endpoint.labels) == (entry.namespace, entry.labels)
+        return same and not endpoint.by_pod and port.protocol != "udp"
+    if not endpoint.by_pod:
+        return False
+    if workload.id in catalogue.selected:
+        return bool(destination.selector)
+    return destination.namespace == workload.namespace
+
+
+def _entry_at(workload: Workload, address: str, catalogue: Catalogue, sees: Sees) -> Optional[Entry]:
+    """The WorkloadEntry for which istiod takes a pod (serviceregistry/util/workloadinstances GetInstanceForProxy)."""
+
+    def rank(entry: Entry) -> Tuple[bool, bool]:
+        at_home = entry.namespace == workload.namespace
+        return (not (at_home and entry.name in workload.pods), not at_home)
+
+    found = catalogue.taken(workload).get(address, ())
+    return min((one for one in found if sees(workload, one.namespace, one.revision)), key=rank, default=None)

@@ -1,0 +1,301 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compares the engine's answers with what Istio's own code would configure."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from plugins.module_utils._policy import evaluate
+
+from .referee import UNNAMED_PORT, proxies
+
+Manifest = dict[str, Any]
+
+
+class Dial(NamedTuple):
+    """What a client's proxy is asked for."""
+
+    client: str
+    host: str
+    port: int
+    subset: str | None
+
+    def __str__(self) -> str:
+        subset = f" subset {self.subset}" if self.subset else ""
+        return f"{self.client} → {self.host}:{self.port}{subset}"
+
+
+class Met(NamedTuple):
+    """What is sent, and how that ends."""
+
+    tls: str
+    verdict: str
+
+
+Rows = dict[str | None, Met]
+
+
+class Difference(NamedTuple):
+    """One disagreement."""
+
+    what: str
+    istio: Any
+    engine: Any
+
+
+class Result(NamedTuple):
+    """A comparison: what differs, and how much was compared."""
+
+    differences: list[Difference]
+    modes: int
+    edges: int
+
+
+# Of two answers for one endpoint the worse one counts, as the contract of evaluate() has it.
+ANY = "any"
+_ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
+
+
+def compare(manifests: list[Manifest], answer: dict[str, Any]) -> Result:
+    """Runs the engine over what Istio's validation lets through and compares every port and edge."""
+    kept = [item for item in manifests if _name(item) not in answer["rejected"]]
+    result = evaluate(kept)
+    world = _World(kept, answer, result)
+    modes = list(world.modes())
+    edges = list(world.edges())
+    return Result([item for item in (*modes, *edges) if not _agree(item)], len(modes), len(edges))
+
+
+def _agree(item: Difference) -> bool:
+    """Equal, but for verdicts that the referee leaves open."""
+    if isinstance(item.istio, Met) and isinstance(item.engine, Met) and item.istio.verdict == ANY:
+        return item.engine.tls in item.istio.tls.split("|")
+    return bool(item.istio == item.engine)
+
+
+def _name(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+class _World:
+    """One scenario with both answers."""
+
+    def __init__(self, manifests: list[Manifest], answer: dict[str, Any], result: dict[str, Any]) -> None:
+        self.manifests = manifests
+        self.istio: dict[str, Any] = answer["proxies"]
+        self.result = result
+        self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
+        self.pods = {
+            f"{item['metadata']['namespace']}/{item['metadata']['name']}": item
+            for item in manifests
+            if item["kind"] == "Pod"
+        }
+        self.pod_of_address = {
+            pod["status"]["podIP"]: name for name, pod in self.pods.items() if not pod["spec"].get("hostNetwork")
+        }
+        # Pods on the host's network go by the node's address: an entry with that address may mean any of them.
+        self.hosts = {
+            name: str(pod["status"]["podIP"]) for name, pod in self.pods.items() if pod["spec"].get("hostNetwork")
+        }
+        self.workload_of_pod = {
+            f"{workload['namespace']}/{pod}": workload for workload in result["workloads"] for pod in workload["pods"]
+        }
+        self.domains = dict(_trust_domains(manifests))
+        self.headless = {
+            f"{item['metadata']['name']}.{item['metadata']['namespace']}.svc.cluster.local"
+            for item in manifests
+            if item["kind"] == "Service" and item["spec"].get("clusterIP") == "None"
+        }
+
+    # --- servers -----------------------------------------------------------------------------------------------------
+
+    def modes(self) -> Iterator[Difference]:
+        """Every port of every sidecar, and a port that nothing names."""
+        for name, proxy in self.proxies.items():
+            if proxy["type"] != "sidecar":
+                continue
+            workload = self.workload_of_pod[name]
+            inbound = self.istio[name]["inbound"]
+            yield Difference(f"mode of {name}", _mode(inbound[str(UNNAMED_PORT)]), workload["mode"])
+            for port in workload["ports"]:
+                accepts = inbound[str(port["port"])]
+                yield Difference(
+                    f"mode of {name} port {port['port']}",
+                    (_mode(accepts), "accepted" if accepts["plaintext"] else "refused"),
+                    (port["mode"], port["plaintext"]),
+                )
+
+    # --- clients -----------------------------------------------------------------------------------------------------
+
+    def edges(self) -> Iterator[Difference]:
+        """Every client with a proxy against every destination, and the verdict of every client without one."""
+        engine, bare = self._engine()
+        dials = dict.fromkeys(engine)
+        for client in self.proxies:
+            for cluster in self.istio[client]["clusters"]:
+                dummy, port, subset, host = cluster.split("|")
+                dials.setdefault(Dial(client, host, int(port), subset or None))
+            dials.update((Dial(client, host, port, None), None) for host, port in self._destinations())
+        for dial in dials:
+            found = engine.get(dial, {})
+            expected = self._expected(dial, found)
+            if not found and not expected:
+                yield Difference(f"{dial}", "not configured", "not mentioned")
+            for endpoint in dict.fromkeys((*expected, *found)):
+                yield Difference(f"{dial} at {endpoint}", expected.get(endpoint), found.get(endpoint))
+        for (host, port, endpoint), verdict in bare.items():
+            unproxied = self._unproxied(host, port, endpoint)
+            if unproxied is not None:
+                yield Difference(f"client without proxy → {host}:{port} at {endpoint}", unproxied, verdict)
+
+    def _destinations(self) -> Iterator[tuple[str, int]]:
+        """Everything that clients can dial, known to their proxies or not."""
+        for manifest in self.manifests:
+            metadata, spec = manifest["metadata"], manifest.get("spec", {})
+            hosts, number = [], "port"
+            if manifest["kind"] == "Service" and spec.get("type") != "ExternalName":
+                hosts = [f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"]
+            elif manifest["kind"] == "ServiceEntry":
+                hosts, number = spec["hosts"], "number"
+            for port in spec["ports"] if hosts else ():
+                if port["protocol"] != "UDP":
+                    yield from ((host, port[number]) for host in hosts)
+
+    def _engine(self) -> tuple[dict[Dial, Rows], dict[tuple[str, int, str | None], str]]:
+        """The engine's edges, by client pod; and those of clients without proxy."""
+        rows: dict[Dial, Rows] = defaultdict(dict)
+        bare: dict[tuple[str, int, str | None], str] = {}
+        workloads = {workload["id"]: workload for workload in self.result["workloads"]}
+        hosts = {self.workload_of_pod[pod]["id"]: f"addr/{address}" for pod, address in self.hosts.items()}
+        for edge in self.result["edges"]:
+            endpoint = hosts.get(edge["endpoint"], edge["endpoint"])
+            for member in self.result["client_sets"][edge["clients"]]:
+                workload = workloads[member]
+                if workload["mesh"] == "none":
+                    bare[edge["host"], edge["port"], endpoint] = edge["verdict"]
+                for pod in workload["pods"]:
+                    client = f"{workload['namespace']}/{pod}"
+                    if client in self.proxies:
+                        dial = Dial(client, edge["host"], edge["port"], edge["subset"])
+                        met = Met(edge["client_tls"], edge["verdict"])
+                        rows[dial][endpoint] = _worse(rows[dial].get(endpoint), met)
+        return rows, bare
+
+    def _expected(self, dial: Dial, engine: Rows) -> Rows:
+        """What Istio's configuration does; which endpoints a host has that the proxy does not know, says the engine."""
+        proxy = self.istio[dial.client]
+        cluster = proxy["clusters"].get(f"outbound|{dial.port}|{dial.subset or ''}|{dial.host}")
+        if cluster is None:
+            if dial.subset is not None:
+                return {}
+            if proxy["unmatched"] == "blocked":
+                return dict.fromkeys(engine, Met("none", "broken"))
+            return {
+                endpoint: Met("none", self._unproxied(dial.host, dial.port, endpoint) or ANY) for endpoint in engine
+            }
+        found: dict[str | None, Met] = {}
+        for endpoint in cluster["endpoints"] or ():
+            place = self._place(endpoint["address"])
+            port = endpoint["port"]
+            if cluster["type"] == "ORIGINAL_DST" and dial.host in self.headless:
+                port = dial.port
+            met = Met(endpoint["tls"], self._verdict(dial.client, cluster, endpoint["tls"], endpoint["address"], port))
+            found[place] = _worse(found.get(place), met)
+        sent = "mtls" if cluster["auto"] else cluster["any"]
+        dialled = engine.keys() - {None}
+        if cluster["type"] == "ORIGINAL_DST" and dialled - found.keys() == dialled and dialled:
+            # Clients dial addresses of which istiod knows nothing.
+            return dict.fromkeys(engine, Met(sent, ANY))
+        return found or {None: Met(sent, "broken")}
+
+    def _place(self, address: str) -> str:
+        """The engine's name of an endpoint."""
+        pod = self.pod_of_address.get(address)
+        if pod is not None:
+            return str(self.workload_of_pod[pod]["id"])
+        return f"addr/{address}"
+
+    def _verdict(self, client: str, cluster: Any, sent: str, address: str, port: int) -> str:
+        """What is sent meets what the server's listener accepts."""
+        server = self.pod_of_address.get(address, "")
+        if not server:
+            # What listens at an address that is no pod's, istiod does not know either.
+            return ANY
+        if cluster["type"] == "ORIGINAL_DST" and self.proxies[client]["type"] != "sidecar":
+            # A gateway's connections have no original destination to go to.
+            return ANY
+        if server not in self.proxies:
+            return {"plaintext": "plaintext", "mtls": "broken"}.get(sent, "tls")
+        if self.proxies[server]["type"] != "sidecar":
+            return ANY
+        accepts = self.istio[server]["inbound"][str(port)]
+        if sent == "plaintext":
+            return "plaintext" if accepts["plaintext"] else "broken"
+        if sent == "mtls":
+            return "mtls" if accepts["mtls"] and self._trusted(client, server, accepts, cluster) else "broken"
+        return "tls" if accepts["tls"] else "broken"
+
+    def _trusted(self, client: str, server: str, accepts: Any, cluster: Any) -> bool:
+        """Whether the server accepts the client's trust domain, and the client the server's."""
+        mine, theirs = (
+            f"spiffe://{self.domains.get(self.proxies[name]['revision'], 'cluster.local')}/"
+            for name in (client, server)
+        )
+        wanted = cluster["identities"] or ()
+        return (not accepts["trusts"] or mine in accepts["trusts"]) and (
+            not wanted or any(name.startswith(theirs) for name in wanted)
+        )
+
+    def _unproxied(self, host: str, port: int, endpoint: str | None) -> str | None:
+        """The verdict of plaintext, None where the port that is met depends on what was not asked."""
+        if endpoint is None:
+            return "broken"
+        pods = [name for name, workload in self.workload_of_pod.items() if workload["id"] == endpoint]
+        if not pods:
+            return None
+        if pods[0] not in self.proxies:
+            return "plaintext"
+        if self.proxies[pods[0]]["type"] != "sidecar":
+            return None
+        targets = {port} if host in self.headless else self._targets(host, port, pods[0])
+        verdicts = {
+            "plaintext" if self.istio[pods[0]]["inbound"][str(target)]["plaintext"] else "broken" for target in targets
+        }
+        return verdicts.pop() if len(verdicts) == 1 else None
+
+    def _targets(self, host: str, port: int, pod: str) -> set[int]:
+        """The ports at which any proxy's clusters reach a pod for a host and port."""
+        address = self.pods[pod]["status"]["podIP"]
+        return {
+            endpoint["port"]
+            for proxy in self.istio.values()
+            for endpoint in (proxy["clusters"].get(f"outbound|{port}||{host}") or {}).get("endpoints") or ()
+            if endpoint["address"] == address
+        }
+
+
+def _worse(first: Met | None, second: Met) -> Met:
+    """Of two answers for one endpoint the worse; where the verdict is open, either may be shown."""
+    if first is not None and ANY in (first.verdict, second.verdict):
+        return Met("|".join(dict.fromkeys((*first.tls.split("|"), second.tls))), ANY)
+    return second if first is None else min(first, second, key=lambda item: _ORDER.index(item.verdict))
+
+
+def _mode(accepts: Any) -> str:
+    """The mode that a listener's behaviour amounts to."""
+    if not accepts["plaintext"]:
+        return "STRICT" if accepts["mtls"] else "nothing"
+    return "PERMISSIVE" if accepts["mtls"] else "DISABLE"
+
+
+def _trust_domains(manifests: list[Manifest]) -> Iterator[tuple[str, str]]:
+    for manifest in manifests:
+        if manifest["kind"] == "ConfigMap":
+            config = json.loads(manifest["data"]["mesh"])
+            yield manifest["metadata"]["labels"]["istio.io/rev"], config.get("trustDomain", "cluster.local")

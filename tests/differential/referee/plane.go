@@ -1,0 +1,117 @@
+// Copyright (c) 2026, the meshproof.mtls authors
+// GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	meshapi "istio.io/api/mesh/v1alpha1"
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/pkg/networking/core"
+	"istio.io/istio/pilot/pkg/serviceregistry"
+	kube "istio.io/istio/pilot/pkg/serviceregistry/kube/controller"
+	"istio.io/istio/pkg/config"
+	"istio.io/istio/pkg/config/constants"
+	"istio.io/istio/pkg/config/mesh"
+	"istio.io/istio/pkg/config/mesh/meshwatcher"
+	"istio.io/istio/pkg/test"
+)
+
+// plane is the control plane of one revision, as pilot/test/xds wires it up, without what only serves a network.
+type plane struct {
+	*core.ConfigGenTest
+	t     test.Failer
+	index *model.EndpointIndex
+}
+
+func newPlane(t test.Failer, w *world, revision string, settle time.Duration) *plane {
+	settings := meshOf(t, w, revision)
+	index := model.NewEndpointIndex(model.DisabledCache{})
+	updater := &updater{FakeEndpointIndexUpdater: model.NewEndpointIndexUpdater(index)}
+	client := w.client(t)
+	registry, _ := kube.NewFakeControllerWithOptions(t, kube.FakeControllerOptions{
+		Client:        client,
+		ClusterID:     constants.DefaultClusterName,
+		DomainSuffix:  constants.DefaultClusterLocalDomain,
+		XDSUpdater:    updater,
+		MeshWatcher:   meshwatcher.NewTestWatcher(settings),
+		ConfigCluster: true,
+		SkipRun:       true,
+	})
+	var configs []config.Config
+	for _, cfg := range w.configs {
+		// What the CRD client does to every object: revision and discovery selectors.
+		if config.ObjectInRevision(&cfg, revision) && client.ObjectFilter().Filter(cfg.Namespace) {
+			configs = append(configs, cfg)
+		}
+	}
+	generator := core.NewConfigGenTest(t, core.TestOptions{
+		Configs:           configs,
+		MeshConfig:        settings,
+		XDSUpdater:        updater,
+		ServiceRegistries: []serviceregistry.Instance{registry},
+		ClusterID:         constants.DefaultClusterName,
+		SkipRun:           true,
+	})
+	generator.ServiceEntryRegistry.AppendWorkloadHandler(registry.WorkloadInstanceHandler)
+	registry.AppendWorkloadHandler(generator.ServiceEntryRegistry.WorkloadInstanceHandler)
+	env := generator.Env()
+	env.EndpointIndex = index
+	generator.Run()
+	for _, slice := range w.slices {
+		updater.settled(settle)
+		slices := client.Kube().DiscoveryV1().EndpointSlices(slice.Namespace)
+		if _, err := slices.Create(context.Background(), slice.DeepCopy(), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	updater.settled(settle)
+	if err := env.InitNetworksManager(updater); err != nil {
+		t.Fatal(err)
+	}
+	env.PushContext().InitContext(env, nil, nil)
+	return &plane{ConfigGenTest: generator, t: t, index: index}
+}
+
+func meshOf(t test.Failer, w *world, revision string) *meshapi.MeshConfig {
+	settings, err := mesh.ApplyMeshConfigDefaults(w.meshes[revision])
+	if err != nil {
+		t.Fatalf("mesh configuration of revision %s: %v", revision, err)
+	}
+	return settings
+}
+
+// updater remembers that something happened: the registries work in queues of their own.
+type updater struct {
+	*model.FakeEndpointIndexUpdater
+	events atomic.Int64
+}
+
+func (u *updater) EDSUpdate(shard model.ShardKey, host, namespace string, endpoints []*model.IstioEndpoint) {
+	u.events.Add(1)
+	u.FakeEndpointIndexUpdater.EDSUpdate(shard, host, namespace, endpoints)
+}
+
+func (u *updater) EDSCacheUpdate(shard model.ShardKey, host, namespace string, endpoints []*model.IstioEndpoint) {
+	u.events.Add(1)
+	u.FakeEndpointIndexUpdater.EDSCacheUpdate(shard, host, namespace, endpoints)
+}
+
+func (u *updater) SvcUpdate(shard model.ShardKey, host, namespace string, event model.Event) {
+	u.events.Add(1)
+	u.FakeEndpointIndexUpdater.SvcUpdate(shard, host, namespace, event)
+}
+
+// settled returns once nothing has happened for a while.
+func (u *updater) settled(quiet time.Duration) {
+	for before := int64(-1); before != u.events.Load(); {
+		before = u.events.Load()
+		time.Sleep(quiet)
+	}
+}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from . import _configuration
-from ._decode import HEAD_BYTES, Page, decode, token_ahead
+from ._decode import HEAD_BYTES, Page, accepted, begins_well, decode, token_ahead
 from ._errors import ClusterError, answer_error
 
 try:
@@ -133,7 +133,7 @@ class Cluster:
         Where a page's first bytes name the next one, that is asked for at once: the API server encodes it while this
         one is still on its way, decoded and used. Pods that need not be whole may lack what ``_slim.py`` drops.
         """
-        path = kind.path(namespace)
+        path, accept = kind.path(namespace), accepted(kind.kind, whole)
         query: dict[str, Any] = {"limit": PAGE}
         if labels:
             query["labelSelector"] = labels
@@ -142,20 +142,22 @@ class Cluster:
         with ThreadPoolExecutor(max_workers=_PAGES_AT_ONCE) as threads:
 
             def ask(token: str) -> _PageOnItsWay:
-                return _PageOnItsWay(threads, token, lambda announce: self._page(path, query, token, announce))
+                return _PageOnItsWay(threads, token, lambda announce: self._page(path, query, accept, token, announce))
 
             following: _PageOnItsWay | None = ask("")
             while following:
                 ahead = following.next_token()
                 current, following = following, ask(ahead) if ahead else None
-                page = self._decoded(kind, path, query, current, whole)
+                page = self._decoded(kind, path, query, accept, current)
                 del current  # its bytes, before its objects are used
                 yield page.items
                 # A page that was asked for again may end elsewhere than its first bytes said the first time.
                 if page.token != ahead:
                     following = ask(page.token) if page.token else None
 
-    def _page(self, path: str, query: Mapping[str, Any], token: str, announce: _Announce | None = None) -> bytes:
+    def _page(
+        self, path: str, query: Mapping[str, Any], accept: str, token: str, announce: _Announce | None = None
+    ) -> bytes:
         """One page's bytes. Where the API server has forgotten the list's state, the rest shows a newer one.
 
         It says with which token (410 with metadata.continue): nothing that exists all the while is left out by that.
@@ -164,22 +166,22 @@ class Cluster:
         while True:
             try:
                 wanted = {**query, "continue": token} if token else query
-                return self.request("GET", path, query=wanted, announce=announce)
+                return self.request("GET", path, query=wanted, accept=accept, announce=announce)
             except ClusterError as error:
                 if not error.token or error.token == token:
                     raise
                 token = error.token
 
-    def _decoded(self, kind: Kind, path: str, query: Mapping[str, Any], page: _PageOnItsWay, whole: bool) -> Page:
+    def _decoded(self, kind: Kind, path: str, query: Mapping[str, Any], accept: str, page: _PageOnItsWay) -> Page:
         """A page's objects; one that begins well and was cut off on its way is asked for again."""
         body = page.body()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return decode(body, kind.kind, kind.api_version, whole)
+                return decode(body, kind.kind, kind.api_version)
             except ValueError as error:
-                if attempt == _ATTEMPTS or not body.startswith(b"{"):
+                if attempt == _ATTEMPTS or not begins_well(body):
                     raise _no_json(path, self.server) from error
-            body = self._page(path, query, page.token)
+            body = self._page(path, query, accept, page.token)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def request(
@@ -188,6 +190,7 @@ class Cluster:
         path: str,
         query: Mapping[str, Any] | None = None,
         body: Any = None,
+        accept: str = "application/json",
         announce: _Announce | None = None,
     ) -> bytes:
         """Send one request and return the body of a successful answer; repeat what is safe to repeat.
@@ -196,12 +199,13 @@ class Cluster:
         """
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
         encoded = None if body is None else json.dumps(body).encode()
+        headers = self._request_headers(accept, encoded is not None)
         pause, silences = 0.5, 0
         for attempt in range(1, _ATTEMPTS + 1):
             last = attempt == _ATTEMPTS
             asked_for = 0.0
             try:
-                response, content = self._send(method, url, encoded, announce)
+                response, content = self._send(method, url, encoded, headers, announce)
             except urllib3.exceptions.HTTPError as error:
                 silences += isinstance(error, urllib3.exceptions.ReadTimeoutError)
                 self._answered = self._answered or _broke_off(error)
@@ -222,12 +226,14 @@ class Cluster:
             pause *= 2
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _send(self, method: str, url: str, body: bytes | None, announce: _Announce | None) -> tuple[Any, bytes]:
+    def _send(
+        self, method: str, url: str, body: bytes | None, headers: Any, announce: _Announce | None
+    ) -> tuple[Any, bytes]:
         response = self._pools.request(
             method,
             url,
             body=body,
-            headers=self._request_headers(body is not None),
+            headers=headers,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=False,
             preload_content=announce is None,
@@ -242,8 +248,8 @@ class Cluster:
         finally:
             response.release_conn()
 
-    def _request_headers(self, has_body: bool) -> Any:
-        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": "meshproof.mtls"})
+    def _request_headers(self, accept: str, has_body: bool) -> Any:
+        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": "meshproof.mtls"})
         if has_body:
             headers["Content-Type"] = "application/json"
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from . import _protobuf
+
 # The ClusterRoles that this collection ships, from the least rights to the most.
 READER = "meshproof-reader"
 INSPECTOR = "meshproof-inspector"
@@ -86,6 +88,8 @@ def _token(body: bytes) -> str:
 
 
 def _status(body: bytes) -> dict[str, Any]:
+    if body.startswith(_protobuf.MAGIC):
+        return _protobuf.status(body)
     status: Any = json.loads(body)
     return status if isinstance(status, dict) else {}
 

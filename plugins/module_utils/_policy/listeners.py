@@ -31,7 +31,11 @@ def listener_protocols(
     addresses = _addresses(destinations, catalogue)
     found: Dict[Tuple[str, int, str], bool] = {}
     for destination in sorted(destinations, key=lambda item: (item.age, item.host)):
-        for port in destination.listeners:
+        ports = destination.listeners
+        if not destination.kubernetes:
+            # Of a ServiceEntry's ports with one target istiod takes any, so that HTTP has to be expected.
+            ports = tuple(sorted(ports, key=lambda port: not port.http))
+        for port in ports:
             for endpoint in port.endpoints:
                 workload = endpoint.workload
                 if workload is None or workload.mesh != "sidecar":

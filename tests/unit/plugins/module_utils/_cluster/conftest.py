@@ -59,7 +59,8 @@ class FakeServer:
                 answer = queue[0]
                 answer = {"items": []} if callable(answer) else answer
         code, content = answer if isinstance(answer, tuple) else (200, answer)
-        data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        data = content.encode() if isinstance(content, str) else content
+        data = data if isinstance(data, bytes) else json.dumps(data).encode()
         if fault:
             fault(handler, data)
             return

@@ -13,6 +13,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as 
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import _api, _decode
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster._slim import slim
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import Reader
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._cluster import protobuf
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._cluster.faults import (
     cut_off,
     reset,
@@ -26,11 +27,13 @@ PODS_PATH = "GET /api/v1/pods"
 PEERS_PATH = "GET /apis/security.istio.io/v1/peerauthentications"
 
 
-def page(*names, token="", built_in=True):
-    """A page as the API server writes it: a custom kind's metadata stands behind its items."""
+def page(*names, token="", encoding="json"):
+    """A page as the API server writes it: in JSON the metadata of a custom kind stands behind its items."""
     items = [{"metadata": {"name": name, "namespace": "demo"}, "spec": {"containers": []}} for name in names]
     metadata = {"resourceVersion": "1", **({"continue": token} if token else {})}
-    if built_in:
+    if encoding == "protobuf":
+        return protobuf.pods(items, token)
+    if encoding == "json":
         content = {"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items}
     else:
         content = {"apiVersion": "security.istio.io/v1", "items": items, "kind": "List", "metadata": metadata}
@@ -53,29 +56,30 @@ def tokens(server):
     return [query.get("continue") for _path, query in server.asked()]
 
 
-@pytest.fixture(params=["msgspec", "json"])
-def decoder(request, monkeypatch):
-    """With and without the fast decoder."""
-    if request.param == "msgspec":
-        pytest.importorskip("msgspec")
-    else:
-        monkeypatch.setattr(_decode, "FAST", None)
-
-
 @pytest.mark.parametrize("fault", [reset(), reset(0.0), cut_off], ids=["reset", "reset at the start", "cut off"])
-@pytest.mark.parametrize("built_in", [True, False])
-def test_a_page_that_breaks_off_is_asked_for_again(server, cluster, decoder, fault, built_in):
-    server.answer(PODS_PATH, page("a", token="next", built_in=built_in), fault, page("b", built_in=built_in))
+@pytest.mark.parametrize("encoding", ["json", "json of a custom kind", "protobuf"])
+def test_a_page_that_breaks_off_is_asked_for_again(server, cluster, fault, encoding):
+    server.answer(PODS_PATH, page("a", token="next", encoding=encoding), fault, page("b", encoding=encoding))
     resources, unread = api.read(cluster, [PODS])
     assert (names(resources), unread) == (["a", "b"], [])
     assert tokens(server) == [None, "next", "next"]
 
 
 @pytest.mark.parametrize("fault", [reset(), cut_off], ids=["reset", "cut off"])
-def test_also_the_very_first_answer(server, cluster, decoder, fault):
-    server.answer(PODS_PATH, fault, page("a"))
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_also_the_very_first_answer(server, cluster, fault, encoding):
+    server.answer(PODS_PATH, fault, page("a", encoding=encoding))
     resources, unread = api.read(cluster, [PODS])
     assert (names(resources), unread) == (["a"], [])
+
+
+def test_protobuf_that_ends_anywhere_is_no_list():
+    whole = page("a", "b", encoding="protobuf")
+    end_of_list = whole.index(protobuf.message((3, ""), (4, "")), -4)
+    for end in range(4, end_of_list):
+        with pytest.raises(ValueError, match=r"cut off|no object"):
+            _decode.decode(whole[:end], "Pod", "v1")
+    assert len(_decode.decode(whole, "Pod", "v1").items) == 2
 
 
 @pytest.mark.parametrize(
@@ -86,13 +90,14 @@ def test_also_the_very_first_answer(server, cluster, decoder, fault):
         (throttled(1), "HTTP status 429"),
         (refusal(500, "etcd is down"), "etcd is down"),
         (refusal(403, "pods is forbidden"), "pods is forbidden"),
+        ((403, protobuf.status("pods is forbidden")), "pods is forbidden"),
         (expired(), "expired"),
     ],
-    ids=["reset", "cut off", "429", "500", "403", "410"],
+    ids=["reset", "cut off", "429", "500", "403", "403 in protobuf", "410"],
 )
 def test_of_a_list_that_breaks_off_nothing_is_used(server, cluster, answer, reason):
     """Half a list looks like a whole one."""
-    server.answer(PEERS_PATH, page("strict", built_in=False))
+    server.answer(PEERS_PATH, page("strict", encoding="json of a custom kind"))
     server.answer(PODS_PATH, page("a", token="next"), answer)
     resources, unread = api.read(cluster, [PODS, PEERS])
     assert names(resources) == ["strict"]
@@ -101,9 +106,10 @@ def test_of_a_list_that_breaks_off_nothing_is_used(server, cluster, answer, reas
     assert reason in gap["reason"]
 
 
-def test_an_expired_list_goes_on_in_a_newer_state(server, cluster):
+@pytest.mark.parametrize("expiry", [expired("new"), (410, protobuf.status("expired", "new"))], ids=["json", "protobuf"])
+def test_an_expired_list_goes_on_in_a_newer_state(server, cluster, expiry):
     """The API server says with which token; nothing that exists all the while is left out."""
-    server.answer(PODS_PATH, page("a", token="old"), expired("new"), page("b"))
+    server.answer(PODS_PATH, page("a", token="old"), expiry, page("b"))
     resources, unread = api.read(cluster, [PODS])
     assert (names(resources), unread) == (["a", "b"], [])
     assert tokens(server) == [None, "old", "new"]
@@ -135,8 +141,8 @@ def test_silence_is_asked_once_more(server, cluster, monkeypatch):
     assert [(gap["kind"], gap["reason"]) for gap in unread] == [("PeerAuthentication", "no answer within 0.2 s")]
 
 
-def test_a_page_of_an_unexpected_type_is_read_all_the_same(server, cluster, decoder):
-    """The fast decoder knows the types of pods; what differs is for the engine to complain about."""
+def test_a_page_of_an_unexpected_type_is_read_all_the_same(server, cluster):
+    """What differs from all pods is for the engine to complain about."""
     odd = {"metadata": {"name": "a", "namespace": "demo", "labels": {"app": 1}}, "spec": {"containers": []}}
     server.answer(PODS_PATH, {"metadata": {}, "items": [odd]})
     reader = Reader()
@@ -144,8 +150,10 @@ def test_a_page_of_an_unexpected_type_is_read_all_the_same(server, cluster, deco
     assert [problem.name for problem in reader.snapshot().problems] == ["a"]
 
 
-def test_pages_come_while_earlier_ones_are_used(server, cluster):
-    server.answer(PODS_PATH, page("a", token="1"), page("b", token="2"), page("c"))
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_pages_come_while_earlier_ones_are_used(server, cluster, encoding):
+    pages = [page(name, token=token, encoding=encoding) for name, token in (("a", "1"), ("b", "2"), ("c", ""))]
+    server.answer(PODS_PATH, *pages)
     pages = cluster.list(PODS.kind)
     assert names(next(pages)) == ["a"]
     assert names([item for found in pages for item in found]) == ["b", "c"]
@@ -179,40 +187,43 @@ def test_a_kind_without_its_crd_has_no_objects_and_is_no_gap(server, cluster):
     assert api.read(cluster, [PODS, PEERS])[1] == []
 
 
-def test_both_decoders_give_the_engine_the_same_pods():
-    msgspec = pytest.importorskip("msgspec")
-    assert _decode.FAST is msgspec
+def test_protobuf_says_of_a_pod_what_json_says():
     container = {
         "name": "istio-proxy",
         "image": "proxyv2",
         "args": ["proxy", "sidecar"],
-        "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "TPROXY"}, {"name": "X", "valueFrom": {"f": {}}}],
+        "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "TPROXY"}, {"name": "POD_NAME"}],
         "ports": [{"containerPort": 15090, "protocol": "TCP", "name": "http-envoy-prom"}],
-        "resources": {"limits": {"cpu": "2"}},
+        "restartPolicy": "Always",
+    }
+    application = {
+        "name": "app",
+        "ports": [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 8080, "protocol": "TCP", "name": "web"}],
+        "env": [{"name": "PASSWORD", "value": "secret"}],
     }
     pod = {
         "metadata": {
-            "name": "a",
+            "name": "ä",
             "namespace": "demo",
-            "labels": {"app": "a", "pod-template-hash": "1"},
-            "annotations": {"sidecar.istio.io/status": '{"revision":"blue"}', "other": "x"},
+            "labels": {"app": "a", "pod-template-hash": "1", "empty": ""},
+            "annotations": {"sidecar.istio.io/status": '{"revision":"blue"}', "other": "x" * 300},
             "ownerReferences": [{"kind": "ReplicaSet", "name": "a-1", "controller": True, "uid": "u"}],
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-            "managedFields": [{"fieldsV1": {"f:a": {}}}],
+            "creationTimestamp": "2026-01-31T12:00:00Z",
         },
         "spec": {
-            "containers": [{"name": "app", "ports": [{"containerPort": 53, "protocol": "UDP"}], "env": None}],
-            "initContainers": [dict(container, restartPolicy="Always")],
-            "hostNetwork": False,
+            "containers": [application, {"name": "bare"}],
+            "initContainers": [{"name": "istio-init", "args": ["-b", "*", ""]}, container],
+            "hostNetwork": True,
             "serviceAccountName": "a",
-            "volumes": [{"name": "v"}],
         },
-        "status": {"phase": "Running", "podIP": "10.1.0.2", "conditions": [{}]},
+        "status": {"phase": "Running", "podIP": "10.1.0.2"},
     }
-    body = json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]}).encode()
+    bodies = [json.dumps({"metadata": {}, "items": [pod]}).encode(), protobuf.pods([pod])]
     records, manifests = [], []
-    for whole in (False, True):
-        items = _decode.decode(body, "Pod", "v1", whole).items
+    for body in bodies:
+        items = _decode.decode(body, "Pod", "v1").items
+        if body is bodies[1]:
+            assert "PASSWORD" not in json.dumps(items)
         reader = Reader()
         reader.add(items)
         records.append(reader.snapshot().pods)
@@ -220,3 +231,16 @@ def test_both_decoders_give_the_engine_the_same_pods():
     assert records[0] == records[1]
     assert manifests[0] == manifests[1]
     assert records[0][0].shape.revision == "blue"
+
+
+def test_only_pods_that_need_not_be_whole_are_asked_for_in_protobuf(server, cluster):
+    server.answer(PODS_PATH, page("a"))
+    server.answer(PEERS_PATH, page("strict", encoding="json of a custom kind"))
+    api.read(cluster, [PODS, PEERS])
+    list(cluster.list(PODS.kind))
+    accepted = [(path, headers["Accept"]) for _method, path, _query, _body, headers in server.requests]
+    assert sorted(accepted) == [
+        ("/api/v1/pods", "application/json"),
+        ("/api/v1/pods", "application/vnd.kubernetes.protobuf, application/json"),
+        ("/apis/security.istio.io/v1/peerauthentications", "application/json"),
+    ]

@@ -49,7 +49,7 @@ demo: setup $(cluster) ## The main job: Istio, two services, STRICT, the verdict
 
 .PHONY: test
 test: setup lint unit sanity $(cluster) ## All tests; CI runs this
-	@python -m tests.differential --number 300
+	@python -m tests.differential --number 1000
 	@$(use_cluster) tools/molecule.sh
 	@$(use_cluster) pytest -q tests/integration
 	@$(use_cluster) tools/package.sh

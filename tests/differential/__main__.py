@@ -24,8 +24,10 @@ from .referee import Referee, RefereeError, build
 from .shrink import shrink
 
 Manifest = dict[str, Any]
-# Only what still differs after istiod had this many milliseconds of peace is a disagreement and no race of the referee.
+# A mesh that differs is asked for again, with this many milliseconds of peace for istiod. Only what differs each time
+# is a disagreement: the rest was a race of the referee, or istiod itself does not always answer the same.
 _PATIENCE = 150
+_AGAIN = 8
 
 
 class Outcome(NamedTuple):
@@ -35,6 +37,7 @@ class Outcome(NamedTuple):
     result: Result
     rejected: int
     error: str
+    undecided: bool = False
 
 
 _referee: Referee
@@ -51,15 +54,20 @@ def _judge(manifests: list[Manifest], settle: int | None = None) -> tuple[Result
 
 
 def _try(seed: int) -> Outcome:
-    """One scenario; a difference is looked at twice."""
+    """One scenario; a difference is looked at again."""
     manifests = scenario(seed)
     try:
         result, rejected = _judge(manifests)
-        if result.differences:
-            result, rejected = _judge(manifests, _PATIENCE)
+        differences = result.differences
+        for _ in range(_AGAIN):
+            if not differences:
+                break
+            known = {item.what for item in differences}
+            differences = [item for item in _judge(manifests, _PATIENCE)[0].differences if item.what in known]
     except RefereeError as error:
         return Outcome(seed, Result([], 0, 0), 0, str(error))
-    return Outcome(seed, result, rejected, "")
+    undecided = bool(result.differences) and not differences
+    return Outcome(seed, result._replace(differences=differences), rejected, "", undecided)
 
 
 def _smallest(seed: int) -> list[Manifest]:
@@ -113,7 +121,7 @@ def main() -> int:
     seed = options.seed or random.SystemRandom().randrange(1, 10**9)
     print(f"differential: {options.number} meshes from SEED={seed}", flush=True)
     started = time.monotonic()
-    modes = edges = done = rejected = 0
+    modes = edges = done = rejected = undecided = 0
     different: list[Outcome] = []
     errors: list[Outcome] = []
     for outcome in _outcomes(program, iter(range(seed, seed + options.number)), options.jobs):
@@ -123,6 +131,7 @@ def main() -> int:
         modes += outcome.result.modes
         edges += outcome.result.edges
         rejected += outcome.rejected
+        undecided += outcome.undecided
         if outcome.error:
             errors.append(outcome)
         if outcome.result.differences:
@@ -132,8 +141,8 @@ def main() -> int:
     took = time.monotonic() - started
     print(
         f"differential: {done} meshes, {modes} server ports and {edges} edges compared, "
-        f"{len(different)} meshes differ, {rejected} manifests refused by Istio, {len(errors)} errors, "
-        f"{done / took:.1f} meshes/s, {took:.0f} s"
+        f"{len(different)} meshes differ, {undecided} undecided, "
+        f"{rejected} manifests refused by Istio, {len(errors)} errors, {done / took:.1f} meshes/s, {took:.0f} s"
     )
     for outcome in errors[:3]:
         print(f"  seed {outcome.seed}: {outcome.error}")

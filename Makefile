@@ -87,6 +87,10 @@ proof-properties: setup ## What must hold for every mesh: 100,000 malformed mani
 differential: setup ## Compare the engine with Istio's own code over N random meshes (N=2000, SEED=fresh)
 	@python -m tests.differential --number $(or $(N),2000) --seed $(or $(SEED),0)
 
+.PHONY: bench
+bench: setup $(cluster) ## How fast a mesh of 10,000 pods is judged: ratios, measured in one run (docs/benchmarks.md)
+	@$(use_cluster) python -m tests.benchmark
+
 .PHONY: docs
 docs: setup ## Write the generated parts of the roles' READMEs
 	@python tools/role_docs.py --write

@@ -11,6 +11,21 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
+  namespaces:
+    description:
+      - Report only the workloads of these namespaces and the edges towards them. The whole mesh is read nevertheless,
+        because policies and clients elsewhere count.
+    type: list
+    elements: str
+    default: []
+  read_namespaces:
+    description:
+      - For an account that has rights in single namespaces only, read just these, together with the mesh's root
+        namespace.
+      - Whatever objects in other namespaces could change is then unknown.
+    type: list
+    elements: str
+    default: []
   snapshot:
     description:
       - Judge this file instead of a cluster. No cluster is contacted then, whatever the connection options say.

@@ -51,21 +51,6 @@ options:
     elements: str
     choices: [declared]
     default: [declared]
-  namespaces:
-    description:
-      - Report only the workloads of these namespaces and the edges towards them. The whole mesh is read nevertheless,
-        because policies and clients elsewhere count.
-    type: list
-    elements: str
-    default: []
-  read_namespaces:
-    description:
-      - For an account that has rights in single namespaces only, read just these, together with the mesh's root
-        namespace.
-      - Whatever objects in other namespaces could change is then unknown.
-    type: list
-    elements: str
-    default: []
   limit:
     description: How many findings and how many unknowns to return at most. The file always has them all.
     type: int
@@ -267,20 +252,17 @@ from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as 
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import audit, rules
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
 
 
 def main() -> None:
     """Read, judge, write, return what is short."""
     module = AnsibleModule(
         argument_spec={
-            **api.ARGUMENT_SPEC,
+            **source.ARGUMENT_SPEC,
             "dest": {"type": "path"},
             "sources": {"type": "list", "elements": "str", "choices": ["declared"], "default": ["declared"]},
-            "namespaces": {"type": "list", "elements": "str", "default": []},
-            "read_namespaces": {"type": "list", "elements": "str", "default": []},
             "limit": {"type": "int", "default": 20},
-            "snapshot": {"type": "path"},
-            "snapshot_complete": {"type": "bool", "default": False},
             "rules": rules.ARGUMENT_SPEC,
         },
         supports_check_mode=True,
@@ -289,11 +271,13 @@ def main() -> None:
     module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
     if params["limit"] < 0:
         module.fail_json(msg="The option limit is negative. Remedy: give the number of findings to return, 0 for none.")
-    check_dest(module)
+    problem = snapshots.why_not_there(params["dest"], "audit.json.gz") if params["dest"] else ""
+    if problem:  # known before a big mesh is read for it
+        module.fail_json(msg=problem)
     try:
         gates = rules.compiled(params["rules"])  # a wrong rule is known before anything is read
         with api.collector_paused():  # until the end: nothing of this is garbage before
-            declared, beside = from_file(module) if params["snapshot"] else (read(params), {})
+            declared, beside = source.read(params, module.warn)
             # Rules see the result as status_info has it, and sets lack something only where all workloads are listed.
             compact = not gates and not params["namespaces"]
             result = {**status.narrow(declared.judged(compact=compact), params["namespaces"]), **beside}
@@ -315,44 +299,6 @@ def main() -> None:
         unknown=result["unknown"][: params["limit"]],
         **{name: result[name] for name in ("snapshot", "rules") if name in result},
     )
-
-
-def read(params: dict) -> status.Declared:
-    """What the policies of a running cluster say."""
-    cluster = api.connect(params)
-    about = {"server": cluster.server, "kubernetes_version": cluster.version()}
-    found, unread = api.read_declared(cluster, status.Found, params["read_namespaces"])
-    return status.Declared(found, unread, about)
-
-
-def from_file(module: AnsibleModule) -> tuple[status.Declared, dict]:
-    """What the policies in a snapshot or a dump say, and what is returned about the file."""
-    if module.params["read_namespaces"]:
-        module.fail_json(
-            msg="read_namespaces is about reading a cluster, and with snapshot none is read. Remedy: leave it out; the "
-            "option namespaces limits what is reported."
-        )
-    loaded = snapshots.load(module.params["snapshot"], module.params["snapshot_complete"])
-    for warning in loaded.warnings:
-        module.warn(warning)
-    found = status.Found()
-    found.add(loaded.resources)
-    cluster = {name: loaded.facts[name] for name in ("server", "kubernetes_version")}
-    return status.Declared(found, loaded.unread, cluster), {"snapshot": snapshots.about(loaded)}
-
-
-def check_dest(module: AnsibleModule) -> None:
-    """Say what is wrong with the file's place before a big mesh is read for it."""
-    dest = module.params["dest"]
-    if not dest:
-        return
-    folder = os.path.dirname(os.path.abspath(dest))
-    if not os.path.isdir(folder):
-        module.fail_json(msg=f"The folder {folder} of dest does not exist. Remedy: make it, or correct dest.")
-    if os.path.isdir(dest):
-        module.fail_json(msg=f"dest {dest} is a folder. Remedy: give the name of a file in it.")
-    if not os.access(folder, os.W_OK):
-        module.fail_json(msg=f"The folder {folder} of dest cannot be written. Remedy: choose another, or allow it.")
 
 
 def write(module: AnsibleModule, result: dict) -> dict:

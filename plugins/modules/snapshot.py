@@ -169,7 +169,7 @@ def main() -> None:
     )
     module.no_log_values.update(api.secrets_in(module.params["kubeconfig"]))
     dest = module.params["dest"]
-    problem = why_not_there(dest)
+    problem = snapshots.why_not_there(dest, "mesh.snapshot.gz")
     if problem:
         module.fail_json(msg=problem)
     try:
@@ -194,20 +194,6 @@ def main() -> None:
         cluster=after["cluster"],
         diff={"before": shown(before), "after": shown(after), "before_header": dest, "after_header": dest},
     )
-
-
-def why_not_there(dest: str) -> str:
-    """Why the file cannot be written, known before anything is read; empty when it can."""
-    folder = os.path.dirname(dest) or "."
-    if os.path.isdir(dest):
-        return (
-            f"dest {dest} is a folder. Remedy: name a file in it, for example {os.path.join(dest, 'mesh.snapshot.gz')}."
-        )
-    if not os.path.isdir(folder):
-        return f"There is no folder {folder} for dest {dest}. Remedy: make it first, with ansible.builtin.file."
-    if not os.access(folder, os.W_OK):
-        return f"The folder {folder} of dest {dest} cannot be written. Remedy: let this account write there."
-    return ""
 
 
 def content(cluster: api.Cluster, read_namespaces: list[str]) -> snapshots.Content:

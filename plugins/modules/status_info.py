@@ -26,21 +26,6 @@ extends_documentation_fragment:
   - meshproof.mtls._attributes.info
   - meshproof.mtls._attributes.action_group
 options:
-  namespaces:
-    description:
-      - Return only the workloads of these namespaces and the edges towards them. The whole mesh is read nevertheless,
-        because policies and clients elsewhere count.
-    type: list
-    elements: str
-    default: []
-  read_namespaces:
-    description:
-      - For an account that has rights in single namespaces only, read just these, together with the mesh's root
-        namespace.
-      - Whatever objects in other namespaces could change is then unknown.
-    type: list
-    elements: str
-    default: []
   proposed:
     description: Changes to evaluate as if they had been made.
     type: list
@@ -522,13 +507,12 @@ summary:
     unknown: 0
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import rules
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
 
 IN_SUMMARY = (
     "cluster",
@@ -547,9 +531,7 @@ def main() -> None:
     """Read, evaluate, return."""
     module = AnsibleModule(
         argument_spec={
-            **api.ARGUMENT_SPEC,
-            "namespaces": {"type": "list", "elements": "str", "default": []},
-            "read_namespaces": {"type": "list", "elements": "str", "default": []},
+            **source.ARGUMENT_SPEC,
             "proposed": {
                 "type": "list",
                 "elements": "dict",
@@ -560,8 +542,6 @@ def main() -> None:
                 },
             },
             "detail": {"type": "str", "choices": ["connection", "summary", "full"], "default": "summary"},
-            "snapshot": {"type": "path"},
-            "snapshot_complete": {"type": "bool", "default": False},
             "rules": rules.ARGUMENT_SPEC,
         },
         supports_check_mode=True,
@@ -570,12 +550,9 @@ def main() -> None:
     module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
     try:
         gates = rules.compiled(params["rules"])  # a wrong rule is known before anything is read
-        if params["snapshot"]:
-            declared, beside = from_file(module)
-        elif params["detail"] == "connection":
-            module.exit_json(changed=False, cluster=about(api.connect(params)))
-        else:
-            declared, beside = from_cluster(params), {}
+        if params["detail"] == "connection" and not params["snapshot"]:
+            module.exit_json(changed=False, cluster=source.about(api.connect(params)))
+        declared, beside = source.read(params, module.warn)
         if params["detail"] == "connection":
             module.exit_json(changed=False, cluster=declared.cluster, **beside)
         result = {**status.narrow(declared.judged(params["proposed"]), params["namespaces"]), **beside}
@@ -590,36 +567,6 @@ def main() -> None:
     if params["detail"] == "summary":
         result = {name: result[name] for name in IN_SUMMARY if name in result}
     module.exit_json(changed=False, **result)
-
-
-def from_cluster(params: dict[str, Any]) -> status.Declared:
-    """What the policies of a running cluster say."""
-    cluster = api.connect(params)
-    facts = about(cluster)
-    found, unread = api.read_declared(cluster, status.Found, params["read_namespaces"])
-    return status.Declared(found, unread, facts)
-
-
-def about(cluster: api.Cluster) -> dict[str, Any]:
-    """Which cluster answers."""
-    return {"server": cluster.server, "kubernetes_version": cluster.version()}
-
-
-def from_file(module: AnsibleModule) -> tuple[status.Declared, dict[str, Any]]:
-    """What the policies in a snapshot or a dump say, and what is returned about the file."""
-    if module.params["read_namespaces"]:
-        module.fail_json(
-            msg="read_namespaces is about reading a cluster, and with snapshot none is read. Remedy: leave it out; the "
-            "option namespaces limits what is returned."
-        )
-    with api.collector_paused():  # parsing makes millions of objects, none of them garbage
-        loaded = snapshots.load(module.params["snapshot"], module.params["snapshot_complete"])
-    for warning in loaded.warnings:
-        module.warn(warning)
-    found = status.Found()
-    found.add(loaded.resources)
-    cluster = {name: loaded.facts[name] for name in ("server", "kubernetes_version")}
-    return status.Declared(found, loaded.unread, cluster), {"snapshot": snapshots.about(loaded)}
 
 
 if __name__ == "__main__":

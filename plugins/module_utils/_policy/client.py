@@ -94,8 +94,6 @@ class Cluster(NamedTuple):
     """See checker_mode."""
     by_rule: bool = False
     """Whether a DestinationRule sets it."""
-    needs_endpoints: bool = False
-    """A DNS cluster is not built without any; an ORIGINAL_DST one is, whose type a subset inherits."""
 
 
 def _inferred_disable(destination: Destination, port: DestinationPort, balancer: Optional[str]) -> str:
@@ -113,6 +111,19 @@ def _inferred_disable(destination: Destination, port: DestinationPort, balancer:
     return ""
 
 
+def needs_endpoints(
+    destination: Destination, port: DestinationPort, rule: Optional[Setting], subset: Optional[Subset]
+) -> bool:
+    """A DNS cluster is not built without any; an ORIGINAL_DST one is, whose type a subset inherits."""
+    if not destination.resolution.startswith("DNS"):
+        return False
+    main, dummy = at_port(rule.policy if rule else None, port.number)
+    passthrough = main is not None and main.balancer == PASSTHROUGH
+    if subset is not None and subset.policy is not None:
+        passthrough = passthrough or subset.policy.balancer == PASSTHROUGH
+    return subset is None or not passthrough
+
+
 def cluster_of(
     destination: Destination,
     port: DestinationPort,
@@ -123,31 +134,12 @@ def cluster_of(
     gateway: bool,
     own_certs: bool,
 ) -> Cluster:
-    """What a proxy would send for a destination, port and subset (core/cluster_builder.go buildSubsetCluster).
+    """What a proxy would send for a destination, port and subset.
 
-    Outside of the mesh a proxy's own certificates come after the DestinationRule.
+    core/cluster_builder.go buildSubsetCluster, cluster_tls.go buildUpstreamTLSSettings. `own_certs` are those of
+    ISTIO_META_TLS_CLIENT_*; outside of the mesh they come after the DestinationRule.
     """
-    cluster = _cluster_of(destination, port, rule, subset, mesh, peers, gateway, own_certs and not destination.external)
-    if not destination.resolution.startswith("DNS"):
-        return cluster
-    main, dummy = at_port(rule.policy if rule else None, port.number)
-    passthrough = main is not None and main.balancer == PASSTHROUGH
-    if subset is not None and subset.policy is not None:
-        passthrough = passthrough or subset.policy.balancer == PASSTHROUGH
-    return cluster._replace(needs_endpoints=subset is None or not passthrough)
-
-
-def _cluster_of(
-    destination: Destination,
-    port: DestinationPort,
-    rule: Optional[Setting],
-    subset: Optional[Subset],
-    mesh: Mesh,
-    peers: PeerIndex,
-    gateway: bool,
-    own_certs: bool,
-) -> Cluster:
-    """Its TLS (cluster_tls.go buildUpstreamTLSSettings); `own_certs` are those of ISTIO_META_TLS_CLIENT_*."""
+    own_certs = own_certs and not destination.external
     top = rule.policy if rule else None
     main, dummy = at_port(top, port.number)
     effective, inference = main, top.balancer if top else None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
-from .client import RULE, Cluster, Sent, cluster_of, sent
+from .client import RULE, Cluster, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import MergedRule, RuleIndex, Setting, choose
 from .gateways import GatewayIndex
 from .listeners import listener_protocols
@@ -582,7 +582,7 @@ class Judge:
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
             rows.append(((port.number, name, None), ("unknown", "unknown", destination.hidden_endpoints)))
-        elif not done and not cluster.needs_endpoints:
+        elif not done and not needs_endpoints(destination, port, outcome.rule, subset):
             what = _to_nobody(cluster)
             rows.append(((port.number, name, None), self._meet(destination, port, None, what, gateway)))
         return rows

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ._errors import SnapshotError
+from ._files import why_not_there
 from ._format import Content, facts_of, pack
 from ._kept import kept
 from ._load import Loaded, about, load, manifests_in
@@ -23,5 +24,6 @@ __all__ = [
     "manifests_in",
     "pack",
     "same_content",
+    "why_not_there",
     "write",
 ]

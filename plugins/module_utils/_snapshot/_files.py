@@ -81,3 +81,15 @@ def text_of(path: str, raw: bytes) -> str:
         utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
         why = "is UTF-16, as PowerShell's > writes it" if utf16 else f"is not UTF-8 in line {line}"
         raise SnapshotError(f"The file {path} {why}. Remedy: save it as UTF-8.") from error
+
+
+def why_not_there(dest: str, example: str) -> str:
+    """Why a file cannot be written to `dest`, known before anything is read for it; empty when it can."""
+    folder = os.path.dirname(dest) or "."
+    if os.path.isdir(dest):
+        return f"dest {dest} is a folder. Remedy: name a file in it, for example {os.path.join(dest, example)}."
+    if not os.path.isdir(folder):
+        return f"There is no folder {folder} for dest {dest}. Remedy: make it first, with ansible.builtin.file."
+    if not os.access(folder, os.W_OK):
+        return f"The folder {folder} of dest {dest} cannot be written. Remedy: let this account write there."
+    return ""

@@ -59,6 +59,7 @@ def machine() -> dict[str, list[str]]:
     }
 
 
+# With a cluster of the user's own, or without root, no lab can or may be made; the other tests run there all the same.
 @pytest.mark.skipif(os.geteuid() != 0 or "MTLS_VARS" not in os.environ, reason="the tests run without a lab")
 def test_lab_down_leaves_nothing(tmp_path: Path) -> None:
     folder = LabFolder(tmp_path / "lab")

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "_report": {"_policy", "_evidence"},
     "_cluster": {"_policy"},
     "_snapshot": {"_policy"},
+    "_source": {"_policy", "_evidence", "_cluster", "_snapshot"},
 }
 # Pure layers: no Ansible, no network, no clock, no files. PyYAML is there for the mesh ConfigMap's text.
 PURE = ("_policy", "_intent", "_evidence", "_report")

@@ -118,7 +118,10 @@ def test_without_dest_nothing_is_written(server, capsys):
 
 @pytest.mark.parametrize(
     ("dest", "words"),
-    [("nowhere/audit.json", "does not exist. Remedy"), ("", "is a folder. Remedy")],
+    [
+        ("nowhere/audit.json", "nowhere/audit.json. Remedy: make it first"),
+        ("", "is a folder. Remedy: name a file in it"),
+    ],
 )
 def test_a_wrong_place_is_named_before_anything_is_read(server, capsys, tmp_path, dest, words):
     result = run(server, capsys, dest=f"{tmp_path}/{dest}")

@@ -89,7 +89,7 @@ differential: setup ## Compare the engine with Istio's own code over N random me
 
 .PHONY: bench
 bench: setup $(cluster) ## How fast a mesh of 10,000 pods is judged: ratios, measured in one run (docs/benchmarks.md)
-	@$(use_cluster) python -m tests.benchmark
+	@$(use_cluster) PYTHONPATH=$(CURDIR)/.ansible/collections python -m tests.benchmark
 
 .PHONY: docs
 docs: setup ## Write the generated parts of the roles' READMEs

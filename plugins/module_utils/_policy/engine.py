@@ -9,10 +9,11 @@ import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .destination_rules import RuleIndex
-from .edges import Edge, Judge, Plane, inbound_doubt
+from .edges import Edge, Judge
 from .gateways import GatewayIndex
 from .membership import Workload, gather, matches
 from .mesh import Mesh, Meshes
+from .plane import Plane, inbound_doubt
 from .records import Filter, Labels, Snapshot
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerIndex, accepts
 from .services import Catalogue, destinations, target_ports

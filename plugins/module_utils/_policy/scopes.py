@@ -1,0 +1,380 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Workloads that no rule can tell apart as clients, and what they do about each destination.
+
+Such workloads form a scope. A set of scopes is an integer with one bit for each, so that a destination is judged once
+for each distinct answer: most namespaces have no rule of their own for a host and are never looked at one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from .client import RULE
+from .destination_rules import MergedRule, Setting, choose
+from .membership import Workload
+from .outbound import NOTHING_CAPTURED
+from .plane import Plane
+from .records import Labels, Outbound
+from .services import Destination
+from .unread import Unread
+from .visibility import NO_SIDECAR, HostOwners, View, view_of
+
+SIDECAR = "{sidecar}"
+"""Stands for the names of the Sidecars until all clients with the same answer are known."""
+ANY_OTHER = "any other"
+"""Stands for a namespace that no object names; no namespace can have this name."""
+
+
+class Scope(NamedTuple):
+    """Workloads that no rule can tell apart as clients."""
+
+    kind: str  # sidecar | gateway | ambient | none | unknown
+    revision: str
+    namespace: str
+    labels: Labels
+    view: Optional[View]
+    outbound: Optional[Outbound]
+    metadata_certs: bool
+    doubt: str
+
+
+class Outcome(NamedTuple):
+    """What one kind of client does about one destination."""
+
+    kind: str
+    revision: str
+    state: str  # visible | passthrough | blocked | unknown
+    rule: Optional[Setting]
+    ports: Optional[FrozenSet[int]]
+    """Visible ports, None for all. On the others `hidden` says what happens."""
+    hidden: str
+    outbound: Optional[Outbound]
+    metadata_certs: bool
+    why: str
+    elsewhere: FrozenSet[int] = frozenset()
+    """Ports at which another destination with the same host is met."""
+
+
+class Clients:
+    """The scopes that share an outcome, and the objects that brought them there."""
+
+    __slots__ = ("mask", "rules", "sidecars")
+
+    def __init__(self) -> None:
+        self.mask = 0
+        self.rules: Set[str] = set()
+        self.sidecars: Set[str] = set()
+
+    def named(self, reason: str) -> str:
+        """A reason with the names of its objects."""
+        if RULE in reason:
+            reason = reason.replace(RULE, _objects("DestinationRule", self.rules))
+        return reason.replace(SIDECAR, _objects("Sidecar", self.sidecars)) if SIDECAR in reason else reason
+
+
+def _objects(kind: str, names: Set[str]) -> str:
+    """`Sidecar a/b`, or the first of many, in words that a verb in the singular can follow."""
+    found = sorted(names)
+    if len(found) == 1:
+        return f"{kind} {found[0]}"
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"each of the {kind}s {', '.join(found[:3])}{more}"
+
+
+class _Group:
+    """The scopes of one revision and kind that have nothing special about them, by namespace."""
+
+    __slots__ = ("by_namespace", "kind", "mask", "revision", "sample")
+
+    def __init__(self, scope: Scope) -> None:
+        self.kind, self.revision, self.sample = scope.kind, scope.revision, scope
+        self.mask = 0
+        self.by_namespace: Dict[str, List[Tuple[int, Scope]]] = {}
+
+
+class _ViewGroup:
+    """Scopes with a Sidecar, by the namespaces whose hosts it may import: to all others it hides a destination."""
+
+    __slots__ = ("by_namespace", "hidden", "mask", "names", "revision")
+
+    def __init__(self, revision: str, hidden: str) -> None:
+        self.revision, self.hidden = revision, hidden
+        self.mask = 0
+        self.names: Dict[str, int] = {}
+        self.by_namespace: Dict[str, List[Tuple[int, Scope]]] = {}
+
+    def add(self, bit: int, scope: Scope, view: View) -> None:
+        """Takes a scope in."""
+        self.mask |= bit
+        self.names[view.name] = self.names.get(view.name, 0) + 1
+        for namespace in view.namespaces():
+            self.by_namespace.setdefault(namespace, []).append((bit, scope))
+
+    def importers(self, namespace: str) -> Dict[int, Scope]:
+        """The scopes that may import something of a namespace."""
+        return dict((*self.by_namespace.get(namespace, ()), *self.by_namespace.get("*", ())))
+
+    def others(self, importers: Iterable[Scope]) -> Set[str]:
+        """The Sidecars of all scopes but these."""
+        counts: Dict[str, int] = {}
+        for scope in importers:
+            if scope.view is not None:
+                counts[scope.view.name] = counts.get(scope.view.name, 0) + 1
+        return {name for name, count in self.names.items() if counts.get(name, 0) < count}
+
+
+class Scopes:
+    """All clients of a mesh, in scopes."""
+
+    def __init__(
+        self,
+        workloads: Iterable[Workload],
+        planes: Callable[[Optional[str]], Plane],
+        destinations: List[Destination],
+        unread: Unread,
+    ) -> None:
+        self._planes = planes
+        self._unread = unread
+        self._owners = HostOwners(destinations)
+        self._views: Dict[Tuple[str, str], View] = {}
+        self.members: List[List[str]] = []
+        """The workloads' ids in each scope, by the number of its bit."""
+        self._bits: Dict[object, int] = {}
+        self._groups: Dict[Tuple[str, str], _Group] = {}
+        self._view_groups: Dict[Tuple[str, str], _ViewGroup] = {}
+        self._special: List[Tuple[int, Scope]] = []
+        self._proxied: List[Tuple[int, Scope]] = []
+        self._constant: List[Tuple[Outcome, int]] = []
+        for workload in workloads:
+            self._enlist(workload)
+
+    # --- who they are ------------------------------------------------------------------------------------------------
+
+    def _enlist(self, workload: Workload) -> None:
+        """Finds or opens the scope of a workload."""
+        scope, key = self._scope(workload)
+        place = self._bits.get(key)
+        if place is not None:
+            self.members[place].append(workload.id)
+            return
+        place = self._bits[key] = len(self.members)
+        self.members.append([workload.id])
+        bit = 1 << place
+        if scope.kind in ("none", "ambient", "unknown"):
+            state = "unknown" if scope.kind == "unknown" else "visible"
+            outcome = Outcome(scope.kind, scope.revision, state, None, None, "", None, False, scope.doubt)
+            self._constant.append((outcome, bit))
+            return
+        self._proxied.append((bit, scope))
+        if scope.outbound is not None or scope.doubt or scope.metadata_certs:
+            self._special.append((bit, scope))
+        elif scope.view is not None:
+            state = self._hidden(scope)
+            views = self._view_groups.setdefault((scope.revision, state), _ViewGroup(scope.revision, state))
+            views.add(bit, scope, scope.view)
+        else:
+            group = self._groups.setdefault((scope.kind, scope.revision), _Group(scope))
+            group.mask |= bit
+            group.by_namespace.setdefault(scope.namespace, []).append((bit, scope))
+
+    def _hidden(self, scope: Scope) -> str:
+        """What becomes of traffic to what the proxy does not know; a Sidecar's policy replaces the mesh's."""
+        allow_any = self._planes(scope.revision).mesh.allow_any
+        if scope.view is not None and scope.view.outbound is not None:
+            allow_any = scope.view.outbound == "ALLOW_ANY"
+        return "passthrough" if allow_any and scope.kind == "sidecar" else "blocked"
+
+    def _scope(self, workload: Workload) -> Tuple[Scope, object]:
+        kind = "unknown" if workload.doubt else workload.mesh
+        if kind in ("none", "ambient", "unknown"):
+            doubt = f"what the client does in the mesh is unknown: {workload.doubt}" if workload.doubt else ""
+            scope = Scope(kind, workload.shape.revision or "", "", {}, None, None, False, doubt)
+            return scope, (kind, scope.revision, doubt)
+        plane = self._planes(workload.shape.revision)
+        namespace, labels = workload.namespace, workload.labels
+        view = self._view(plane, workload) if kind == "sidecar" else None
+        outbound = workload.shape.capture.outbound if kind == "sidecar" else None
+        if kind == "sidecar" and any(rule.mode == "NONE" for rule in workload.shape.capture.inbound):
+            outbound = NOTHING_CAPTURED
+        doubt = self._client_doubt(plane, workload)
+        selected = tuple(
+            all(labels.get(key) == value for key, value in selector.items())
+            for selector in plane.rules.selective.get(namespace, ())
+        )
+        scope = Scope(kind, plane.mesh.name, namespace, labels, view, outbound, workload.shape.metadata_certs, doubt)
+        return scope, (
+            kind,
+            plane.mesh.name,
+            namespace,
+            view.name if view else None,
+            outbound,
+            workload.shape.metadata_certs,
+            doubt,
+            selected,
+        )
+
+    def _view(self, plane: Plane, workload: Workload) -> Optional[View]:
+        sidecar = plane.sidecars.of(workload.namespace, workload.labels)
+        if sidecar is None:
+            return None
+        key = (f"{sidecar.namespace}/{sidecar.name}", workload.namespace)
+        if key not in self._views:
+            self._views[key] = view_of(sidecar, workload.namespace)
+        return self._views[key]
+
+    def _client_doubt(self, plane: Plane, workload: Workload) -> str:
+        """Why nothing can be said about what a client sends."""
+        namespace, root, covers = workload.namespace, plane.mesh.root_namespace, self._unread.covers
+        if plane.mesh.doubt:
+            return f"the mesh configuration of revision {plane.mesh.name} is unknown: {plane.mesh.doubt}"
+        if covers("DestinationRule", namespace):
+            return f"DestinationRules of the client's namespace {namespace} were not read"
+        if workload.mesh == "sidecar" and covers("Sidecar", namespace):
+            return f"Sidecar objects of the client's namespace {namespace} were not read"
+        if (
+            workload.mesh == "sidecar"
+            and covers("Sidecar", root)
+            and plane.sidecars.own(namespace, workload.labels) is None
+        ):
+            return f"Sidecar objects of the root namespace {root} were not read"
+        if covers("EnvoyFilter", namespace) or covers("EnvoyFilter", root):
+            return "EnvoyFilters that could change what the client sends were not read"
+        found = plane.filters(namespace, workload.labels, False)
+        return f"EnvoyFilter {found} changes what the client sends" if found else ""
+
+    # --- what they do ------------------------------------------------------------------------------------------------
+
+    def outcomes(self, destination: Destination) -> Dict[Outcome, Clients]:
+        """Groups all clients by what they do about a destination."""
+        found: Dict[Outcome, Clients] = {}
+        for outcome, mask in self._constant:
+            _join(found, outcome, mask)
+        if destination.host in self._owners.contested:
+            for bit, scope in self._proxied:
+                self._outcome(destination, scope, bit, found)
+            return found
+        for bit, scope in self._special:
+            self._outcome(destination, scope, bit, found)
+        for views in self._view_groups.values():
+            importers = views.importers(destination.namespace)
+            rest = views.mask
+            for bit, scope in importers.items():
+                rest &= ~bit
+                self._outcome(destination, scope, bit, found)
+            if rest:
+                why = f"{SIDECAR} hides {destination.host}"
+                hidden = Outcome("sidecar", views.revision, views.hidden, None, None, "", None, False, why)
+                _join(found, hidden, rest).sidecars.update(views.others(importers.values()))
+        for group in self._groups.values():
+            rest = group.mask
+            for namespace in self._special_namespaces(destination, group):
+                for bit, scope in group.by_namespace.get(namespace, ()):
+                    rest &= ~bit
+                    self._outcome(destination, scope, bit, found)
+            if rest:
+                self._outcome(destination, group.sample._replace(namespace=ANY_OTHER, labels={}), rest, found)
+        return found
+
+    def _special_namespaces(self, destination: Destination, group: _Group) -> Set[str]:
+        """The namespaces whose clients may see a destination differently from the rest."""
+        plane = self._planes(group.revision)
+        found = plane.rules.local_namespaces(destination.host)
+        found |= plane.rules.named_namespaces(destination.host, destination.namespace)
+        found.update(destination.export_to, plane.mesh.service_export)
+        found.update((destination.namespace, plane.mesh.root_namespace))
+        return found
+
+    def _outcome(self, destination: Destination, scope: Scope, mask: int, found: Dict[Outcome, Clients]) -> None:
+        """Adds the clients of one scope to those with the same outcome; to none if another destination has the host."""
+        kind, revision = scope.kind, scope.revision
+
+        def join(
+            state: str, why: str, rule: Optional[Setting] = None, ports: Optional[FrozenSet[int]] = None, rest: str = ""
+        ) -> Clients:
+            outcome = Outcome(
+                kind, revision, state, rule, ports, rest, scope.outbound, scope.metadata_certs, why, elsewhere
+            )
+            return _join(found, outcome, mask)
+
+        plane, view = self._planes(revision), scope.view
+        hidden = self._hidden(scope)
+        owners = self._owners_for(destination.host, scope, plane)
+        elsewhere = frozenset(port for port, owner in (owners or {}).items() if owner is not destination)
+        if scope.doubt:
+            join("unknown", scope.doubt)
+            return
+        ports = view.ports(destination) if view is not None else None
+        why = self._hiding(destination, scope, plane, ports)
+        if not why and owners is not None:
+            ports = (ports or frozenset(port.number for port in destination.ports)) & frozenset(owners) - elsewhere
+            if not ports:
+                why = f"{destination.host} means another destination to the client's proxy"
+            elif len(ports) == len(destination.ports):
+                ports = None
+        if why:
+            clients = join(hidden, why)
+        else:
+            rule, doubt = self._rule(destination, scope, plane)
+            if doubt:
+                join("unknown", doubt)
+                return
+            if ports:
+                why = f"{SIDECAR} hides this port of {destination.host}" if view else "no proxy knows this port"
+            clients = join("visible", why, rule.setting if rule else None, ports, hidden if ports else "")
+            if rule is not None:
+                clients.rules.add(str(rule))
+        if view is not None and SIDECAR in why:
+            clients.sidecars.add(view.name)
+
+    def _hiding(self, destination: Destination, scope: Scope, plane: Plane, ports: Optional[FrozenSet[int]]) -> str:
+        """Why a destination is hidden from a scope's proxies, whoever else has its host; "" when it is not."""
+        if not plane.sees_namespace(destination.namespace):
+            return f"discovery selectors hide namespace {destination.namespace} from the client's proxy"
+        if not plane.sees_revision(destination.revision):
+            return f"{destination.name} is for revision {destination.revision}, the client's is {plane.mesh.name}"
+        if not self._visible(destination, scope, plane):
+            return f"{destination.name} is not exported to the client's namespace"
+        if ports is not None and not ports and destination.ports:
+            return f"{SIDECAR} hides {destination.host}"
+        return ""
+
+    def _visible(self, destination: Destination, scope: Scope, plane: Plane) -> bool:
+        return destination.exported_to(scope.namespace, plane.mesh.service_export)
+
+    def _owners_for(self, host: str, scope: Scope, plane: Plane) -> Optional[Dict[int, Destination]]:
+        """For a host of several destinations whom a scope's proxies have at each port."""
+        rivals = self._owners.contested.get(host)
+        if rivals is None:
+            return None
+        visible = [
+            item for item in rivals if plane.sees(item.namespace, item.revision) and self._visible(item, scope, plane)
+        ]
+        # Destinations exported to the namespace by name come before public ones (servicesExportedToNamespace).
+        visible.sort(key=lambda item: "*" in (item.export_to or plane.mesh.service_export))
+        view = None if scope.kind == "gateway" else scope.view or NO_SIDECAR
+        return self._owners.owned(visible, view, scope.namespace)
+
+    def _rule(self, destination: Destination, scope: Scope, plane: Plane) -> Tuple[Optional[MergedRule], str]:
+        """The DestinationRule: client's namespace, service's, root; the first with any match ends the search."""
+        client, host, root = scope.namespace, destination.host, plane.mesh.root_namespace
+        own = plane.rules.own(client, host)
+        if own is not None:
+            return choose(own, client, scope.labels), ""
+        for namespace in (destination.namespace, root):
+            if self._unread.covers("DestinationRule", namespace):
+                return None, f"DestinationRules of namespace {namespace} were not read"
+            found = plane.rules.exported(namespace, host, client)
+            if found:
+                return choose(found, client, scope.labels), ""
+        return None, ""
+
+
+
+def _join(found: Dict[Outcome, Clients], outcome: Outcome, mask: int) -> Clients:
+    clients = found.get(outcome)
+    if clients is None:
+        clients = found[outcome] = Clients()
+    clients.mask |= mask
+    return clients

@@ -203,9 +203,14 @@ class _World:
         for endpoint in cluster["endpoints"] or ():
             place = self._place(endpoint["address"])
             port = endpoint["port"]
+            taken, sent = cluster, endpoint["tls"]
             if cluster["type"] == "ORIGINAL_DST" and dial.host in self.headless:
                 port = dial.port
-            met = Met(endpoint["tls"], self._verdict(dial.client, cluster, endpoint["tls"], endpoint["address"], port))
+                if place in engine and self._shared_by_itself(dial, endpoint["address"]):
+                    found[place] = engine[place]
+                    continue
+                taken, sent = self._through_listener(proxy, dial, cluster, endpoint)
+            met = Met(sent, self._verdict(dial.client, taken, sent, endpoint["address"], port))
             found[place] = _worse(found.get(place), met)
         sent = "mtls" if cluster["auto"] else cluster["any"]
         dialled = engine.keys() - {None}
@@ -213,6 +218,27 @@ class _World:
             # Clients dial addresses of which istiod knows nothing.
             return dict.fromkeys(engine, Met(sent, ANY))
         return found or {None: Met(sent, "broken")}
+
+    def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
+        """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""
+        name = proxy["listeners"].get(f"{endpoint['address']}:{dial.port}")
+        if dial.subset is not None or name not in proxy["clusters"]:
+            return own, endpoint["tls"]
+        cluster = proxy["clusters"][name]
+        same = [item["tls"] for item in cluster["endpoints"] or () if item["address"] == endpoint["address"]]
+        return cluster, same[0] if same else cluster["any"]
+
+    def _shared_by_itself(self, dial: Dial, address: str) -> bool:
+        """A pod has no listener for its own address, other pods of its workload have one, and a row is for them all."""
+        if self.pod_of_address.get(address) != dial.client:
+            return False
+        dummy, port, subset, own = f"outbound|{dial.port}||{dial.host}".split("|")
+        return any(
+            name.split("|")[1:3] == [port, subset]
+            and name.split("|")[3] in self.headless - {own}
+            and any(endpoint["address"] == address for endpoint in cluster["endpoints"] or ())
+            for name, cluster in self.istio[dial.client]["clusters"].items()
+        )
 
     def _place(self, address: str) -> str:
         """The engine's name of an endpoint."""

@@ -5,35 +5,22 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from .client import Cluster, Sent, cluster_of, needs_endpoints, sent
 from .gateways import GatewayIndex
+from .headless import through_shared_listeners
 from .listeners import listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of
 from .plane import Plane, mode_of
 from .records import TUNNEL_LABEL, Subset
+from .rows import Edge
 from .scopes import Clients, Outcome, Scopes
 from .server import DISABLE, PERMISSIVE, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .unread import Unread
 from .verdicts import verdict
-
-
-class Edge(NamedTuple):
-    """One row of the result, with its clients as a set of scopes."""
-
-    service: str
-    host: str
-    port: int
-    subset: Optional[str]
-    endpoint: Optional[str]
-    client_tls: str
-    verdict: str
-    reason: str
-    clients: int
-
 
 Answer = Tuple[str, str, str]
 RowKey = Tuple[int, Optional[str], Optional[str]]
@@ -71,6 +58,9 @@ class Judge:
         rows: List[Edge] = []
         for destination in self._destinations:
             rows.extend(self._judge(destination))
+        rows = through_shared_listeners(
+            rows, self._destinations, self._scopes.listening, self._planes(None).mesh.service_export
+        )
         rows.sort(
             key=lambda row: (
                 row.service,
@@ -98,6 +88,7 @@ class Judge:
             for (port, subset, endpoint), answers in found.items()
             for answer, mask in answers.items()
         ]
+
     def _rows(
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
     ) -> List[Tuple[RowKey, Answer]]:

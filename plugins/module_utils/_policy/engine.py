@@ -9,12 +9,13 @@ import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .destination_rules import RuleIndex
-from .edges import Edge, Judge
+from .edges import Judge
 from .gateways import GatewayIndex
 from .membership import Workload, gather, matches
 from .mesh import Mesh, Meshes
 from .plane import Plane, inbound_doubt
 from .records import Filter, Labels, Snapshot
+from .rows import Edge
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerIndex, accepts
 from .services import Catalogue, destinations, target_ports
 from .unread import Unread

@@ -141,6 +141,7 @@ class Scopes:
         self._views: Dict[Tuple[str, str], View] = {}
         self.members: List[List[str]] = []
         """The workloads' ids in each scope, by the number of its bit."""
+        self._sidecars: List[Tuple[int, Optional[View]]] = []
         self._bits: Dict[object, int] = {}
         self._groups: Dict[Tuple[str, str], _Group] = {}
         self._view_groups: Dict[Tuple[str, str], _ViewGroup] = {}
@@ -168,6 +169,8 @@ class Scopes:
             self._constant.append((outcome, bit))
             return
         self._proxied.append((bit, scope))
+        if scope.kind == "sidecar":
+            self._sidecars.append((bit, scope.view))
         if scope.outbound is not None or scope.doubt or scope.metadata_certs:
             self._special.append((bit, scope))
         elif scope.view is not None:
@@ -277,6 +280,14 @@ class Scopes:
                 self._outcome(destination, group.sample._replace(namespace=ANY_OTHER, labels={}), rest, found)
         return found
 
+    def listening(self, destination: Destination) -> int:
+        """The clients whose proxies make listeners of their own for a destination that they know."""
+        found = 0
+        for bit, view in self._sidecars:
+            if view is None or view.listens(destination):
+                found |= bit
+        return found
+
     def _special_namespaces(self, destination: Destination, group: _Group) -> Set[str]:
         """The namespaces whose clients may see a destination differently from the rest."""
         plane = self._planes(group.revision)
@@ -369,7 +380,6 @@ class Scopes:
             if found:
                 return choose(found, client, scope.labels), ""
         return None, ""
-
 
 
 def _join(found: Dict[Outcome, Clients], outcome: Outcome, mask: int) -> Clients:

@@ -72,9 +72,11 @@ class _Hosts:
 class _Listener:
     """One egress listener, its hosts by namespace (convertIstioListenerToWrapper)."""
 
-    __slots__ = ("hosts", "port")
+    __slots__ = ("captures", "hosts", "port")
 
     def __init__(self, egress: Egress, namespace: str) -> None:
+        self.captures = not egress.port
+        """Whether it stands for all traffic that iptables redirect, not for one address and port."""
         self.port = 0 if egress.proxy_protocol else egress.port
         self.hosts: Dict[str, _Hosts] = {}
         for text in egress.hosts:
@@ -126,6 +128,10 @@ class View(NamedTuple):
                     return None
                 found.update(port.number for port in destination.ports if port.number == listener.port)
         return frozenset(found)
+
+    def listens(self, destination: Destination) -> bool:
+        """Whether a proxy makes listeners of its own for a destination's addresses."""
+        return any(listener.captures and listener.imports(destination) for listener in self.listeners)
 
 
 _EVERYTHING = Egress(0, False, ("*/*",))

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -55,7 +56,10 @@ type Endpoint struct {
 func (p *plane) answer(asked ProxyQuestion, ports []int) *ProxyAnswer {
 	proxy := p.proxy(asked)
 	listeners := p.Listeners(proxy)
-	result := &ProxyAnswer{Inbound: map[int]Accepts{}, Clusters: map[string]Cluster{}, Unmatched: unmatched(listeners)}
+	result := &ProxyAnswer{
+		Inbound: map[int]Accepts{}, Clusters: map[string]Cluster{},
+		Listeners: owners(listeners), Unmatched: unmatched(listeners),
+	}
 	if proxy.Type == model.SidecarProxy {
 		for _, port := range ports {
 			result.Inbound[port] = inbound(listeners, asked.Address, port)
@@ -218,6 +222,27 @@ func identities(socket *corev3.TransportSocket) []string {
 	validation := upstream(socket).GetCommonTlsContext().GetCombinedValidationContext().GetDefaultValidationContext()
 	for _, name := range validation.GetMatchSubjectAltNames() {
 		found = append(found, name.GetExact())
+	}
+	return found
+}
+
+// owners reads which cluster serves each address that a sidecar has an outbound listener of its own for. Headless
+// Services over one pod and port have one listener together.
+func owners(listeners []*listenerv3.Listener) map[string]string {
+	found := map[string]string{}
+	for _, listener := range listeners {
+		address := listener.GetAddress().GetSocketAddress()
+		if listener.TrafficDirection != corev3.TrafficDirection_OUTBOUND || address.GetAddress() == "0.0.0.0" {
+			continue
+		}
+		for _, chain := range append(listener.FilterChains, listener.DefaultFilterChain) {
+			if chain == nil {
+				continue
+			}
+			if tcp := xdstest.ExtractTCPProxy(nil, chain); tcp.GetCluster() != "" {
+				found[fmt.Sprintf("%s:%d", address.GetAddress(), address.GetPortValue())] = tcp.GetCluster()
+			}
+		}
 	}
 	return found
 }

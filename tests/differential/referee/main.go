@@ -50,6 +50,8 @@ type Answer struct {
 type ProxyAnswer struct {
 	Inbound  map[int]Accepts    `json:"inbound"`
 	Clusters map[string]Cluster `json:"clusters"`
+	// Listeners are the clusters that serve addresses with an outbound listener of their own.
+	Listeners map[string]string `json:"listeners"`
 	// Unmatched is what becomes of traffic to a destination that the proxy does not know: passthrough or blocked.
 	Unmatched string `json:"unmatched"`
 }

@@ -379,3 +379,34 @@ def test_an_entrys_udp_port_is_no_listener():
     parts = [pod("shop/a", ip="10.0.1.1"), older, BY_ENTRY, at_the_address({"vm": "yes"})]
     result = judge(mesh_config(), pod("cafe/c"), parts, ONE_WAY)
     assert rows(result, "cafe/c", "shop/vm") == {"shop/Deployment/a: simple -> broken"}
+
+
+ONE_LISTENER = [
+    ("the older one's rule counts", 1, None, "tcp", "plaintext -> plaintext"),
+    ("the younger one's does not", 3, None, "tcp", "mtls -> mtls"),
+    ("not for HTTP, which has no listener of its own", 1, None, "http", "mtls -> mtls"),
+    ("one exported by name comes first", 3, "shop", "tcp", "plaintext -> plaintext"),
+    ("one that is hidden has no listener", 1, "other", "tcp", "mtls -> mtls"),
+]
+
+
+@pytest.mark.parametrize(("what", "age", "exports", "name", "expected"), ONE_LISTENER, ids=[r[0] for r in ONE_LISTENER])
+def test_headless_services_over_one_pod_and_port_share_a_listener(what, age, exports, name, expected):
+    """A rule that turns TLS off for one of them may so decide what clients of the other send."""
+    other = headless("shop/other", exports, selector={"app": "s"}, ports=[{"port": 80, "name": name}])
+    own = headless("shop/s", ports=[{"port": 80, "name": "tcp"}])
+    other["metadata"]["creationTimestamp"] = f"2026-01-0{age}T00:00:00Z"
+    own["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    off = rule("shop/off", "other.shop.svc.cluster.local", tls("DISABLE"))
+    result = judge(mesh_config(), pod("shop/c"), pod("shop/s"), own, other, off)
+    assert rows(result, "shop/c", "shop/s") == {f"shop/Deployment/s: {expected}"}
+
+
+def test_http_is_taken_by_the_listener_of_a_younger_service():
+    other = headless("shop/other", selector={"app": "s"}, ports=[{"port": 80, "name": "tcp"}])
+    other["metadata"]["creationTimestamp"] = "2026-01-03T00:00:00Z"
+    off = rule("shop/off", "other.shop.svc.cluster.local", tls("DISABLE"))
+    result = judge(mesh_config(), pod("shop/c"), pod("shop/s"), headless("shop/s"), other, off)
+    [row] = edges(result, "shop/c", service="shop/s")
+    assert (row["client_tls"], row["verdict"]) == ("plaintext", "plaintext")
+    assert "shop/s and shop/other are headless and lead to the same pod and port" in row["reason"]

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One row of the result's edges."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+
+class Edge(NamedTuple):
+    """One row of the result, with its clients as a set of scopes."""
+
+    service: str
+    host: str
+    port: int
+    subset: Optional[str]
+    endpoint: Optional[str]
+    client_tls: str
+    verdict: str
+    reason: str
+    clients: int

@@ -121,7 +121,8 @@ def main() -> int:
     seed = options.seed or random.SystemRandom().randrange(1, 10**9)
     print(f"differential: {options.number} meshes from SEED={seed}", flush=True)
     started = time.monotonic()
-    modes = edges = done = rejected = undecided = 0
+    modes = edges = done = rejected = 0
+    undecided: list[int] = []
     different: list[Outcome] = []
     errors: list[Outcome] = []
     for outcome in _outcomes(program, iter(range(seed, seed + options.number)), options.jobs):
@@ -131,7 +132,7 @@ def main() -> int:
         modes += outcome.result.modes
         edges += outcome.result.edges
         rejected += outcome.rejected
-        undecided += outcome.undecided
+        undecided += [outcome.seed] if outcome.undecided else []
         if outcome.error:
             errors.append(outcome)
         if outcome.result.differences:
@@ -141,9 +142,11 @@ def main() -> int:
     took = time.monotonic() - started
     print(
         f"differential: {done} meshes, {modes} server ports and {edges} edges compared, "
-        f"{len(different)} meshes differ, {undecided} undecided, "
+        f"{len(different)} meshes differ, {len(undecided)} undecided, "
         f"{rejected} manifests refused by Istio, {len(errors)} errors, {done / took:.1f} meshes/s, {took:.0f} s"
     )
+    if undecided:
+        print(f"  undecided: SEED={', '.join(map(str, sorted(undecided)))}")
     for outcome in errors[:3]:
         print(f"  seed {outcome.seed}: {outcome.error}")
     _start(program)

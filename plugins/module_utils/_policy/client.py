@@ -104,7 +104,7 @@ def _inferred_disable(destination: Destination, port: DestinationPort, balancer:
     if destination.resolution != "NONE" and balancer != PASSTHROUGH:
         return ""
     if not port.inferred:
-        return "there is no endpoint, so auto-mTLS is off"
+        return "auto-mTLS is off as long as there is none"
     for endpoint in port.inferred:
         if endpoint.tls_mode == "disabled":
             return f"auto-mTLS is off for all endpoints because {endpoint.id} has no sidecar"
@@ -175,7 +175,7 @@ def cluster_of(
         return Cluster("unknown", "PeerAuthentications from which auto-mTLS infers were not read", same_for_all, None)
     if mode == DISABLE:
         return Cluster(
-            "plaintext", f"auto-mTLS is off because namespace {destination.namespace} is DISABLE", same_for_all, None
+            "plaintext", f"auto-mTLS is off because {peers.namespace_why(destination.namespace)}", same_for_all, None
         )
     if own_certs:
         # Only Istio's own mTLS is told apart by endpoint (applyUpstreamTLSSettings).
@@ -203,9 +203,10 @@ def _explicit(
             return "plaintext", f"{where} sets MUTUAL without client certificate and key: plaintext is sent"
     if tls.mode == "DISABLE":
         return "plaintext", f"{where} turns TLS off"
-    return tls.mode, f"{where} sends {tls.mode}"
+    return tls.mode, f"{where} sends {_IN_WORDS.get(tls.mode, tls.mode)}"
 
 
+_IN_WORDS = {"SIMPLE": "one-way TLS (SIMPLE)", "MUTUAL": "TLS with its own certificates (MUTUAL)"}
 _FIELD = {
     "ISTIO_MUTUAL": "mtls",
     "SIMPLE": "simple",

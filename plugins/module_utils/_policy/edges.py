@@ -24,6 +24,10 @@ from .verdicts import verdict
 
 Answer = Tuple[str, str, str]
 RowKey = Tuple[int, Optional[str], Optional[str]]
+_NOBODY_ELSE = {
+    False: "REGISTRY_ONLY forbids what a proxy does not know",
+    True: "a gateway passes nothing on to what it does not know",
+}
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
 
 
@@ -110,9 +114,16 @@ class Judge:
         if state == "unknown":
             return self._plain(destination, port, lambda endpoint: ("unknown", "unknown", why))
         if state == "blocked":
-            return self._plain(destination, port, lambda endpoint: ("none", "broken", f"blocked: {why}"))
+            unknown = f"blocked: {why}, and {_NOBODY_ELSE[outcome.kind == 'gateway']}"
+            return self._plain(destination, port, lambda endpoint: ("none", "broken", unknown))
         if state in ("passthrough", "bypass") or outcome.kind == "none":
-            text = why if state == "bypass" else f"{why}: passthrough" if why else "the client has no proxy"
+            text = (
+                why
+                if state == "bypass"
+                else f"{why}, so its proxy passes the connection on as it is (passthrough)"
+                if why
+                else "the client has no proxy"
+            )
             return self._plain(
                 destination, port, lambda endpoint: self._meet(destination, port, endpoint, Sent("none", text), False)
             )
@@ -211,11 +222,13 @@ class Judge:
     ) -> Answer:
         """What is sent meets what the server does."""
         if endpoint is None:
-            return what.tls, "broken", f"{what.why}; {destination.name} has no endpoint for port {port.number}"
+            return what.tls, "broken", f"{destination.name} has no endpoint for port {port.number}; {what.why}"
         number = port.number if destination.headless and not gateway else endpoint.port
         server, why = self._server(endpoint, number)
         http = self._http(endpoint.workload, number) if endpoint.workload is not None else port.http
-        return what.tls, verdict(what.tls, server, http), f"{what.why}; {why}"
+        # Client and server often decide by the same object, which is then named once.
+        reason = what.why if why in what.why else f"{what.why}; {why}"
+        return what.tls, verdict(what.tls, server, http), reason
 
     def _trusting(self, client: Plane, destination: Destination, endpoint: Endpoint, answer: Answer) -> Answer:
         """Istio mTLS also needs trust: proxies of two revisions may belong to different trust domains."""
@@ -249,7 +262,8 @@ class Judge:
         workload = endpoint.workload
         if workload is None:
             if endpoint.tls_mode != "istio":
-                return "none", f"{endpoint.id} is no workload of the mesh"
+                address = endpoint.id.partition("/")[2]
+                return "none", f"{address} is no pod's address, and no proxy is known there"
             plane = self._planes(None)
             if plane.mesh.doubt:
                 return UNKNOWN, f"the mesh configuration is unknown: {plane.mesh.doubt}"
@@ -289,5 +303,5 @@ def _from_ambient(endpoint: Optional[Endpoint]) -> Sent:
         if endpoint.labels.get(TUNNEL_LABEL) == "http" or (
             workload is not None and workload.mesh == "ambient" and not workload.shape.ambient_bypass
         ):
-            return Sent("hbone", "ztunnel sends HBONE")
+            return Sent("hbone", "ztunnel sends mutual TLS (HBONE)")
     return Sent("plaintext", "ztunnel sends plaintext to an endpoint that takes no HBONE")

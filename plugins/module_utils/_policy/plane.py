@@ -80,4 +80,4 @@ def inbound_doubt(workload: Workload, plane: Plane, unread: Unread) -> str:
     if unread.covers("EnvoyFilter", workload.namespace) or unread.covers("EnvoyFilter", plane.mesh.root_namespace):
         return "EnvoyFilters that could change the listeners were not read"
     found = plane.filters(workload.namespace, workload.labels, True)
-    return f"EnvoyFilter {found} changes the listeners" if found else ""
+    return f"EnvoyFilter {found} changes the listeners, so manifests do not tell what they accept" if found else ""

@@ -78,7 +78,8 @@ def _objects(kind: str, names: Set[str]) -> str:
     """`Sidecar a/b`, or the first of many, in words that a verb in the singular can follow."""
     found = sorted(names)
     if len(found) == 1:
-        return f"{kind} {found[0]}"
+        parts = found[0].split(" + ")
+        return f"{kind} {found[0]}" if len(parts) == 1 else f"the {kind} merged of {' and '.join(parts)}"
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return f"each of the {kind}s {', '.join(found[:3])}{more}"
 
@@ -245,7 +246,7 @@ class Scopes:
         if covers("EnvoyFilter", namespace) or covers("EnvoyFilter", root):
             return "EnvoyFilters that could change what the client sends were not read"
         found = plane.filters(namespace, workload.labels, False)
-        return f"EnvoyFilter {found} changes what the client sends" if found else ""
+        return f"EnvoyFilter {found} changes what the client sends, which manifests do not tell" if found else ""
 
     # --- what they do ------------------------------------------------------------------------------------------------
 

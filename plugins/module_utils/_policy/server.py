@@ -87,6 +87,11 @@ class PeerIndex:
         """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""
         return self._compose(namespace, None, self.mesh).mode
 
+    def namespace_why(self, namespace: str) -> str:
+        """What decides namespace_mode, in words."""
+        decision = self._compose(namespace, None, self.mesh)
+        return f"PeerAuthentication {decision.policy} is {decision.mode}"
+
     def workload_policy(self, namespace: str, labels: Labels) -> Optional[Peer]:
         """The winning PeerAuthentication with a selector."""
         for peer in self.workloads.get(namespace, ()):

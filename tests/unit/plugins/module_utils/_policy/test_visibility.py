@@ -86,7 +86,10 @@ def test_hidden_means_plaintext_refused_by_strict_and_the_reason_names_the_sidec
     result = judge(pod("cafe/c"), pod("shop/a"), service("shop/a"), egress("cafe/s", "./*"), peer("shop/n", "STRICT"))
     (row,) = edges(result, "cafe/c", service="shop/a")
     assert (row["client_tls"], row["verdict"]) == ("none", "broken")
-    assert row["reason"] == f"Sidecar cafe/s hides {HOST}: passthrough; PeerAuthentication shop/n is STRICT"
+    assert row["reason"] == (
+        f"Sidecar cafe/s hides {HOST}, so its proxy passes the connection on as it is (passthrough); "
+        "PeerAuthentication shop/n is STRICT"
+    )
 
 
 def test_blocked_is_said():

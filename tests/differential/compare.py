@@ -172,19 +172,22 @@ class _World:
         rows: dict[Dial, Rows] = defaultdict(dict)
         bare: dict[tuple[str, int, str | None], str] = {}
         workloads = {workload["id"]: workload for workload in self.result["workloads"]}
-        hosts = {self.workload_of_pod[pod]["id"]: f"addr/{address}" for pod, address in self.hosts.items()}
+        hosts: dict[str, list[str]] = defaultdict(list)
+        for pod, address in self.hosts.items():
+            hosts[self.workload_of_pod[pod]["id"]].append(f"addr/{address}")
         for edge in self.result["edges"]:
-            endpoint = hosts.get(edge["endpoint"], edge["endpoint"])
+            endpoints = hosts.get(edge["endpoint"], [edge["endpoint"]])
             for member in self.result["client_sets"][edge["clients"]]:
                 workload = workloads[member]
                 if workload["mesh"] == "none":
-                    bare[edge["host"], edge["port"], endpoint] = edge["verdict"]
+                    bare.update({(edge["host"], edge["port"], endpoint): edge["verdict"] for endpoint in endpoints})
                 for pod in workload["pods"]:
                     client = f"{workload['namespace']}/{pod}"
-                    if client in self.proxies:
-                        dial = Dial(client, edge["host"], edge["port"], edge["subset"])
-                        met = Met(edge["client_tls"], edge["verdict"])
-                        rows[dial][endpoint] = _worse(rows[dial].get(endpoint), met)
+                    if client not in self.proxies:
+                        continue
+                    found = rows[Dial(client, edge["host"], edge["port"], edge["subset"])]
+                    for endpoint in endpoints:
+                        found[endpoint] = _worse(found.get(endpoint), Met(edge["client_tls"], edge["verdict"]))
         return rows, bare
 
     def _expected(self, dial: Dial, engine: Rows) -> Rows:

@@ -185,3 +185,23 @@ def test_every_client_and_server(answers: tuple[Answers, Answers]) -> None:
 def test_situation(caller: str, server: str, verdict: str, rule: str, answers: tuple[Answers, Answers]) -> None:
     said, seen = answers
     assert (said[caller, server], seen[caller, server]) == (verdict, verdict)
+
+
+def test_a_check_of_strict_shows_whom_it_would_break(mesh: None, api: client.ApiClient) -> None:
+    """istio_mtls --check --diff on a live mesh: ports, connections and objects that would change, and none changes."""
+    policies = client.CustomObjectsApi(api)
+
+    def versions() -> dict[str, str]:
+        found = policies.list_cluster_custom_object("security.istio.io", "v1", "peerauthentications")["items"]
+        return {item["metadata"]["uid"]: item["metadata"]["resourceVersion"] for item in found}
+
+    before = versions()
+    wanted = {"istio_mtls_policies": [{"scope": "namespace", "namespace": "sit-open", "mode": "STRICT"}]}
+    shown = must("site", "--tags", "mtls", "--check", "--diff", "-e", json.dumps({**wanted, "istio_mtls_max_rows": 200}))
+    assert versions() == before
+    assert "PORTS THAT CHANGE" in shown and "CONNECTIONS THAT CHANGE" in shown
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert any("sit-open/open 8080 PERMISSIVE, plaintext accepted → STRICT, plaintext refused" in line for line in lines)
+    assert any("sit-outside/unmeshed" in line and "→ sit-open/open:80 plaintext → refused" in line for line in lines)
+    assert any("sit-clients/blinkered → sit-open/open:80 plaintext → broken" in line for line in lines)
+    assert any(line.startswith("+++ PeerAuthentication sit-open/") for line in lines)

@@ -46,11 +46,157 @@ options:
       - Its folder must exist.
     type: path
   sources:
-    description: Where to ask. V(declared) is what the policies say.
+    description:
+      - Where to ask beside the policies, which are always read.
+      - V(programmed) asks the proxies themselves, see M(meshproof.mtls.proxy_info); V(observed) asks the wire from pods
+        of its own, see M(meshproof.mtls.probe), and is left out in check mode; V(traffic) asks telemetry, see
+        M(meshproof.mtls.traffic_info).
+      - A source that cannot be asked does not fail the module. RV(seen) says why, and what it would have told is
+        V(unknown).
     type: list
     elements: str
-    choices: [declared]
+    choices: [declared, programmed, observed, traffic]
     default: [declared]
+  proxies:
+    description: How V(programmed) is asked.
+    type: dict
+    suboptions:
+      sample:
+        description: How many pods of each workload.
+        type: int
+        default: 1
+      all:
+        description: Whether to ask every pod.
+        type: bool
+        default: false
+      side_by_side:
+        description: How many proxies at a time.
+        type: int
+        default: 16
+      timeout:
+        description: Seconds for each proxy.
+        type: float
+        default: 15
+      max_bytes:
+        description: How long one answer may be.
+        type: int
+        default: 16777216
+  probe:
+    description: How V(observed) is asked, with the options of M(meshproof.mtls.probe).
+    type: dict
+    suboptions:
+      target_namespaces:
+        description:
+          - Namespaces whose Services are asked; by default those of O(namespaces), else all that have a workload in the
+            mesh.
+        type: list
+        elements: str
+        default: []
+      pod_ports:
+        description: Whether to ask every declared port of the pods behind the Services, too.
+        type: bool
+        default: false
+      namespace:
+        description: The namespace for the probe's pods.
+        type: str
+        default: meshproof-probe
+      inside_namespace:
+        description: Another namespace for the pod inside the mesh.
+        type: str
+        default: ""
+      image:
+        description: The image of the probe's pods, with C(python3).
+        type: str
+        default: python:3.13-alpine
+      image_pull_secrets:
+        description: Names of pull secrets.
+        type: list
+        elements: str
+        default: []
+      outside:
+        description: Whether to ask from outside the mesh.
+        type: bool
+        default: true
+      inside:
+        description: Whether to ask from inside the mesh.
+        type: bool
+        default: true
+      identities:
+        description: Which bad certificates are shown to the servers.
+        type: list
+        elements: str
+        choices: [wrong, expired]
+        default: [wrong]
+      revision:
+        description: The revision that injects the pod inside the mesh.
+        type: str
+        default: ""
+      max_endpoints:
+        description: How many endpoints of each Service port are asked.
+        type: int
+        default: 10
+      step_timeout:
+        description: Seconds for one step of one question.
+        type: int
+        default: 5
+      timeout:
+        description: Seconds for the pods to be scheduled, to start, to ask and to end.
+        type: int
+        default: 180
+  traffic:
+    description: How V(traffic) is asked, with the options of M(meshproof.mtls.traffic_info).
+    type: dict
+    suboptions:
+      source:
+        description: From a Prometheus or from access logs.
+        type: str
+        choices: [prometheus, access_log]
+        default: prometheus
+      prometheus:
+        description: Where the Prometheus is.
+        type: dict
+        suboptions:
+          url:
+            description: Its URL.
+            type: str
+          service:
+            description: A Service, reached through the API server, as C(namespace/name:port).
+            type: str
+          token:
+            description: A bearer token, for a URL only.
+            type: str
+          ca_path:
+            description: A file with the CA that verifies the URL's certificate.
+            type: path
+          validate_certs:
+            description: Whether to verify the URL's certificate.
+            type: bool
+            default: true
+          timeout:
+            description: So many seconds each answer may take.
+            type: int
+            default: 30
+      window:
+        description: Look so far back.
+        type: str
+        default: 1h
+      workloads:
+        description: Only traffic to these workloads.
+        type: list
+        elements: str
+        default: []
+      min_requests:
+        description: With fewer requests a row is no evidence of mutual TLS.
+        type: int
+        default: 1
+      tail_lines:
+        description: So many lines are read of each log at most.
+        type: int
+        default: 10000
+  authority_days:
+    description: With fewer days left the certificate of an authority is a finding.
+    type: int
+    default: 60
   limit:
     description: How many findings and how many unknowns to return at most. The file always has them all.
     type: int
@@ -61,6 +207,16 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Compare what is declared with what the proxies run with and what the wire answers
+  meshproof.mtls.audit:
+    sources: [declared, programmed, observed]
+    dest: /var/tmp/mesh-audit.json.gz
+  register: audit
+
+- name: Show the ports that are not as the policies say
+  ansible.builtin.debug:
+    msg: "{{ audit.findings | selectattr('id', 'in', ['MTLS-101', 'MTLS-102', 'MTLS-106']) }}"
+
 - name: Judge the mesh
   meshproof.mtls.audit:
     dest: /var/tmp/mesh-audit.json.gz
@@ -106,6 +262,15 @@ sources:
   type: list
   elements: str
   sample: [declared]
+seen:
+  description: How much each source saw.
+  returned: when another source than V(declared) is asked
+  type: dict
+  sample:
+    declared: {state: seen, detail: all that was read could be judged}
+    programmed: {state: seen, detail: 2 of 2 proxies that were asked answered; the mesh has 2}
+    observed: {state: partly, detail: 1 of 2 ports answered clearly}
+    traffic: {state: not asked, detail: ''}
 cluster:
   description: Which cluster answered.
   returned: success
@@ -253,15 +418,23 @@ from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import audit, rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import IN_AUDIT
 
 
 def main() -> None:
-    """Read, judge, write, return what is short."""
+    """Read, ask, judge, write, return what is short."""
     module = AnsibleModule(
         argument_spec={
             **source.ARGUMENT_SPEC,
             "dest": {"type": "path"},
-            "sources": {"type": "list", "elements": "str", "choices": ["declared"], "default": ["declared"]},
+            "sources": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["declared", "programmed", "observed", "traffic"],
+                "default": ["declared"],
+            },
+            **IN_AUDIT,
+            "authority_days": {"type": "int", "default": 60},
             "limit": {"type": "int", "default": 20},
             "rules": rules.ARGUMENT_SPEC,
         },
@@ -269,23 +442,20 @@ def main() -> None:
     )
     params = module.params
     module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
-    if params["limit"] < 0:
-        module.fail_json(msg="The option limit is negative. Remedy: give the number of findings to return, 0 for none.")
-    problem = snapshots.why_not_there(params["dest"], "audit.json.gz") if params["dest"] else ""
+    problem = problem_of(params)
     if problem:  # known before a big mesh is read for it
         module.fail_json(msg=problem)
     try:
         gates = rules.compiled(params["rules"])  # a wrong rule is known before anything is read
         with api.collector_paused():  # until the end: nothing of this is garbage before
-            declared, beside = source.read(params, module.warn)
-            # Rules see the result as status_info has it, and sets lack something only where all workloads are listed.
-            compact = not gates and not params["namespaces"]
-            result = {**status.narrow(declared.judged(compact=compact), params["namespaces"]), **beside}
+            result = audited(module, bool(gates))
             if gates:
                 result["rules"] = rules.judged(gates, result)
             changes = write(module, result) if params["dest"] else {"changed": False}
     except (api.ClusterError, snapshots.SnapshotError, rules.RuleError) as error:
         module.fail_json(msg=str(error))
+    except api.Interrupted as error:
+        module.fail_json(msg=f"The audit was {error}; the probe's pods have been removed.")
     for warning in status.version_warnings(result["cluster"]):
         module.warn(warning)
     module.exit_json(
@@ -297,7 +467,46 @@ def main() -> None:
         findings=audit.worst(result["findings"], params["limit"]),
         findings_by_id=audit.by_id(result["findings"]),
         unknown=result["unknown"][: params["limit"]],
-        **{name: result[name] for name in ("snapshot", "rules") if name in result},
+        **{name: result[name] for name in ("seen", "snapshot", "rules") if name in result},
+    )
+
+
+def problem_of(params: dict) -> str:
+    """What is wrong with the options; empty when nothing is."""
+    if params["limit"] < 0:
+        return "The option limit is negative. Remedy: give the number of findings to return, 0 for none."
+    if params["snapshot"] and set(params["sources"]) != {"declared"}:
+        return "A snapshot has policies only. Remedy: leave it out, or ask no other source than declared."
+    if "declared" not in params["sources"]:
+        return "The sources are compared with what is declared. Remedy: add declared to the option sources."
+    telemetry = params["traffic"]
+    if "traffic" in params["sources"] and telemetry["source"] == "prometheus" and not telemetry["prometheus"]:
+        return "The source traffic needs a Prometheus. Remedy: give traffic.prometheus with url or service."
+    return snapshots.why_not_there(params["dest"], "audit.json.gz") if params["dest"] else ""
+
+
+def audited(module: AnsibleModule, has_rules: bool) -> dict:
+    """The result as the file has it, but for the rules."""
+    params = module.params
+    declared, beside = source.read(params, module.warn)
+    if set(params["sources"]) == {"declared"}:
+        # Rules see the result as status_info has it, and sets lack something only where all workloads are listed.
+        compact = not has_rules and not params["namespaces"]
+        return {**status.narrow(declared.judged(compact=compact), params["namespaces"]), **beside}
+    # Not above: what an audit of policies alone does not need costs it a tenth of its time.
+    from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison import audit as comparison
+    from ansible_collections.meshproof.mtls.plugins.module_utils._source import evidence
+
+    whole = declared.judged()
+    asking = evidence.Asking(params, module.check_mode, module.warn, module.no_log_values.add)
+    found = evidence.gather(whole, asking)
+    return comparison.compared(
+        {**status.narrow(whole, params["namespaces"]), **beside},
+        whole["workloads"],
+        found,
+        declared.addresses(whole["workloads"]),
+        datetime.now(timezone.utc),
+        params["authority_days"],
     )
 
 

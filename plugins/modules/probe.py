@@ -12,11 +12,16 @@ version_added: 0.1.0
 author:
   - the meshproof.mtls authors (@meshproof)
 description:
-  - Starts two pods of its own, one outside the mesh and one inside, lets them ask Services' ports, and removes them.
+  - Starts two pods of its own, one outside the mesh and one inside, lets them ask ports of Services and of pods, and
+    removes them.
   - From outside it sends plaintext, and a TLS handshake without a client certificate, to the Service's address and to
-    each endpoint. From inside it sends an ordinary request through a sidecar, and a mutual TLS handshake with the
-    certificate that the mesh issued to the probe itself.
-  - A target that was not asked, or whose answer is not clear, is V(unknown), never secure.
+    each endpoint, and then one with a certificate that looks like the mesh's own and is not. From inside it sends an
+    ordinary request through a sidecar, and a mutual TLS handshake with the certificate that the mesh issued to the
+    probe itself.
+  - It asks in HTTP, in HTTP/2 where a port is named C(grpc) or C(http2) or has such an C(appProtocol), and otherwise
+    sees whether its bytes are taken.
+  - A target that was not asked, or whose answer is not clear, is V(unknown), never secure. So is whatever a pod of the
+    probe had not answered when it was evicted, or deleted by somebody else.
   - Policies are not read; M(meshproof.mtls.status_info) does that. Where the two disagree, that is a finding.
 extends_documentation_fragment:
   - meshproof.mtls._cluster
@@ -38,21 +43,31 @@ attributes:
 options:
   targets:
     description:
-      - The Service ports to ask. Without it, every TCP port of every Service with a selector in O(target_namespaces).
+      - The ports to ask. Without it, every TCP port of every Service with a selector in O(target_namespaces).
     type: list
     elements: dict
     suboptions:
       service:
-        description: The Service as C(namespace/name).
+        description: The Service as C(namespace/name). Either this or O(targets[].pod) is required.
         type: str
-        required: true
+      pod:
+        description: A running pod as C(namespace/name), which is asked at its own address.
+        type: str
       port:
-        description: The Service's port; without it every TCP port.
+        description:
+          - The Service's port, or any port of the pod, declared or not; without it every TCP port that is declared.
         type: int
   target_namespaces:
     description: Namespaces whose Services are asked.
     type: list
     elements: str
+  pod_ports:
+    description:
+      - Whether to ask every TCP port that the containers of the pods behind the Services declare, too, at the pods'
+        addresses. So ports are seen that no Service leads to, and which perhaps bypass the proxy.
+      - To a pod's address a sidecar passes on what it gets, as plaintext. So a strict port refuses it.
+    type: bool
+    default: false
   namespace:
     description:
       - The namespace for the probe's pods. It is created when it is missing, and then removed again.
@@ -60,6 +75,12 @@ options:
         it would keep the pod inside the mesh from getting its sidecar.
     type: str
     default: meshproof-probe
+  inside_namespace:
+    description:
+      - Another namespace for the pod inside the mesh, for a mesh whose policies tell namespaces apart
+        (AuthorizationPolicy, Sidecar, C(exportTo)). As O(namespace) by default, and treated like it.
+    type: str
+    default: ""
   image:
     description:
       - The image of the probe's pods. It needs C(python3), version 3.10 or newer, and nothing else; no shell, no root.
@@ -78,6 +99,18 @@ options:
     description: Whether to ask from inside the mesh. Without this no target can be V(strict).
     type: bool
     default: true
+  identities:
+    description:
+      - Which bad certificates are shown to the servers, to see whether they check them.
+      - V(wrong) is made on the spot, with an identity of the mesh's trust domain and an authority that nobody trusts.
+        Its key is thrown away with the pod. It takes the Python library cryptography, on which ansible-core depends,
+        where the module runs; without it RV(targets[].identity_check) is V(unknown).
+      - V(expired) is one that the mesh issued to the probe for half a minute. The probe waits for its end, and so takes
+        that much longer. Where the mesh's authority makes it last longer it is not shown.
+    type: list
+    elements: str
+    choices: [wrong, expired]
+    default: [wrong]
   revision:
     description: The control plane's revision, or a revision tag, for the pod inside the mesh.
     type: str
@@ -86,15 +119,19 @@ options:
     description: How many endpoints of each Service port are asked; the result says when there were more.
     type: int
     default: 10
+  step_timeout:
+    description: Seconds for one step of one question, such as a connection, a handshake or an answer.
+    type: int
+    default: 5
   timeout:
     description: Seconds for the pods to be scheduled, to start, to ask and to end.
     type: int
     default: 180
 notes:
-  - It needs the rights to read Services and EndpointSlices in the target namespaces, which the ClusterRole
-    C(meshproof-reader) has, and to create, read and delete pods and to read their logs in O(namespace), which
-    C(meshproof-prober) has; this collection ships both. Unless that namespace exists it must be allowed to create and
-    delete it.
+  - It needs the rights to read Services and EndpointSlices, and for pods' ports the pods, in the target namespaces,
+    which the ClusterRole C(meshproof-reader) has, and to create, read and delete pods and to read their logs in
+    O(namespace) and O(inside_namespace), which C(meshproof-prober) has; this collection ships both. Unless those
+    namespaces exist it must be allowed to create and delete them.
   - The pods run without root, without privileges and without an API token. A probe that is interrupted removes them
     first. After one that was killed they stop by themselves, and the next probe removes them, on the same machine at
     once, from another one two minutes after O(timeout). Probes side by side do not disturb one another.
@@ -126,6 +163,23 @@ EXAMPLES = r"""
     image: registry.example.com/python:3.13-alpine
     image_pull_secrets:
       - registry
+
+- name: Ask the ports, too, that no Service leads to, and see whether expired certificates are refused
+  meshproof.mtls.probe:
+    target_namespaces:
+      - demo
+    pod_ports: true
+    identities:
+      - wrong
+      - expired
+  register: wire
+
+- name: Ask one port of one pod, from a pod of the mesh in the namespace shop
+  meshproof.mtls.probe:
+    targets:
+      - pod: demo/service-a-75f5d9b758-pzhbz
+        port: 9090
+    inside_namespace: shop
 
 # Why kubectl port-forward proves nothing: it hands the bytes to the application inside the pod's own network
 # namespace, behind the proxy. So curl is answered in plaintext although the policy is STRICT, and would be answered in
@@ -165,21 +219,36 @@ summary:
   type: dict
   sample: {strict: 2, permissive: 0, plaintext: 0, unknown: 0}
 targets:
-  description: One item for each Service port, sorted.
+  description: One item for each port of a Service, sorted, and then for each port of a pod.
   returned: success
   type: list
   elements: dict
   contains:
+    kind:
+      description: V(service) or V(pod).
+      type: str
+      returned: always
+      sample: service
     service:
-      description: The Service as C(namespace/name).
+      description: The Service as C(namespace/name), null for a pod.
       type: str
       returned: always
       sample: demo/service-a
+    pod:
+      description: The pod as C(namespace/name), null for a Service.
+      type: str
+      returned: always
+      sample: null
     port:
-      description: The Service's port.
+      description: The Service's port, or the pod's.
       type: int
       returned: always
       sample: 80
+    protocol:
+      description: In what it was asked, V(http), V(grpc) for HTTP/2, or V(tcp).
+      type: str
+      returned: always
+      sample: http
     verdict:
       description:
         - V(strict) when plaintext from outside was refused and a client inside the mesh was answered.
@@ -206,13 +275,54 @@ targets:
       type: str
       returned: always
       sample: inside
+    identity_check:
+      description:
+        - V(enforced) when a certificate of the mesh was taken, and every bad one that was shown was refused, at every
+          endpoint, V(not enforced) when a bad one was taken, too, V(unknown) otherwise. It speaks of TLS alone; a port
+          that also accepts plaintext asks no identity at all.
+      type: str
+      returned: always
+      sample: enforced
+    identities:
+      description: What clients met that have no business there, at the worst of all endpoints.
+      type: dict
+      returned: always
+      contains:
+        none:
+          description: Without a certificate.
+          type: dict
+          returned: always
+          contains: &met
+            result:
+              description: V(accepted), V(rejected), V(unknown) or V(not_asked).
+              type: str
+              returned: always
+              sample: rejected
+            detail:
+              description: What happened.
+              type: str
+              returned: always
+              sample: tlsv13 alert certificate required
+        wrong:
+          description: With a certificate of the right trust domain and of an authority that nobody trusts.
+          type: dict
+          returned: always
+          contains: *met
+        expired:
+          description: With a certificate of the mesh that had expired.
+          type: dict
+          returned: always
+          contains: *met
     outside:
       description: What a client without a mesh certificate met.
       type: dict
       returned: always
       contains:
         plaintext:
-          description: V(answered), V(refused), V(timeout), V(error) or V(not_asked); the worst of all addresses.
+          description:
+            - V(answered), V(refused), V(timeout), V(error), V(blocked) or V(not_asked); the worst of all addresses.
+            - V(blocked) is a connection that never came about, as a NetworkPolicy or a firewall causes it. A packet
+              filter that answers with a refusal looks like a port where nobody listens, which is V(error).
           type: str
           returned: always
           sample: refused
@@ -229,7 +339,7 @@ targets:
             result:
               description:
                 - V(handshake) when a certificate was shown, otherwise V(no_tls), V(alert), V(refused), V(timeout),
-                  V(error) or V(not_asked).
+                  V(blocked), V(error) or V(not_asked).
               type: str
               returned: always
               sample: handshake
@@ -319,7 +429,7 @@ targets:
               description:
                 - V(accepted); V(rejected) when the server did not take the probe's certificate; V(untrusted) when the
                   mesh's root does not verify the server's; otherwise V(no_tls), V(alert), V(refused), V(timeout),
-                  V(error) or V(not_asked).
+                  V(blocked), V(error) or V(not_asked).
               type: str
               returned: always
               sample: accepted
@@ -393,168 +503,35 @@ targets:
           identity: spiffe://cluster.local/ns/demo/sa/service-a
 """
 
-import inspect
-import secrets
-import ssl
-from collections.abc import Iterable
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import (
-    probe_plan,
-    probe_pods,
-    wire,
-    wire_answers,
-)
-
-SERVICES = api.Kind("", "v1", "services", "Service")
-SLICES = api.Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
-CONFIG_MAPS = api.Kind("", "v1", "configmaps", "ConfigMap")
-ROOT_CERTIFICATE = "istio-ca-root-cert"
-# A pod's manifest, which carries the questions, must stay below what the API server stores.
-MOST_ASKS = 4000
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import probe_plan, wire_answers
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import wire
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import PROBE
 
 
 def main() -> None:
     """Find the targets, ask them, judge the answers."""
     module = AnsibleModule(
-        argument_spec={
-            **api.ARGUMENT_SPEC,
-            "targets": {
-                "type": "list",
-                "elements": "dict",
-                "options": {"service": {"type": "str", "required": True}, "port": {"type": "int"}},
-            },
-            "target_namespaces": {"type": "list", "elements": "str"},
-            "namespace": {"type": "str", "default": "meshproof-probe"},
-            "image": {"type": "str", "default": "python:3.13-alpine"},
-            # Names of Secrets, not secrets.
-            "image_pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
-            "outside": {"type": "bool", "default": True},
-            "inside": {"type": "bool", "default": True},
-            "revision": {"type": "str", "default": ""},
-            "max_endpoints": {"type": "int", "default": 10},
-            "timeout": {"type": "int", "default": 180},
-        },
+        argument_spec={**api.ARGUMENT_SPEC, **PROBE},
         required_one_of=[("targets", "target_namespaces")],
         supports_check_mode=True,
     )
     module.no_log_values.update(api.secrets_in(module.params["kubeconfig"]))
     try:
         cluster = api.connect(module.params)
-        targets = find_targets(cluster, module.params)
+        targets = wire.find_targets(cluster, module.params)
         probed = bool(targets) and not module.check_mode
-        answers = ask(cluster, module.params, targets) if probed else (None, None, None)
+        answers = wire.ask(cluster, module.params, targets, module.warn, module.no_log_values.add) if probed else {}
     except (api.ClusterError, probe_plan.TargetError) as error:
         module.fail_json(msg=str(error))
     except api.Interrupted as error:
         module.fail_json(msg=f"The probe was {error}; its pods have been removed.")
-    results = wire_answers.judge(targets, *answers)
+    results = wire.judged(targets, answers)
     if module.check_mode:
         for result in results:
             result["reason"] = "Check mode: this would be asked."
     module.exit_json(changed=False, probed=probed, targets=results, summary=wire_answers.count(results))
-
-
-def find_targets(cluster: api.Cluster, params: dict[str, Any]) -> list[probe_plan.Target]:
-    """Read the Services and EndpointSlices of the namespaces that matter, and choose from them."""
-    wanted = params["targets"] or []
-    for item in wanted:
-        if item["service"].count("/") != 1:
-            raise probe_plan.TargetError(
-                f"The target {item['service']} names no namespace. Remedy: write it as namespace/name."
-            )
-    namespaces = [item["service"].split("/", 1)[0] for item in wanted] or params["target_namespaces"]
-    resources, unread = api.read(cluster, [api.Selection(SERVICES), api.Selection(SLICES)], namespaces)
-    if unread:
-        gap = unread[0]
-        raise probe_plan.TargetError(
-            f"{gap['kind']}s of the namespace {gap['namespace']} cannot be read: {gap['reason']}. Remedy: ask for a "
-            "role that may; the ClusterRole meshproof-prober that this collection ships does."
-        )
-    targets = probe_plan.find_targets(
-        [item for item in resources if item["kind"] == "Service"],
-        [item for item in resources if item["kind"] == "EndpointSlice"],
-        wanted,
-        params["max_endpoints"],
-    )
-    asks = len(probe_plan.outside_asks(targets))
-    if asks > MOST_ASKS:
-        raise probe_plan.TargetError(
-            f"{asks} addresses are too many for one probe, which asks {MOST_ASKS} at most. Remedy: choose fewer "
-            "namespaces at a time, or lower max_endpoints."
-        )
-    return targets
-
-
-def ask(cluster: api.Cluster, params: dict[str, Any], targets: list[probe_plan.Target]) -> tuple[Any, Any, Any]:
-    """Run the pods and return the answers: from outside, of requests from inside, of handshakes from inside."""
-    run = probe_pods.Run(
-        secrets.token_hex(4), params["namespace"], params["image"], params["image_pull_secrets"], params["timeout"]
-    )
-    script = inspect.getsource(wire)
-    outside, inside = run.pod_name("outside"), run.pod_name("inside")
-    wanted = {}
-    with api.ShortLivedPods(cluster, run.namespace, probe_pods.OURS, probe_pods.RUN, run.identifier) as pods:
-        if params["outside"]:
-            roots = root_certificates(cluster, {target.namespace for target in targets})
-            pods.start(probe_pods.outside_pod(run, script, probe_plan.outside_asks(targets), roots))
-            wanted[outside] = [probe_pods.OUTSIDE]
-        if params["inside"]:
-            manifest = probe_pods.inside_pod(
-                run, script, probe_plan.request_asks(targets), probe_plan.handshake_asks(targets), params["revision"]
-            )
-            require_sidecar(pods.start(manifest))
-            wanted[inside] = [probe_pods.REQUEST, probe_pods.HANDSHAKE]
-        pods.clear_leftovers()
-        pods.wait(wanted, run.timeout, probe_pods.is_finished, probe_pods.problem_of, probe_pods.hindrance_of)
-        logs = {container: pods.log(pod, container) for pod, containers in wanted.items() for container in containers}
-    for container, log in logs.items():
-        complaint = wire_answers.complaint(log)
-        if complaint and not wire_answers.parse(log):
-            raise api.ClusterError(
-                f"The probe's container {container} could not ask anything: {complaint}. Remedy: the image "
-                f"{run.image} must have python3, version 3.10 or newer."
-            )
-    answers = {container: wire_answers.parse(log) for container, log in logs.items()}
-    return answers.get(probe_pods.OUTSIDE), answers.get(probe_pods.REQUEST), answers.get(probe_pods.HANDSHAKE)
-
-
-def require_sidecar(pod: dict[str, Any]) -> None:
-    """A pod without sidecar asks from outside, and would call a plaintext answer one from inside the mesh."""
-    if not probe_pods.has_sidecar(pod):
-        name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        raise api.ClusterError(
-            f"The pod {name} came up without istio-proxy: no injection webhook took it. Remedy: check that istiod is "
-            "running and its MutatingWebhookConfiguration exists; with revisions set the option revision; and choose a "
-            "namespace without the label istio-injection=disabled."
-        )
-
-
-def root_certificates(cluster: api.Cluster, namespaces: Iterable[str]) -> str:
-    """The mesh's root certificates as the target namespaces have them; empty where they cannot be read."""
-    roots = set()
-    for namespace in sorted(namespaces):
-        try:
-            found = cluster.get(CONFIG_MAPS.path(namespace, ROOT_CERTIFICATE))
-        except api.ClusterError as error:
-            if error.missing or error.forbidden:  # then the chain is reported as not verified
-                continue
-            raise
-        text = (found.get("data") or {}).get("root-cert.pem", "")
-        if is_pem(text):
-            roots.add(text.strip())
-    return "\n".join(sorted(roots))
-
-
-def is_pem(text: str) -> bool:
-    """Whether TLS can use these certificates as roots."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
 
 
 if __name__ == "__main__":

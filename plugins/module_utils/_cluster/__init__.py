@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from ._api import Cluster, Kind, connect
 from ._errors import ClusterError
+from ._forward import Forwards
 from ._options import ARGUMENT_SPEC, secrets_in
 from ._pods import Interrupted, ShortLivedPods
+from ._prometheus import get_through_service
 from ._read import Selection, collector_paused, read
 from ._selections import MeshManifests, read_declared, read_mesh, read_mesh_into
 
@@ -16,6 +18,7 @@ __all__ = [
     "ARGUMENT_SPEC",
     "Cluster",
     "ClusterError",
+    "Forwards",
     "Interrupted",
     "Kind",
     "MeshManifests",
@@ -23,6 +26,7 @@ __all__ = [
     "ShortLivedPods",
     "collector_paused",
     "connect",
+    "get_through_service",
     "read",
     "read_declared",
     "read_mesh",

@@ -248,6 +248,10 @@ class Cluster:
         finally:
             response.release_conn()
 
+    def transport(self) -> tuple[Any, Mapping[str, Any], Any]:
+        """What a connection beside the pool needs to be one of ours: configuration, urllib3's TLS options, headers."""
+        return self._configuration, self._pools.connection_pool_kw, self._request_headers("*/*", False).items()
+
     def _request_headers(self, accept: str, has_body: bool) -> Any:
         headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": "meshproof.mtls"})
         if has_body:

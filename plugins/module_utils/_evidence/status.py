@@ -84,6 +84,15 @@ class Declared(NamedTuple):
         result["namespaces"] = namespaces(resources)
         return result
 
+    def addresses(self, workloads: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """The workload of each pod's own address; several pods of a host share the node's."""
+        owners = {(item["namespace"], pod): item["id"] for item in workloads for pod in item["pods"]}
+        return {
+            pod.ip: owners[place]
+            for place, pod in self.found.reader.pods.items()
+            if pod.ip and not pod.shape.host_network and place in owners
+        }
+
 
 def _is_control_plane(pod: dict[str, Any]) -> bool:
     return pod["kind"] == "Pod" and _labels(pod).get("app") == CONTROL_PLANE

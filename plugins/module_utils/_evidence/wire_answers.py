@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .probe_plan import Target
+from . import wire_identities
+from .probe_plan import POD, TCP, Target
 
 STRICT = "strict"
 PERMISSIVE = "permissive"
@@ -20,7 +21,7 @@ VERDICTS = (STRICT, PERMISSIVE, PLAINTEXT, UNKNOWN)
 NOT_ASKED = "not_asked"
 _SPIFFE = "spiffe://"
 # Of several answers for one target the most damning one stands for all.
-_WORST_FIRST = ("answered", "timeout", "error", NOT_ASKED, "refused")
+_WORST_FIRST = ("answered", "timeout", "error", "blocked", NOT_ASKED, "refused")
 _CERTIFICATE = ("identity", "issuer", "not_before", "not_after", "serial", "version", "alpn", "verified")
 
 Answers = Mapping[str, Mapping[str, Any]]
@@ -28,14 +29,14 @@ Answers = Mapping[str, Mapping[str, Any]]
 
 def parse(log: str) -> dict[str, dict[str, Any]]:
     """The answers of one container's log by their ids. A log that ends too early gives the answers that it has."""
-    answers = {}
+    answers: dict[str, dict[str, Any]] = {}
     for line in log.splitlines():
         try:
             item = json.loads(line)
         except ValueError:
             continue  # a warning of the image's Python, for example
         if isinstance(item, dict) and isinstance(item.get("id"), str):
-            answers[item["id"]] = item
+            answers.setdefault(item["id"], {}).update(item)
     return answers
 
 
@@ -45,6 +46,12 @@ def complaint(log: str) -> str | None:
     if not lines:
         return "it printed nothing"
     return None if lines[-1].startswith('{"done"') else lines[-1][:200]
+
+
+def fill(answers: dict[str, dict[str, Any]], asks: Sequence[Mapping[str, Any]], why: str) -> None:
+    """Say of a container that did not get to its end why the answers, or parts of them, that are missing never came."""
+    for ask in asks:
+        answers.setdefault(ask["id"], {}).setdefault("obstacle", why)
 
 
 def judge(
@@ -60,21 +67,32 @@ def _judge_target(
     plaintext = {path: _part(outside, path, "plaintext") for path in _paths(number, target, service=True)}
     tls = {path: _part(outside, path, "tls") for path in _paths(number, target)}
     mtls = {path: _part(handshakes, path, "mtls") for path in _paths(number, target)}
-    request = _part(requests, f"{number}/service", "request")
+    shown_by_us = {
+        "none": tls,
+        "wrong": {path: _part(outside, path, "wrong", NOT_ASKED) for path in tls},
+        "expired": {path: _part(handshakes, path, "expired", NOT_ASKED) for path in tls},
+    }
+    identities = wire_identities.judge(shown_by_us, mtls, target.protocol == TCP)
+    request = _part(requests, f"{number}/request", "request")
     worst = _worst(list(plaintext.values()))
     seen = _seen_certificate(tls.values())
     shown = _seen_certificate(mtls.values())
-    verdict, reason = _verdict(plaintext, tls, mtls, request, outside is not None, target)
+    verdict, reason = _verdict(plaintext, tls, mtls, request, outside is not None, target, identities.accepted)
     if target.endpoints_total > len(target.endpoints):
         reason += f" Only {len(target.endpoints)} of {target.endpoints_total} endpoints were asked."
     best = shown or seen
     return {
+        "kind": target.kind,
         "service": target.service,
+        "pod": target.pod,
         "port": target.port,
+        "protocol": target.protocol,
         "verdict": verdict,
         "reason": reason,
         "identity": best.get("identity") if best else None,
         "identity_seen_from": "inside" if shown else "outside" if seen else None,
+        "identity_check": identities.check,
+        "identities": identities.shown,
         "outside": {
             "plaintext": worst["result"],
             "plaintext_detail": worst.get("detail", ""),
@@ -108,6 +126,7 @@ def _verdict(
     request: Mapping[str, Any],
     asked_outside: bool,
     target: Target,
+    accepted_without: str,
 ) -> tuple[str, str]:
     """The verdict and the sentence that says why."""
     if not asked_outside:
@@ -119,19 +138,42 @@ def _verdict(
         return _verdict_for_plaintext(answered, plaintext, tls, mtls)
     unclear = [part for part in plaintext.values() if part["result"] != "refused"]
     if unclear:
-        return UNKNOWN, f"Plaintext from outside was neither answered nor refused: {unclear[0].get('detail', '')}."
+        return UNKNOWN, _why_unclear(unclear, request, mtls)
+    if accepted_without:
+        return UNKNOWN, f"Plaintext from outside was refused, but a client {accepted_without} was accepted by TLS."
     accepted = any(_is_accepted(part) for part in mtls.values())
-    if request["result"] != "answered" and not accepted:
+    # To a pod's address a sidecar passes on what it gets, so that request proves nothing about mutual TLS.
+    answered_inside = request["result"] == "answered" and target.kind != POD
+    if not answered_inside and not accepted:
         inside = request.get("detail") or "nobody inside the mesh was asked"
+        if target.kind == POD:
+            inside = next((_detail(part) for part in mtls.values() if _detail(part)), inside)
         return UNKNOWN, f"Plaintext from outside was refused, but a client inside got no answer either: {inside}."
     reason = "Plaintext from outside was refused, a client inside the mesh was answered"
     if accepted:
         reason += " over mutual TLS"
-    if request["result"] != "answered" and request["result"] != NOT_ASKED:
-        reason += f"; the request through a sidecar was not answered, though: {request.get('detail', '')}"
+    if request["result"] not in ("answered", NOT_ASKED):
+        what = "request through a sidecar"
+        if target.kind == POD:
+            what = "request through a sidecar, which passes it on as it is to a pod's address,"
+        reason += f"; the {what} was not answered, though: {request.get('detail', '')}"
     if not _seen_certificate([*tls.values(), *mtls.values()]):
         reason += "; no mesh certificate was seen on this port"
     return STRICT, reason + "."
+
+
+def _why_unclear(
+    unclear: Sequence[Mapping[str, Any]], request: Mapping[str, Any], mtls: Mapping[str, Mapping[str, Any]]
+) -> str:
+    blocked = next((part for part in unclear if part["result"] == "blocked"), None)
+    if blocked is None:
+        return f"Plaintext from outside was neither answered nor refused: {unclear[0].get('detail', '')}."
+    reason = (
+        f"From outside: {blocked.get('detail', '')}: a NetworkPolicy or firewall; nothing is proven about mutual TLS"
+    )
+    if request["result"] == "answered" or any(_is_accepted(part) for part in mtls.values()):
+        reason += ", though a client inside the mesh was answered"
+    return reason + "."
 
 
 def _verdict_for_plaintext(
@@ -154,16 +196,18 @@ def _paths(number: int, target: Target, service: bool = False) -> list[str]:
     return first + [f"{number}/{index}" for index in range(len(target.endpoints))]
 
 
-def _part(answers: Answers | None, path: str, name: str) -> dict[str, Any]:
+def _part(answers: Answers | None, path: str, name: str, missing: str = "error") -> dict[str, Any]:
     """One answer, normalised: a missing one is an error, for a pod that was not wanted it is ``not_asked``."""
     if answers is None:
         return {"result": NOT_ASKED}
     answer = answers.get(path)
     if answer is None:
         return {"result": "error", "detail": "the probe's pod ended before it had answered"}
-    if "obstacle" in answer:
+    if name not in answer and "obstacle" in answer:
         return {"result": "error", "detail": str(answer["obstacle"])}
-    part = dict(answer.get(name) or {"result": "error", "detail": "the probe's answer is incomplete"})
+    part = dict(answer.get(name) or {"result": missing})
+    if part["result"] == "error":
+        part.setdefault("detail", "the probe's answer is incomplete")
     if name == "mtls":
         part["result"] = _mtls_result(part)
     identities = [uri for uri in part.get("uris") or () if uri.startswith(_SPIFFE)]
@@ -201,9 +245,12 @@ def _representative(parts: Mapping[str, Any], seen: Mapping[str, Any] | None) ->
     return seen or next(iter(parts.values()), {"result": NOT_ASKED})
 
 
+def _detail(part: Mapping[str, Any]) -> str:
+    return str(part.get("detail") or part.get("after_detail") or "")
+
+
 def _tls_summary(part: Mapping[str, Any]) -> dict[str, Any]:
-    detail = part.get("detail") or part.get("after_detail") or ""
-    summary: dict[str, Any] = {"result": part["result"], "detail": detail, "status": part.get("status")}
+    summary: dict[str, Any] = {"result": part["result"], "detail": _detail(part), "status": part.get("status")}
     summary.update({name: part[name] for name in _CERTIFICATE if part.get(name) is not None})
     if part.get("verified") is not True and part.get("verify_detail"):
         summary["verify_detail"] = part["verify_detail"]

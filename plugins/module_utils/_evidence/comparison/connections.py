@@ -60,7 +60,8 @@ class Programmed:
             if workload is None:
                 continue
             if workload["mesh"] == "none":
-                found.update(self._meets("none", edge, None))
+                # Where neither side has a proxy there is nobody who could say anything.
+                found.update(self._meets("none", edge, None) if self._guarded(edge) else ())
                 continue
             if edge["client_tls"] == "none":
                 # Its proxy takes no part: whatever it was given for the host is not used.
@@ -75,6 +76,10 @@ class Programmed:
                     asked.add(id(upstream))
                     found.update(self._through(upstream, edge))
         return min(found, key=_ORDER.index) if found else None
+
+    def _guarded(self, edge: Edge) -> bool:
+        server = self._workloads.get(edge["endpoint"] or "")
+        return server is not None and server["mesh"] != "none"
 
     def _through(self, upstream: Upstream, edge: Edge) -> Iterator[str]:
         if upstream.sends != "auto":

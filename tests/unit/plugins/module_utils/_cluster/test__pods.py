@@ -48,7 +48,11 @@ class Memory:
             yield [{"reason": "Failed", "message": "no such image."}]
             return
         wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
-        yield [pod for pod in self.pods.values() if wanted.items() <= pod["metadata"]["labels"].items()]
+        yield [
+            pod
+            for pod in self.pods.values()
+            if pod["metadata"]["namespace"] == namespace and wanted.items() <= pod["metadata"]["labels"].items()
+        ]
 
 
 @pytest.fixture(autouse=True)
@@ -61,13 +65,13 @@ def memory():
     return Memory()
 
 
-def session(memory, run="one"):
-    return api.ShortLivedPods(memory, PLACE, OURS, RUN, run)
+def session(memory, run="one", places=(PLACE,)):
+    return api.ShortLivedPods(memory, places, OURS, RUN, run)
 
 
-def pod(name="p", run="one", **more):
+def pod(name="p", run="one", place=PLACE, **more):
     labels = {**OURS, RUN: run}
-    return {"metadata": {"name": name, "namespace": PLACE, "labels": labels, **more}, "spec": {}}
+    return {"metadata": {"name": name, "namespace": place, "labels": labels, **more}, "spec": {}}
 
 
 def test_a_namespace_that_was_missing_goes_with_its_pods(memory):
@@ -93,10 +97,37 @@ def test_a_probe_beside_us_keeps_its_pods_and_the_namespace(memory):
     assert (list(memory.namespaces), list(memory.pods)) == ([PLACE], ["other"])
 
 
+def test_each_namespace_is_cleared(memory):
+    memory.namespaces["shop"] = {"metadata": {"name": "shop", "labels": {"team": "x"}}}
+    with session(memory, places=(PLACE, "shop", PLACE)) as pods:
+        pods.start(pod())
+        pods.start(pod("q", place="shop"))
+        assert sorted(memory.pods) == ["p", "q"]
+    assert (list(memory.namespaces), memory.pods) == (["shop"], {})
+
+
+def test_a_namespace_that_cannot_be_cleared_keeps_no_other(memory):
+    list_all = memory.list
+
+    def refuse(kind, namespace=None, **options):
+        if namespace == "shop":
+            raise api.ClusterError("no rights in shop", 403)
+        return list_all(kind, namespace, **options)
+
+    def run():
+        with session(memory, places=("shop", PLACE)) as pods:
+            pods.start(pod())
+            memory.list = refuse
+
+    with pytest.raises(api.ClusterError, match="no rights in shop"):
+        run()
+    assert (memory.namespaces, memory.pods) == ({}, {})
+
+
 def test_pods_that_are_no_probes_keep_the_namespace(memory):
     with session(memory) as pods:
         pods.start(pod())
-        memory.pods["foreign"] = {"metadata": {"name": "foreign", "labels": {}}, "spec": {}}
+        memory.pods["foreign"] = {"metadata": {"name": "foreign", "namespace": PLACE, "labels": {}}, "spec": {}}
     assert (list(memory.namespaces), list(memory.pods)) == ([PLACE], ["foreign"])
 
 
@@ -168,31 +199,81 @@ def test_a_namespace_that_never_goes_is_named(memory, monkeypatch):
         pods.start(pod())
 
 
-def wait(memory, meanwhile, timeout=60, problem=None):
-    """Start a pod that never ends, let something happen, wait."""
+class Reading:
+    """What is to be read out of every pod."""
+
+    def __init__(self, problem=None, loss=None, started=False, finished=()):
+        self.problem = problem
+        self.loss = loss
+        self.started = started
+        self.finished = finished
+
+    def is_finished(self, pod, containers):
+        return pod["metadata"]["name"] in self.finished
+
+    def has_started(self, pod, containers):
+        return self.started
+
+    def problem_of(self, pod):
+        return self.problem
+
+    def loss_of(self, pod):
+        return self.loss
+
+    def hindrance_of(self, pod):
+        return "still Pending"
+
+
+def wait(memory, meanwhile=lambda: None, timeout=60, **reading):
+    """Start two pods, let something happen, wait; what was lost."""
     with session(memory) as pods:
-        pods.start(pod())
+        for name in ("p", "q"):
+            pods.start(pod(name))
         meanwhile()
-        pods.wait({"p": ["c"]}, timeout, lambda pod, names: False, lambda pod: problem, lambda pod: "still Pending")
+        return pods.wait({"p": ["c"], "q": ["c"]}, timeout, Reading(**{"finished": ("q",), **reading}))
 
 
 @pytest.mark.parametrize(
-    ("problem", "timeout", "message"),
+    ("reading", "timeout", "message"),
     [
-        ("ImagePullBackOff: nope.", 60, "did not run: ImagePullBackOff: nope. Last event: Failed: no such image."),
-        (None, 0, "did not run: not done within 0 s: still Pending. Last event: Failed: no such image."),
+        (
+            {"problem": "ImagePullBackOff: nope."},
+            60,
+            "did not run: ImagePullBackOff: nope. Last event: Failed: no such image.",
+        ),
+        ({}, 0, "did not run: not done within 0 s: still Pending. Last event: Failed: no such image."),
+        ({"loss": "OutOfcpu: no"}, 60, "did not run: OutOfcpu: no. Last event: Failed: no such image."),
     ],
 )
-def test_a_pod_that_does_not_come_up(memory, problem, timeout, message):
+def test_a_pod_that_does_not_come_up(memory, reading, timeout, message):
     with pytest.raises(api.ClusterError) as caught:
-        wait(memory, lambda: None, timeout, problem)
+        wait(memory, timeout=timeout, **reading)
     assert str(caught.value) == f"The pod {PLACE}/p {message}"
     assert (memory.namespaces, memory.pods) == ({}, {})
 
 
-def test_a_pod_that_somebody_removes(memory):
-    with pytest.raises(api.ClusterError, match="has gone while it was waited for"):
-        wait(memory, memory.pods.clear)
+@pytest.mark.parametrize(
+    ("reading", "timeout", "why"),
+    [
+        ({"loss": "Evicted: no disk"}, 60, "Evicted: no disk"),
+        ({}, 0, "not done within 0 s: still Pending"),
+    ],
+)
+def test_a_pod_that_is_stopped_at_its_work_is_lost(memory, reading, timeout, why):
+    assert wait(memory, timeout=timeout, started=True, **reading) == {"p": why}
+    assert (memory.namespaces, memory.pods) == ({}, {})
+
+
+def test_a_pod_that_somebody_removes_is_lost(memory):
+    assert wait(memory, lambda: memory.pods.pop("p")) == {"p": "it was deleted by somebody else"}
+
+
+def test_all_pods_can_be_lost(memory):
+    assert set(wait(memory, memory.pods.clear, finished=())) == {"p", "q"}
+
+
+def test_nothing_is_lost(memory):
+    assert wait(memory, finished=("p", "q")) == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -78,22 +78,81 @@ def test_a_target_that_was_asked_for_needs_no_selector():
 
 
 @pytest.mark.parametrize(
-    ("port", "http"),
+    ("port", "protocol"),
     [
-        ({"name": "http"}, True),
-        ({"name": "http-web"}, True),
-        ({"name": "grpc"}, True),
-        ({}, True),
-        ({"name": "anything"}, True),
-        ({"name": "tcp-db"}, False),
-        ({"name": "mysql"}, False),
-        ({"name": "https"}, False),
-        ({"name": "http", "appProtocol": "tcp"}, False),
-        ({"name": "tcp", "appProtocol": "kubernetes.io/h2c"}, True),
+        ({"name": "http"}, "http"),
+        ({"name": "http-web"}, "http"),
+        ({}, "http"),
+        ({"name": "anything"}, "http"),
+        ({"name": "grpc"}, "grpc"),
+        ({"name": "grpc-web"}, "grpc"),
+        ({"name": "GRPC-api"}, "grpc"),
+        ({"name": "http2-api"}, "grpc"),
+        ({"name": "web", "appProtocol": "grpc"}, "grpc"),
+        ({"name": "tcp", "appProtocol": "kubernetes.io/h2c"}, "grpc"),
+        ({"name": "tcp-db"}, "tcp"),
+        ({"name": "mysql"}, "tcp"),
+        ({"name": "https"}, "tcp"),
+        ({"name": "http", "appProtocol": "tcp"}, "tcp"),
+        ({"name": "http", "appProtocol": "kubernetes.io/wss"}, "tcp"),
     ],
 )
-def test_http_or_not(port, http):
-    assert probe_plan.is_http(port) is http
+def test_protocol(port, protocol):
+    assert probe_plan.protocol_of(port) == protocol
+
+
+def pod(name="a-1", address="10.1.0.2", phase="Running", containers=None, **spec):
+    ports = [
+        {"name": "web", "containerPort": 8080},
+        {"name": "grpc-health", "containerPort": 5000, "protocol": "TCP"},
+        {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+    ]
+    proxy = {"name": "istio-proxy", "ports": [{"containerPort": 15090}, {"containerPort": 9999}]}
+    spec = {"containers": containers or [{"name": "app", "ports": ports}], "initContainers": [proxy], **spec}
+    return {
+        "kind": "Pod",
+        "metadata": {"namespace": "demo", "name": name},
+        "spec": spec,
+        "status": {"phase": phase, "podIP": address},
+    }
+
+
+def test_every_declared_tcp_port_of_a_pod_but_its_proxys():
+    targets = probe_plan.find_pod_targets([pod()], [{"pod": "demo/a-1"}])
+    assert [(target.pod, target.service, target.port, target.protocol) for target in targets] == [
+        ("demo/a-1", None, 5000, "grpc"),
+        ("demo/a-1", None, 8080, "http"),
+    ]
+    assert targets[0].endpoints == (Endpoint("10.1.0.2", 5000, "a-1"),)
+
+
+def test_any_port_of_a_pod_and_what_its_service_says_of_it():
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2")])]
+    services = probe_plan.find_targets([service(ports=[{"name": "http", "port": 80, "appProtocol": "tcp"}])], slices)
+    wanted = [{"pod": "demo/a-1", "port": 8080}, {"pod": "demo/a-1", "port": 7}, {"pod": "demo/a-1", "port": 7}]
+    targets = probe_plan.find_pod_targets([pod()], wanted, services)
+    assert [(target.port, target.protocol) for target in targets] == [(7, "http"), (8080, "tcp")]
+
+
+@pytest.mark.parametrize("pods", [[], [pod(address=None)], [pod(phase="Succeeded")], [pod("other")]])
+def test_a_pod_that_cannot_be_asked(pods):
+    with pytest.raises(TargetError, match="There is no running pod demo/a-1"):
+        probe_plan.find_pod_targets(pods, [{"pod": "demo/a-1"}])
+
+
+def test_the_pods_behind_services_that_are_still_there():
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2"), endpoint("10.1.0.3", "a-2"), endpoint("10.1.0.9", None)])]
+    targets = probe_plan.find_targets([service()], slices)
+    assert probe_plan.pods_behind(targets, [pod(), pod("b-1"), pod("a-2", phase="Failed")]) == [{"pod": "demo/a-1"}]
+
+
+@pytest.mark.parametrize(("address", "host"), [("10.1.0.2", "10.1.0.2"), ("fd00::2", "[fd00::2]")])
+def test_asks_of_a_pod(address, host):
+    targets = probe_plan.find_pod_targets([pod(address=address)], [{"pod": "demo/a-1", "port": 5000}])
+    ask = {"address": address, "port": 5000, "host": host, "protocol": "grpc"}
+    assert probe_plan.outside_asks(targets) == [{"id": "0/0", **ask}]
+    assert probe_plan.request_asks(targets) == [{"id": "0/request", "attempts": 1, **ask}]
+    assert probe_plan.handshake_asks(targets) == [{"id": "0/0", **ask}]
 
 
 def test_asks():
@@ -103,5 +162,5 @@ def test_asks():
     outside = [(ask["id"], ask["address"], ask["port"]) for ask in probe_plan.outside_asks(targets)]
     assert outside == [("0/service", "10.96.0.7", 80), ("0/0", "10.1.0.2", 8080), ("1/0", "10.1.0.5", 8080)]
     requests = [(ask["id"], ask["address"], ask["host"]) for ask in probe_plan.request_asks(targets)]
-    assert requests == [("0/service", "10.96.0.7", "a.demo.svc"), ("1/service", "h.demo.svc", "h.demo.svc")]
+    assert requests == [("0/request", "10.96.0.7", "a.demo.svc"), ("1/request", "h.demo.svc", "h.demo.svc")]
     assert [ask["id"] for ask in probe_plan.handshake_asks(targets)] == ["0/0", "1/0"]

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import probe_pods
 
 RUN = probe_pods.Run("abcd1234", "meshproof-probe", "python:3.13-alpine", ["registry"], timeout=180)
-ASK = {"id": "0/0", "address": "10.1.0.2", "port": 8080, "host": "a.demo.svc", "http": True}
+ASK = {"id": "0/0", "address": "10.1.0.2", "port": 8080, "host": "a.demo.svc", "protocol": "http"}
 
 
 def pods():
@@ -58,6 +60,53 @@ def test_inside_gets_its_certificate_beside_the_proxy():
     assert json.loads("".join(handshake["args"]))["certificates"] == folder
 
 
+def test_pods_can_be_in_different_namespaces():
+    run = probe_pods.Run("abcd1234", "probes", "python", inside_namespace="shop")
+    assert probe_pods.outside_pod(run, "", [], "")["metadata"]["namespace"] == "probes"
+    assert probe_pods.inside_pod(run, "", [], [], "")["metadata"]["namespace"] == "shop"
+    assert {pod["metadata"]["namespace"] for pod in pods()} == {"meshproof-probe"}
+
+
+@pytest.mark.parametrize(("expired", "life"), [(True, "30s"), (False, None)])
+def test_only_who_waits_for_its_end_asks_for_a_short_certificate(expired, life):
+    inside = probe_pods.inside_pod(RUN, "print()", [ASK], [ASK], "", expired)
+    config = json.loads(inside["metadata"]["annotations"]["proxy.istio.io/config"])
+    assert config["proxyMetadata"].get("SECRET_TTL") == life
+    assert json.loads("".join(inside["spec"]["containers"][1]["args"]))["expired"] is expired
+
+
+def test_a_step_has_its_own_limit():
+    run = probe_pods.Run("abcd1234", "probes", "python", timeout=60, step_timeout=2)
+    assert run.limits == {"seconds": 2, "patience": 20, "deadline": 30}
+
+
+def test_a_program_of_several_modules():
+    text = probe_pods.program(
+        [("one", "NUMBER = 7\n"), ("two", "from . import one\ndef main(given): print(one.NUMBER, given)")]
+    )
+    result = subprocess.run([sys.executable, "-I", "-c", text, "a"], check=True, capture_output=True, text=True)
+    assert result.stdout == "7 ['a']\n"
+
+
+PROXY = {
+    "name": "istio-proxy",
+    "env": [{"name": "POD_NAME", "valueFrom": {}}, {"name": "TRUST_DOMAIN", "value": "x.example"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "domain"),
+    [
+        ({"initContainers": [PROXY]}, "x.example"),
+        ({"containers": [{"name": "app"}, PROXY]}, "x.example"),
+        ({"containers": [{"name": "istio-proxy"}]}, "cluster.local"),
+        ({}, "cluster.local"),
+    ],
+)
+def test_trust_domain(spec, domain):
+    assert probe_pods.trust_domain_of({"spec": spec}) == domain
+
+
 def test_a_long_plan_is_cut_into_arguments():
     asks = [{**ASK, "id": f"{number}/0"} for number in range(3000)]
     [container] = probe_pods.outside_pod(RUN, "print()", asks, "")["spec"]["containers"]
@@ -92,17 +141,42 @@ def pod_with(state, name="outside", **status):
             pod_with({"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}),
             "container outside, image python: ImagePullBackOff: not found",
         ),
-        (pod_with({}, phase="Failed", reason="Evicted", message="no disk"), "Evicted: no disk"),
         (
             pod_with({"terminated": {"reason": "StartError", "exitCode": 128, "message": "no python3"}}),
             "container outside, image python: no python3",
         ),
         (pod_with({"terminated": {"reason": "Completed", "exitCode": 0}}), None),
-        ({"metadata": {"deletionTimestamp": "now"}}, "it is being deleted by somebody else"),
     ],
 )
 def test_problem(pod, problem):
     assert probe_pods.problem_of(pod) == problem
+
+
+@pytest.mark.parametrize(
+    ("pod", "loss"),
+    [
+        (pod_with({"running": {}}), None),
+        (pod_with({"terminated": {"exitCode": 1}}, phase="Failed"), None),
+        (pod_with({}, phase="Failed", reason="Evicted", message="no disk"), "Evicted: no disk"),
+        ({"metadata": {"deletionTimestamp": "now"}}, "it is being deleted by somebody else"),
+    ],
+)
+def test_loss(pod, loss):
+    assert probe_pods.loss_of(pod) == loss
+
+
+@pytest.mark.parametrize(
+    ("pod", "started"),
+    [
+        (pod_with({"running": {}}), True),
+        (pod_with({"terminated": {}}), True),
+        (pod_with({"waiting": {}}), False),
+        (pod_with({"running": {}}, "istio-proxy"), False),
+        ({}, False),
+    ],
+)
+def test_has_started(pod, started):
+    assert probe_pods.has_started(pod, ["outside"]) is started
 
 
 UNSCHEDULED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}

@@ -12,12 +12,12 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import wi
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe_plan import Endpoint, Target
 
 A = "spiffe://cluster.local/ns/demo/sa/service-a"
-TARGET = Target("demo", "service-a", 80, True, "10.96.0.7", (Endpoint("10.244.0.12", 8080, "a-1"),), 1)
+TARGET = Target("demo", "service-a", 80, "http", "10.96.0.7", (Endpoint("10.244.0.12", 8080, "a-1"),), 1)
 
 OK = {"result": "answered", "detail": "HTTP 200", "status": 200}
 DENIED = {"result": "answered", "detail": "HTTP 403", "status": 403, "rbac": True}
 RESET = {"result": "refused", "detail": "connected, then: Connection reset by peer"}
-SILENT = {"result": "timeout", "detail": "no TCP connection within 5 s"}
+SILENT = {"result": "blocked", "detail": "no TCP connection within 5 s"}
 NOBODY = {"result": "error", "detail": "no TCP connection: Connection refused"}
 SHOWN = {"result": "handshake", "uris": [A], "after": "rejected", "verified": True, "version": "TLSv1.3"}
 OWN_TLS = {"result": "handshake", "uris": [], "after": "answered", "verified": False}
@@ -27,19 +27,19 @@ MUTUAL = {"result": "handshake", "uris": [A], "after": "answered", "after_detail
 MUTUAL_REJECTED = {"result": "handshake", "uris": [A], "after": "rejected", "after_detail": "unknown ca"}
 
 
-def outside(plaintext, tls, service=None):
+def outside(plaintext, tls, service=None, **more):
     return {
         "0/service": {"id": "0/service", "plaintext": service or plaintext, "tls": tls},
-        "0/0": {"id": "0/0", "plaintext": plaintext, "tls": tls},
+        "0/0": {"id": "0/0", "plaintext": plaintext, "tls": tls, **more},
     }
 
 
 def requests(answer):
-    return {"0/service": {"id": "0/service", "request": answer}}
+    return {"0/request": {"id": "0/request", "request": answer}}
 
 
-def handshakes(answer):
-    return {"0/0": {"id": "0/0", "mtls": answer}}
+def handshakes(answer, **more):
+    return {"0/0": {"id": "0/0", "mtls": answer, **more}}
 
 
 # lab-facts: what the wire answers to a caller without a mesh certificate
@@ -116,6 +116,106 @@ def test_shape_of_a_result():
     assert result["inside"]["request"] == "answered"
     assert result["inside"]["status"] == 200
     assert result["inside"]["mtls"]["result"] == "accepted"
+
+
+TAKEN = {"result": "handshake", "after": "answered", "after_detail": "HTTP 200"}
+LET_IN = {**SHOWN, "after": "answered"}
+
+
+@pytest.mark.parametrize(
+    ("tls", "more", "says"),
+    [
+        pytest.param(SHOWN, {"wrong": TAKEN}, "a client with a certificate of a foreign authority", id="wrong"),
+        pytest.param(LET_IN, {}, "a client without a certificate", id="none"),
+    ],
+)
+def test_a_server_that_lets_anybody_in_by_tls_is_not_strict(tls, more, says):
+    [result] = wire_answers.judge([TARGET], outside(RESET, tls, **more), requests(OK), handshakes(MUTUAL))
+    assert (result["verdict"], result["identity_check"]) == ("unknown", "not enforced")
+    assert says in result["reason"]
+
+
+def test_expired_certificates_count_as_well():
+    answers = outside(RESET, SHOWN, wrong=MUTUAL_REJECTED)
+    [result] = wire_answers.judge([TARGET], answers, requests(OK), handshakes(MUTUAL, expired=TAKEN))
+    assert (result["verdict"], result["identity_check"]) == ("unknown", "not enforced")
+    assert {kind: item["result"] for kind, item in result["identities"].items()} == {
+        "none": "rejected",
+        "wrong": "rejected",
+        "expired": "accepted",
+    }
+
+
+@pytest.mark.parametrize(
+    ("inside", "says"),
+    [
+        pytest.param(OK, "though a client inside the mesh was answered", id="only outside"),
+        pytest.param(RESET, "nothing is proven about mutual TLS.", id="inside, too"),
+    ],
+)
+def test_a_connection_that_never_came_about_is_blocked(inside, says):
+    mtls = MUTUAL if inside is OK else SILENT
+    [result] = wire_answers.judge([TARGET], outside(SILENT, SILENT), requests(inside), handshakes(mtls))
+    assert (result["verdict"], result["outside"]["plaintext"]) == ("unknown", "blocked")
+    assert result["outside"]["tls"]["result"] == "blocked"
+    assert "no TCP connection within 5 s: a NetworkPolicy or firewall" in result["reason"]
+    assert says in result["reason"]
+
+
+POD = Target("demo", "a-1", 9090, "http", None, (Endpoint("10.244.0.12", 9090, "a-1"),), 1, "pod")
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "tls", "request_answer", "mtls", "verdict"),
+    [
+        pytest.param(RESET, SHOWN, RESET, MUTUAL, "strict", id="STRICT refuses what a sidecar passes on"),
+        pytest.param(OK, SHOWN, OK, MUTUAL, "permissive", id="PERMISSIVE"),
+        pytest.param(OK, NO_TLS, OK, NO_TLS, "plaintext", id="excluded from capture"),
+        pytest.param(RESET, DURING, OK, DURING, "unknown", id="what a sidecar passes on to a pod is plaintext"),
+        pytest.param(NOBODY, NOBODY, NOBODY, NOBODY, "unknown", id="nobody listens"),
+    ],
+)
+def test_a_pods_port(plaintext, tls, request_answer, mtls, verdict):
+    answers = {"0/0": {"id": "0/0", "plaintext": plaintext, "tls": tls}}
+    [result] = wire_answers.judge([POD], answers, requests(request_answer), handshakes(mtls))
+    assert result["verdict"] == verdict
+    assert (result["kind"], result["service"], result["pod"], result["port"]) == ("pod", None, "demo/a-1", 9090)
+
+
+@pytest.mark.parametrize(
+    ("had", "verdict"),
+    [
+        pytest.param({}, "unknown", id="nothing"),
+        pytest.param({"0/service": {"id": "0/service", "plaintext": RESET, "tls": SHOWN}}, "unknown", id="one refusal"),
+        pytest.param({"0/service": {"id": "0/service", "plaintext": OK, "tls": SHOWN}}, "permissive", id="an answer"),
+    ],
+)
+def test_what_a_lost_pod_had_not_answered_is_unknown(had, verdict):
+    answers = dict(had)
+    wire_answers.fill(answers, [{"id": "0/service"}, {"id": "0/0"}], "the pod was evicted")
+    [result] = wire_answers.judge([TARGET], answers, requests(OK), handshakes(MUTUAL))
+    assert result["verdict"] == verdict
+    assert ("evicted" in result["reason"]) is (verdict == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lost", "check"),
+    [(True, False, "enforced"), (True, True, "unknown"), (False, False, "enforced")],
+    ids=["asked to the end", "lost before the last question", "expired was not wanted"],
+)
+def test_a_part_that_never_came_is_not_one_that_was_not_wanted(wanted, lost, check):
+    more = {"expired": MUTUAL_REJECTED} if wanted and not lost else {}
+    inside = handshakes(MUTUAL, **more)
+    if lost:
+        wire_answers.fill(inside, [{"id": "0/0"}], "the pod was evicted")
+    answers = outside(RESET, SHOWN, wrong=MUTUAL_REJECTED)
+    [result] = wire_answers.judge([TARGET], answers, requests(OK), inside)
+    assert (result["verdict"], result["identity_check"]) == ("strict", check)
+
+
+def test_parse_joins_the_lines_of_one_ask():
+    log = '{"id": "0/0", "mtls": {"result": "alert"}}\n{"id": "0/0", "expired": {"result": "alert"}}\n{"done": 1}\n'
+    assert wire_answers.parse(log)["0/0"].keys() == {"id", "mtls", "expired"}
 
 
 def test_parse_keeps_answers_and_skips_noise():

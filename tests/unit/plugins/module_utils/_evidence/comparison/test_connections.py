@@ -60,6 +60,12 @@ def test_a_client_without_proxy_meets_what_the_servers_proxy_accepts():
     assert (found["programmed"], found["agreement"]) == ("broken", "proven")
 
 
+def test_two_sides_without_proxies_have_nobody_to_ask():
+    row = edge("plaintext", "none", endpoint=OUTSIDE)
+    (found,) = compare([row], {"set": [OUTSIDE]}, Programmed(MESH, [proxy()], AT), None)
+    assert (found["programmed"], found["agreement"]) == (None, "unproven")
+
+
 def test_an_uncaptured_port_is_met_without_its_proxy():
     mesh = [workload(plaintext="accepted", captured=False), workload(CLIENT)]
     (found,) = compare([edge("broken")], SETS, Programmed(mesh, [proxy(), client(AUTO)], AT), None)

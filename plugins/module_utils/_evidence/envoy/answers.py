@@ -1,0 +1,175 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What to ask a proxy's admin port, and the record that its answers make.
+
+The questions are small: Envoy filters and trims before it answers, so that of a big mesh's configuration only what is
+used here crosses the API server (Envoy's docs, operations/admin, config_dump: resource, mask, name_regex).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from . import certificates, clusters, listeners, state
+from .choice import Target
+from .records import PLAINTEXT, UNKNOWN, Port, Proxy, Shared
+
+ADMIN_PORT = 15000
+
+
+class Question(NamedTuple):
+    """A GET request."""
+
+    path: str
+    query: Dict[str, str]
+
+
+def _dump(**query: str) -> Question:
+    return Question("/config_dump", query)
+
+
+def _clusters(*more: str) -> Question:
+    names = ("name", "eds_cluster_config", "load_assignment", "transport_socket", "transport_socket_matches", *more)
+    mask = ",".join(f"cluster.{name}" for name in names)
+    return _dump(resource="dynamic_active_clusters", mask=mask, name_regex=_UPSTREAMS)
+
+
+_UPSTREAMS = r"outbound\|.*"
+_STATISTICS = (
+    r"^(listener_manager\.lds|cluster_manager\.cds)\.update_(rejected|time)$"
+    r"|^cluster\.xds-grpc;?\.upstream_rq_(active|completed|total)$"
+    r"|^control_plane\.(identifier|connected_state)$"
+)
+
+NODE = _dump(mask="bootstrap.node.metadata,bootstrap.node.user_agent_build_version")
+STATISTICS = Question("/stats", {"filter": _STATISTICS})
+SIDECAR_LISTENERS = _dump(resource="dynamic_listeners", name_regex=f"{listeners.INBOUND}|{listeners.OUTBOUND}")
+LISTENERS = _dump(resource="dynamic_listeners")
+# Not the list of roots of the system, which a DestinationRule with SIMPLE brings into every proxy.
+SECRETS = _dump(resource="dynamic_active_secrets", name_regex="default|ROOTCA|file-cert:.*")
+ERRORS = _dump(resource="dynamic_listeners", mask="name,error_state.details")
+CLUSTERS = _clusters("transport_socket_matcher")
+OLDER_CLUSTERS = _clusters()
+"""For an Envoy that has no such field yet, and says 400 to a mask that names it."""
+ENDPOINTS = _dump(
+    resource="dynamic_endpoint_configs",
+    mask="endpoint_config.cluster_name,endpoint_config.endpoints",
+    name_regex=_UPSTREAMS,
+    include_eds="",
+)
+
+
+class Answers(NamedTuple):
+    """What a proxy answered; None where it did not, or was not asked."""
+
+    node: Optional[bytes] = None
+    statistics: Optional[bytes] = None
+    listeners: Optional[bytes] = None
+    secrets: Optional[bytes] = None
+    errors: Optional[bytes] = None
+    clusters: Optional[bytes] = None
+    endpoints: Optional[bytes] = None
+    problems: Tuple[Tuple[str, str], ...] = ()
+    """Which of these could not be had, and why."""
+
+
+def rejected_some(statistics: Optional[bytes]) -> bool:
+    """Whether these statistics make the question ERRORS worth asking."""
+    return statistics is not None and state.was_rejected(state.stats(statistics.decode("utf-8", "replace")))
+
+
+def unanswered(target: Target, reason: str) -> Proxy:
+    """The record of a proxy that does not answer: everything is unknown."""
+    ports = tuple(Port(port, UNKNOWN, (), False, "the proxy did not answer") for port in sorted(target.ports))
+    return Proxy(target.place, target.workload, target.revision, False, reason, ports=ports)
+
+
+def proxy(target: Target, answers: Answers, shared: Shared) -> Proxy:
+    """The record of a proxy that answered. What is missing or not understood is unknown, and `reason` names it."""
+    reader = _Reader(dict(answers.problems))
+    node = state.node(reader.entries("node", answers.node) or ())
+    values = state.stats((answers.statistics or b"").decode("utf-8", "replace"))
+    dumped = reader.entries("listeners", answers.listeners)
+    errors = reader.entries("errors", answers.errors)
+    secrets = reader.entries("secrets", answers.secrets)
+    found = reader.entries("clusters", answers.clusters)
+    endpoints = reader.entries("endpoints", answers.endpoints)
+    try:
+        shown = certificates.certificates(secrets or (), shared)
+    except ValueError as error:
+        shown = ()
+        reader.problems["secrets"] = str(error)
+    if dumped is None:
+        why = f"its listeners are not known: {reader.problems.get('listeners', 'they were not asked for')}"
+        ports = tuple(Port(port, UNKNOWN, (), False, why) for port in sorted(target.ports))
+    else:
+        ports = listeners.ports(dumped, target.ports, target.gateway)
+    upstreams = clusters.upstreams(found or (), endpoints, shared, reader.problems.get("endpoints", ""))
+    return Proxy(
+        target.place,
+        target.workload,
+        target.revision,
+        True,
+        "; ".join(f"{what}: {why}" for what, why in sorted(reader.problems.items())),
+        node.version,
+        node.envoy_version,
+        shared.of(state.istiod(values, node.discovery)),
+        shared.of(state.configuration(values, errors)),
+        None if dumped is None else listeners.passthrough(dumped),
+        shown,
+        tuple(shared.of(_bypassed(port) if port.port in target.bypassed else port) for port in ports),
+        upstreams,
+    )
+
+
+def _bypassed(port: Port) -> Port:
+    """What a listener would accept does not matter where traffic does not come to it."""
+    return Port(
+        port.port,
+        PLAINTEXT,
+        (),
+        port.http,
+        f"the port is excluded from capture, so nothing passes the proxy, whose listener would be {port.accepts}",
+    )
+
+
+class _Reader:
+    """Decodes answers, and keeps why some could not be."""
+
+    def __init__(self, problems: Dict[str, str]) -> None:
+        self.problems = problems
+
+    def entries(self, name: str, body: Optional[bytes]) -> Optional[List[Any]]:
+        """The configs of an answer, None where there is none that can be read."""
+        if body is None:
+            return None
+        try:
+            return state.entries(body)
+        except ValueError:
+            self.problems[name] = "the answer is not what Envoy answers"
+            return None
+
+
+def summary(proxies: List[Proxy]) -> Dict[str, Any]:
+    """Counts: ports by what they accept, and proxies that deserve a look."""
+    accepts: Dict[str, int] = dict.fromkeys(("strict", "permissive", "plaintext", "unknown"), 0)
+    for item in proxies:
+        for port in item.ports:
+            accepts[port.accepts] += 1
+    return {
+        "ports": accepts,
+        "not_answered": sum(not item.answered for item in proxies),
+        "not_connected": sum(item.answered and item.istiod.connected is False for item in proxies),
+        "rejected": sum(item.answered and item.configuration.accepted is False for item in proxies),
+        "roots": _roots(proxies),
+    }
+
+
+def _roots(proxies: List[Proxy]) -> Mapping[str, int]:
+    """How many proxies' own certificates come from each root."""
+    found: Dict[str, int] = {}
+    for item in proxies:
+        for root in sorted({own.root_fingerprint for own in item.certificates if own.kind == certificates.WORKLOAD}):
+            found[root or "unknown"] = found.get(root or "unknown", 0) + 1
+    return dict(sorted(found.items()))

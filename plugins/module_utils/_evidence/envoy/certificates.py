@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The certificates that a proxy shows and trusts, from its secrets. Private keys are not looked at, and never kept.
+
+Envoy itself redacts keys in a dump; nothing here reads that field.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from functools import lru_cache
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from .records import Certificate, Shared
+from .sockets import dictionary
+
+IMPORT_ERROR: Optional[ImportError] = None
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+except ImportError as error:
+    IMPORT_ERROR = error
+
+LIBRARY = "cryptography"
+"""What this file needs; ansible-core needs it, too, but a module may run under another interpreter."""
+
+WORKLOAD, ROOT = "workload", "root"
+_OWN, _ROOTS = "default", "ROOTCA"
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+
+def certificates(configs: Iterable[Any], shared: Shared) -> Tuple[Certificate, ...]:
+    """The proxy's own certificates and then the roots that it trusts.
+
+    :arg configs: Items of /config_dump?resource=dynamic_active_secrets. A secret whose certificate is not the mesh's,
+        such as that of a gateway's server, is left out.
+
+    Raises ValueError where a secret holds something that is no certificate.
+    """
+    chains: List[List[Any]] = []
+    roots: List[Any] = []
+    for item in configs:
+        name = str(dictionary(item).get("name") or "")
+        secret = dictionary(dictionary(item).get("secret"))
+        chain = _load(dictionary(dictionary(secret.get("tls_certificate")).get("certificate_chain")))
+        if chain and (name == _OWN or _identity(chain[0])):
+            chains.append(chain)
+        if name == _ROOTS:  # others are for upstreams outside the mesh, such as the system's list
+            roots += _load(dictionary(dictionary(secret.get("validation_context")).get("trusted_ca")))
+    found = [_record(WORKLOAD, chain[0], _root_of(chain, roots)) for chain in chains]
+    found += [_record(ROOT, root, root) for root in roots]
+    return tuple(shared.of(item) for item in dict.fromkeys(found))
+
+
+def _load(source: Dict[str, Any]) -> List[Any]:
+    """The certificates of a DataSource: PEM, in bytes or as text."""
+    try:
+        data = base64.b64decode(str(source.get("inline_bytes") or ""), validate=True)
+    except binascii.Error as problem:
+        raise ValueError("a secret's certificate is not base64") from problem
+    data = data or str(source.get("inline_string") or "").encode()
+    pems = _PEM.findall(data)
+    if data.strip() and not pems:
+        raise ValueError("a secret's certificate is not PEM")
+    return [_parse(pem) for pem in pems]
+
+
+@lru_cache(maxsize=64)
+def _parse(pem: bytes) -> Any:
+    """A certificate; all proxies of a mesh have the same roots."""
+    return x509.load_pem_x509_certificate(pem)
+
+
+def _root_of(chain: List[Any], roots: List[Any]) -> Optional[Any]:
+    """The root that a chain leads to: the issuer of its last certificate that a root has really signed."""
+    current = chain[0]
+    others = list(chain[1:])
+    while True:
+        for root in roots:
+            if _issued(current, root):
+                return root
+        following = next((item for item in others if _issued(current, item)), None)
+        if following is None:
+            return None
+        others.remove(following)
+        current = following
+
+
+def _issued(certificate: Any, issuer: Any) -> bool:
+    """Whether the issuer's key signed the certificate. Newer libraries have a method for it, older ones do not."""
+    if certificate.issuer != issuer.subject:
+        return False
+    key, signature, signed = issuer.public_key(), certificate.signature, certificate.tbs_certificate_bytes
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, signed, padding.PKCS1v15(), certificate.signature_hash_algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, signed, ec.ECDSA(certificate.signature_hash_algorithm))
+        elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
+            key.verify(signature, signed)
+        else:
+            return False
+    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
+        return False
+    return True
+
+
+def _record(kind: str, certificate: Any, root: Optional[Any]) -> Certificate:
+    identity = _identity(certificate)
+    return Certificate(
+        kind,
+        identity,
+        certificate.subject.rfc4514_string(),
+        certificate.issuer.rfc4514_string(),
+        f"{certificate.serial_number:x}",
+        _fingerprint(certificate),
+        _fingerprint(root) if root is not None else "",
+        _time(certificate, "not_valid_before"),
+        _time(certificate, "not_valid_after"),
+        _key(certificate.public_key()),
+        identity[len("spiffe://") :].split("/", 1)[0],
+    )
+
+
+def _identity(certificate: Any) -> str:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ""
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return next((str(uri) for uri in uris if uri.startswith("spiffe://")), "")
+
+
+def _fingerprint(certificate: Any) -> str:
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(certificate.public_bytes(serialization.Encoding.DER))
+    return digest.finalize().hex()
+
+
+def _time(certificate: Any, name: str) -> str:
+    # Before version 42 of the library times have no zone, and are UTC; later that warns.
+    moment = getattr(certificate, f"{name}_utc", None) or getattr(certificate, name)
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"EC {_CURVES.get(key.curve.name, key.curve.name)}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    return type(key).__name__.replace("PublicKey", "").lstrip("_")

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What to ask a Prometheus about the security of connections, as PromQL that a person can paste."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, Union
+
+REQUESTS = "istio_requests_total"
+CONNECTIONS = "istio_tcp_connections_opened_total"
+
+# Istio's standard labels. destination_port is none of them; a Telemetry object can add it (docs/traffic.md).
+LABELS = (
+    "source_workload",
+    "source_workload_namespace",
+    "source_principal",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_principal",
+    "destination_service_name",
+    "destination_service_namespace",
+    "destination_port",
+    "request_protocol",
+    "connection_security_policy",
+)
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(?:\d+[smhdw])+", re.ASCII)
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class Queries(NamedTuple):
+    """The questions for one window."""
+
+    requests: str
+    connections: str
+    reporters: str
+    """Who reports at all just now: tells "nobody called" from "nobody measures"."""
+
+
+def seconds_of(window: Union[str, int]) -> int:
+    """A duration such as 90, "90", "5m" or "1h30m" in seconds. Raises ValueError, with the remedy."""
+    text = str(window).strip()
+    if text.isascii() and text.isdigit():
+        seconds = int(text)
+    elif _DURATION.fullmatch(text):
+        seconds = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text))
+    else:
+        seconds = 0
+    if seconds < 1:
+        raise ValueError(
+            f"The window {text!r} is no duration. Remedy: write seconds, or numbers with s, m, h, d or w, such as 5m."
+        )
+    return seconds
+
+
+def duration(seconds: int) -> str:
+    """Seconds as PromQL and people write them: 5m, 1h, 90s."""
+    unit = next(unit for unit in ("w", "d", "h", "m", "s") if seconds % _SECONDS[unit] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
+def queries(window: int, namespaces: Iterable[str] = ()) -> Queries:
+    """The queries for a window in seconds, towards all destinations or those of some namespaces.
+
+    Only servers' reports count: clients' say connection_security_policy="unknown" even under mutual TLS (istio#12452,
+    istio#60667). Raises ValueError, with the remedy, for what is no namespace's name: it would change the query.
+    """
+    names = sorted(set(namespaces))
+    for name in names:
+        if not _NAMESPACE.fullmatch(name):
+            raise ValueError(f"{name!r} is no namespace's name. Remedy: correct the option namespaces.")
+    matchers = 'reporter="destination"'
+    if len(names) == 1:
+        matchers += f', destination_workload_namespace="{names[0]}"'
+    elif names:
+        matchers += f', destination_workload_namespace=~"{"|".join(names)}"'
+    return Queries(
+        _grown(f"{REQUESTS}{{{matchers}}}", duration(window)),
+        _grown(f"{CONNECTIONS}{{{matchers}}}", duration(window)),
+        f'count by (reporter, destination_workload_namespace) ({{__name__=~"{REQUESTS}|{CONNECTIONS}"}})',
+    )
+
+
+def _grown(selector: str, window: str) -> str:
+    """How much counters grew in the window, summed.
+
+    increase() bridges resets, but sees nothing of what a series begins with, and a single plaintext request is a series
+    that begins with 1 and never grows. So the first value of each series counts, too, that was not there when the
+    window began. The label keeps `or` from taking the two for the same series.
+    """
+    began = f"min_over_time({selector}[{window}]) unless {selector} offset {window}"
+    return (
+        f"sum by ({', '.join(LABELS)}) (\n"
+        f"  increase({selector}[{window}])\n"
+        "  or\n"
+        f'  label_replace({began}, "began", "yes", "", "")\n'
+        ")"
+    )

@@ -1,0 +1,104 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks what an audit asks beside the policies: the proxies, the wire and telemetry. What fails is not seen, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .. import _cluster as api
+from .._evidence import probe_plan, wire_answers
+from .._evidence.comparison.audit import NOT_ASKED, NOT_SEEN, PARTLY, SEEN, Evidence
+from .._evidence.envoy import choice
+from . import proxies, traffic, wire
+from .prometheus import TrafficError
+
+
+class Asking(NamedTuple):
+    """What the module lends to the sources."""
+
+    params: Mapping[str, Any]
+    check_mode: bool
+    warn: Callable[[str], None]
+    hide: Callable[[str], None]
+    """Takes a value that must never be shown."""
+
+
+def gather(result: Mapping[str, Any], asking: Asking) -> Evidence:
+    """What the sources of the option `sources` answer about the mesh that `result` judges; raises nothing of theirs."""
+    seen = {"declared": _declared(result)}
+    wanted = asking.params["sources"]
+    found: dict[str, Any] = {"proxies": None, "targets": None, "traffic": None}
+    for source, name, ask in (
+        ("programmed", "proxies", _proxies),
+        ("observed", "targets", _wire),
+        ("traffic", "traffic", _traffic),
+    ):
+        if source not in wanted:
+            continue
+        try:
+            found[name], state, detail = ask(result, asking)
+        except (api.ClusterError, TrafficError, choice.ChoiceError, probe_plan.TargetError) as error:
+            found[name], state, detail = _NOTHING[name], NOT_SEEN, str(error)
+        seen[source] = {"state": state, "detail": detail}
+    return Evidence(seen=seen, **found)
+
+
+_NOTHING: dict[str, Any] = {
+    "proxies": [],
+    "targets": [],
+    "traffic": {"traffic": [], "queries": [], "window": 0},
+}
+
+
+def _declared(result: Mapping[str, Any]) -> dict[str, str]:
+    gaps = len(result["unknown"])
+    detail = f"{gaps} things could not be read or judged" if gaps else "all that was read could be judged"
+    return {"state": PARTLY if gaps else SEEN, "detail": detail}
+
+
+def _proxies(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
+    options = asking.params["proxies"]
+    chosen = choice.choose(
+        result["workloads"], (), asking.params["namespaces"], None if options["all"] else max(1, options["sample"])
+    )
+    limits = proxies.Limits(max(1, options["side_by_side"]), options["timeout"], options["max_bytes"])
+    proxies.require_library()
+    if not chosen.targets:
+        return [], NOT_SEEN, "there is no proxy to ask"
+    found = proxies.read(api.connect(asking.params), chosen.targets, upstreams=True, limits=limits)
+    answered = sum(proxy.answered for proxy in found)
+    state = SEEN if answered == len(found) == chosen.total else PARTLY if answered else NOT_SEEN
+    return found, state, f"{answered} of {len(found)} proxies that were asked answered; the mesh has {chosen.total}"
+
+
+def _wire(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
+    if asking.check_mode:
+        return None, NOT_ASKED, "in check mode no pod is made"
+    options = asking.params["probe"]
+    namespaces = options["target_namespaces"] or asking.params["namespaces"] or _with_proxies(result["workloads"])
+    if not namespaces:
+        return [], NOT_SEEN, "no namespace has a workload in the mesh"
+    params = {**asking.params, **options, "targets": None, "target_namespaces": namespaces}
+    answers = wire.probe(api.connect(asking.params), params, asking.warn, asking.hide)
+    clear = sum(answer["verdict"] != wire_answers.UNKNOWN for answer in answers)
+    state = SEEN if answers and clear == len(answers) else PARTLY if clear else NOT_SEEN
+    return answers, state, f"{clear} of {len(answers)} ports answered clearly"
+
+
+def _with_proxies(workloads: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({item["namespace"] for item in workloads if item["mesh"] in ("sidecar", "ambient")})
+
+
+def _traffic(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
+    params = {**asking.params, **asking.params["traffic"], "namespaces": asking.params["namespaces"]}
+    found = traffic.read(params)
+    clear = sum(row["security"] != "unknown" for row in found["traffic"])
+    state = (PARTLY if found["unknown"] or clear < len(found["traffic"]) else SEEN) if clear else NOT_SEEN
+    return (
+        found,
+        state,
+        f"{clear} of {len(found['traffic'])} pairs of workloads in {found['window']} s tell their security",
+    )

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a Prometheus: at a URL, or behind a Service through the API server."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+
+from ansible.module_utils.urls import ConnectionError as NoConnection
+from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
+
+from .. import _cluster as api
+from .._evidence.traffic import series
+
+QUERY = "/api/v1/query"
+MOST_BYTES = 64 * 1024 * 1024
+"""An answer that is longer is not read; this is about 100,000 rows."""
+
+
+class TrafficError(Exception):
+    """What stands between us and the traffic's records, with its remedy."""
+
+
+class Prometheus:
+    """A place where PromQL is answered. Made by ``connect``."""
+
+    def __init__(self, name: str, seconds: int, get: Callable[[str, Mapping[str, Any]], tuple[int, bytes]]) -> None:
+        self.name = name
+        """What messages call it, without credentials."""
+        self._seconds = seconds
+        self._get = get
+
+    def ask(self, query: str) -> series.Answer:
+        """The answer to an instant query. Raises TrafficError or ClusterError."""
+        status, body = self._get(QUERY, {"query": query, "timeout": f"{self._seconds}s"})
+        if len(body) > MOST_BYTES:
+            raise TrafficError(
+                f"{self.name} answered with more than {MOST_BYTES // 1024 // 1024} MiB. Remedy: ask for fewer "
+                "namespaces at a time."
+            )
+        try:
+            if status not in (200, 400, 422, 503):  # with the latter three Prometheus says in JSON what is wrong
+                raise series.AnswerError(f"HTTP {status}")
+            return series.parse(body)
+        except series.AnswerError as error:
+            raise TrafficError(
+                f"{self.name} gave no answer that can be used: {error} (HTTP {status}). {_remedy(status, str(error))}"
+            ) from None
+
+
+def connect(given: Mapping[str, Any], cluster: Callable[[], api.Cluster]) -> Prometheus:
+    """The Prometheus of the options url, service, token, ca_path, validate_certs and timeout. Sends nothing yet.
+
+    `cluster` is called for a service only. Raises TrafficError.
+    """
+    seconds = given["timeout"]
+    if seconds < 1:
+        raise TrafficError("The option timeout is less than a second. Remedy: give seconds, such as 30.")
+    if given["service"]:
+        if given["token"]:
+            raise TrafficError(
+                "A token cannot pass through the API server, which takes it for its own. Remedy: leave token out, or "
+                "give a url instead of service."
+            )
+        place = _service(given["service"])
+        server = cluster()
+        return Prometheus(
+            f"The Prometheus behind the Service {place}",
+            seconds,
+            lambda path, query: api.get_through_service(server, place, path, query, seconds, MOST_BYTES),
+        )
+    url = _base(given["url"])
+    if given["ca_path"] and not os.path.isfile(given["ca_path"]):
+        raise TrafficError(f"The file {given['ca_path']} of the option ca_path does not exist. Remedy: correct it.")
+    name = f"The Prometheus at {without_credentials(url)}"
+    return Prometheus(name, seconds, lambda path, query: _get_url(name, f"{url}{path}?{urlencode(query)}", given))
+
+
+def without_credentials(url: str) -> str:
+    """A URL as messages may show it."""
+    scheme, separator, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
+
+
+def _base(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        good = False
+    if not good or parts.query or parts.fragment:
+        raise TrafficError(
+            f"{without_credentials(url)} is no URL of a Prometheus. Remedy: write it as https://address:port, with the "
+            "path under which it is served, if any."
+        )
+    return url.rstrip("/")
+
+
+def _service(text: str) -> str:
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name) or "/" in name or name.count(":") not in (1, 2) or name.endswith(":"):
+        raise TrafficError(
+            f"{text} names no Service's port. Remedy: write it as namespace/name:port, or namespace/https:name:port "
+            "where it speaks TLS."
+        )
+    return text
+
+
+def _get_url(name: str, url: str, given: Mapping[str, Any]) -> tuple[int, bytes]:
+    headers = {"Accept": "application/json"}
+    if given["token"]:
+        headers["Authorization"] = f"Bearer {given['token']}"
+    try:
+        response = open_url(
+            url,
+            headers=headers,
+            timeout=given["timeout"],
+            validate_certs=given["validate_certs"],
+            ca_path=given["ca_path"],
+            follow_redirects="none",  # or a token would go wherever the answer says
+            http_agent="meshproof.mtls",
+        )
+        return response.status, response.read(MOST_BYTES + 1)
+    except HTTPError as error:
+        if 300 <= error.code < 400:
+            target = without_credentials(str(error.headers.get("Location")).partition("?")[0])
+            raise TrafficError(
+                f"{name} redirects to {target}, and redirects are not followed, so that a token goes nowhere else. "
+                "Remedy: give the url at which it answers itself."
+            ) from None
+        return error.code, error.read(MOST_BYTES + 1)
+    except (URLError, NoConnection, NoSSLError, SSLValidationError, http.client.HTTPException, OSError) as error:
+        raise _unreachable(name, error, given) from error
+
+
+def _unreachable(name: str, error: Exception, given: Mapping[str, Any]) -> TrafficError:
+    cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
+    text = " ".join(str(cause).split()) or type(cause).__name__
+    if isinstance(cause, TimeoutError) or "timed out" in text:
+        return TrafficError(
+            f"{name} did not answer within {given['timeout']} s. Remedy: ask for a shorter window or fewer namespaces, "
+            "or raise the option timeout; see whether it is up."
+        )
+    if isinstance(cause, (ssl.SSLError, SSLValidationError, NoSSLError)):
+        remedy = "give its CA (option ca_path)"
+        if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER" in text:
+            remedy = "it speaks no TLS on this port; write http:// or correct the port"
+        return TrafficError(f"TLS with {name[0].lower()}{name[1:]} failed: {text}. Remedy: {remedy}.")
+    if isinstance(cause, http.client.HTTPException):
+        return TrafficError(
+            f"{name} gave an answer that is not HTTP, or broke off: {text}. Remedy: check the "
+            "url, and that https:// is written where it speaks TLS."
+        )
+    return TrafficError(
+        f"{name} cannot be reached: {text}. Remedy: see whether it is up, and whether this machine may reach it."
+    )
+
+
+def _remedy(status: int, problem: str) -> str:
+    if status in (401, 403):
+        return "Remedy: give a token that it accepts (option token)."
+    if status == 404 or "JSON" in problem or "not one of" in problem:
+        return "Remedy: check that this is the address of a Prometheus, with the path under which it is served."
+    if status == 422 or "timeout" in problem or "too many samples" in problem:
+        return "Remedy: ask for a shorter window or fewer namespaces."
+    return "Remedy: see Prometheus' own log."

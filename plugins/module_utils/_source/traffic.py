@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was seen of real traffic, from a Prometheus or from access logs, by the same options for every module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .. import _cluster as api
+from .._evidence.traffic import queries, rows, series
+from . import access_logs, prometheus
+from .options import TRAFFIC
+from .prometheus import TrafficError
+
+__all__ = ["ARGUMENT_SPEC", "TrafficError", "read", "secrets_in"]
+
+ARGUMENT_SPEC: dict[str, Any] = {**api.ARGUMENT_SPEC, **TRAFFIC}
+"""The options of traffic_info."""
+
+
+class _Wanted(NamedTuple):
+    window: int
+    namespaces: tuple[str, ...]
+    workloads: tuple[str, ...]
+    """namespace/name"""
+
+
+def secrets_in(params: Mapping[str, Any]) -> Iterator[str]:
+    """Secret values that no_log does not know of: those of a kubeconfig, and a password in the URL."""
+    yield from api.secrets_in(params["kubeconfig"])
+    place = str((params["prometheus"] or {}).get("url") or "").partition("://")[2].partition("/")[0]
+    password = place.rpartition("@")[0].partition(":")[2]
+    if password:
+        yield password
+
+
+def read(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The security of the traffic in a window: traffic, window, source, queries, unknown, summary.
+
+    Raises TrafficError or ClusterError when nothing at all could be had; what is missing of the answer is in `unknown`,
+    and makes nothing mutual_tls.
+    """
+    wanted = _wanted(params)
+    if params["source"] == "access_log":
+        found, gaps, asked = _from_logs(params, wanted)
+    else:
+        found, gaps, asked = _from_prometheus(params, wanted)
+    return {
+        "traffic": found,
+        "window": wanted.window,
+        "source": params["source"],
+        "queries": asked,
+        "unknown": gaps,
+        "summary": rows.summary(found),
+    }
+
+
+def _wanted(params: Mapping[str, Any]) -> _Wanted:
+    for option in ("min_requests", "tail_lines"):
+        if params[option] < 1:
+            raise TrafficError(f"The option {option} is less than 1. Remedy: give a positive number.")
+    if params["source"] == "prometheus" and not params["prometheus"]:
+        raise TrafficError(
+            "No Prometheus is given. Remedy: give the option prometheus with url or service, or source access_log."
+        )
+    if params["source"] == "access_log" and not (params["workloads"] or params["namespaces"]):
+        raise TrafficError(
+            "Access logs are read of chosen workloads. Remedy: give workloads as namespace/name, or namespaces."
+        )
+    try:
+        window = queries.seconds_of(params["window"])
+    except ValueError as error:
+        raise TrafficError(str(error)) from None
+    return _Wanted(window, tuple(params["namespaces"]), tuple(map(_name, params["workloads"])))
+
+
+def _name(workload: str) -> str:
+    """namespace/name of a workload that is given so, or by the id that status_info returns."""
+    parts = workload.split("/")
+    if len(parts) not in (2, 3) or not all(parts):
+        raise TrafficError(f"{workload} names no workload. Remedy: write namespace/name, or the id of status_info.")
+    return f"{parts[0]}/{parts[-1].partition('~')[0]}"
+
+
+_Found = tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]
+
+
+def _from_prometheus(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
+    place = prometheus.connect(params["prometheus"], lambda: api.connect(params))
+    namespaces = sorted({*wanted.namespaces, *(name.partition("/")[0] for name in wanted.workloads)})
+    try:
+        asked = queries.queries(wanted.window, namespaces)
+    except ValueError as error:
+        raise TrafficError(str(error)) from None
+    gaps: list[dict[str, Any]] = []
+    answers = {}
+    failures = []
+    for protocol, query in (("http", asked.requests), ("tcp", asked.connections)):
+        try:
+            answers[protocol] = place.ask(query)
+        except (TrafficError, api.ClusterError) as error:
+            failures.append(error)
+            gaps.append(rows.unknown(str(error), f"{protocol} traffic"))
+    if not answers:
+        raise failures[0]
+    for protocol, answer in answers.items():
+        gaps += [rows.unknown(f"{place.name} warns: {text}", f"{protocol} traffic") for text in answer.warnings]
+    whole = not any(answer.warnings for answer in answers.values())
+    counts = series.count(answers.items(), wanted.workloads, wanted.namespaces)
+    found = counts.rows(params["min_requests"], whole)
+    try:
+        gaps += series.gaps(found, place.ask(asked.reporters), namespaces, wanted.workloads, wanted.window)
+    except (TrafficError, api.ClusterError) as error:
+        gaps.append(rows.unknown(f"who reports could not be asked: {error}", "namespaces without traffic"))
+    return found, gaps, list(asked)
+
+
+def _from_logs(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
+    counts = rows.Counts()
+    doubted, gaps = access_logs.read(
+        api.connect(params), counts, wanted.workloads, wanted.namespaces, wanted.window, params["tail_lines"]
+    )
+    return counts.rows(params["min_requests"], doubted=doubted), gaps, []

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a proxy's answers to its record: whole, in part, and not at all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import Target
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Shared
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
+    recorded,
+)
+
+TARGET = Target("shop", "cart-1", "shop/Deployment/cart", "default", False, frozenset((8080, 8082)), frozenset())
+
+
+def given(name="strict", **changes):
+    found = recorded(name)
+    text = found.pop("statistics").encode()
+    bodies = {what: json.dumps(content).encode() for what, content in found.items()}
+    return answers.Answers(**{**bodies, "statistics": text, **changes})
+
+
+def ask(target=TARGET, **changes):
+    return answers.proxy(target, given(**changes), Shared())
+
+
+def test_a_whole_answer():
+    found = ask().public()
+    assert {key: found[key] for key in ("pod", "workload", "revision", "answered", "reason", "version")} == {
+        "pod": "shop/cart-1",
+        "workload": "shop/Deployment/cart",
+        "revision": "default",
+        "answered": True,
+        "reason": "",
+        "version": "1.31.1",
+    }
+    assert found["istiod"] == {"identity": "istiod.istio-system.svc:15012", "connected": True}
+    assert found["configuration"]["accepted"] is True
+    assert found["ports"][0] == {
+        "port": 8080,
+        "accepts": "strict",
+        "tls_versions": ["TLSv1_2", "TLSv1_3"],
+        "http": True,
+        "reason": "every filter chain demands a client certificate of the mesh",
+    }
+    assert {upstream["subset"] for upstream in found["upstreams"]} == {None}
+    json.dumps(found)  # plain values only
+
+
+def test_a_port_that_bypasses_the_proxy_is_plaintext_whatever_its_listener_says():
+    found = ask(TARGET._replace(bypassed=frozenset((8080,))))
+    assert [(port.port, port.accepts) for port in found.ports] == [
+        (8080, "plaintext"),
+        (8081, "strict"),
+        (8082, "strict"),
+    ]
+    assert "whose listener would be strict" in found.ports[0].reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"listeners": None, "problems": (("listeners", "longer than 5 bytes"),)}, "listeners: longer than 5 bytes"),
+        ({"listeners": b"oops"}, "listeners: the answer is not what Envoy answers"),
+        ({"secrets": b"[]"}, "secrets: the answer is not what Envoy answers"),
+        ({"endpoints": None, "problems": (("endpoints", "too long"),)}, "endpoints: too long"),
+    ],
+)
+def test_what_is_missing_is_unknown_and_named(changes, words):
+    found = ask(**changes)
+    assert found.answered
+    assert found.reason == words
+    if "listeners" in changes:
+        assert [(port.port, port.accepts) for port in found.ports] == [(8080, "unknown"), (8082, "unknown")]
+        assert found.passthrough is None
+    if "secrets" in changes:
+        assert found.certificates == ()
+    if "endpoints" in changes:
+        assert {item.reason for item in found.upstreams} == {"too long"}
+
+
+def test_without_statistics_nothing_is_said_to_be_well():
+    found = ask(statistics=None)
+    assert (found.istiod.connected, found.configuration.accepted) == (None, None)
+
+
+def test_a_secret_that_is_broken_is_named():
+    content = json.loads(given().secrets)
+    content["configs"][0]["secret"]["tls_certificate"]["certificate_chain"]["inline_bytes"] = "AAAA"
+    assert "secrets: a secret's certificate is not PEM" in ask(secrets=json.dumps(content).encode()).reason
+
+
+def test_one_that_does_not_answer():
+    found = answers.unanswered(TARGET, "connection refused")
+    assert (found.answered, found.reason, found.istiod.connected, found.configuration.accepted) == (
+        False,
+        "connection refused",
+        None,
+        None,
+    )
+    assert [(port.port, port.accepts) for port in found.ports] == [(8080, "unknown"), (8082, "unknown")]
+
+
+def test_summary():
+    found = [ask(), ask(name="off"), answers.unanswered(TARGET, "gone")]
+    summary = answers.summary(found)
+    assert summary["ports"] == {"strict": 3, "permissive": 0, "plaintext": 3, "unknown": 2}
+    assert (summary["not_answered"], summary["not_connected"], summary["rejected"]) == (1, 0, 0)
+    assert list(summary["roots"].values()) == [2]
+
+
+@pytest.mark.parametrize(
+    ("statistics", "expected"), [(None, False), (b"listener_manager.lds.update_rejected: 1", True), (b"x", False)]
+)
+def test_errors_are_asked_for_only_where_something_was_rejected(statistics, expected):
+    assert answers.rejected_some(statistics) is expected
+
+
+def test_proxies_share_what_is_equal():
+    shared = Shared()
+    first, second = (answers.proxy(TARGET, given(), shared) for dummy in range(2))
+    assert all(one is other for one, other in zip(first.upstreams, second.upstreams, strict=True))
+    assert first.ports[0] is second.ports[0]

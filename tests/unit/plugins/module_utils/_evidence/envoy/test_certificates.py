@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates: as recorded of a real proxy, and chains made here."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime, timedelta
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import certificates
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Shared
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
+    configs,
+)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
+
+START = datetime(2026, 1, 31, 12)
+KEYS = {
+    "EC P-256": ec.generate_private_key(ec.SECP256R1()),
+    "EC P-384": ec.generate_private_key(ec.SECP384R1()),
+    "RSA 2048": rsa.generate_private_key(65537, 2048),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
+}
+OTHER = ec.generate_private_key(ec.SECP256R1())
+SPIFFE = "spiffe://old.domain/ns/shop/sa/cart"
+
+
+def name(text):
+    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, text)])
+
+
+def issue(subject, key, issuer, issuer_key, uri=""):
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(key.public_key())
+        .serial_number(0xABCDEF)
+        .not_valid_before(START)
+        .not_valid_after(START + timedelta(days=1))
+    )
+    if uri:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=True
+        )
+    algorithm = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(issuer_key, algorithm)
+
+
+def source(*chain):
+    pem = b"".join(item.public_bytes(serialization.Encoding.PEM) for item in chain)
+    return {"inline_bytes": base64.b64encode(pem).decode()}
+
+
+def own(*chain, secret="default"):
+    return {"name": secret, "secret": {"tls_certificate": {"certificate_chain": source(*chain)}}}
+
+
+def roots(*chain, secret="ROOTCA"):
+    return {"name": secret, "secret": {"validation_context": {"trusted_ca": source(*chain)}}}
+
+
+def fingerprint(certificate):
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def test_recorded_of_a_real_sidecar():
+    workload, root = certificates.certificates(configs("strict", "secrets"), Shared())
+    assert (workload.kind, root.kind) == ("workload", "root")
+    assert workload.identity == "spiffe://cluster.local/ns/proxies-home/sa/strict"
+    assert (workload.trust_domain, workload.issuer, workload.key) == ("cluster.local", "O=cluster.local", "RSA 2048")
+    assert workload.root_fingerprint == root.fingerprint == root.root_fingerprint
+    assert (len(workload.fingerprint), workload.fingerprint) != (64, root.fingerprint)
+    assert workload.not_before[:4] == "2026"
+    assert root.not_after[:4] == "2036"
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_chain_over_an_intermediate_leads_to_its_root(kind):
+    key = KEYS[kind]
+    root = issue("root", key, "root", key)
+    between = issue("between", OTHER, "root", key)
+    leaf = issue("", KEYS["EC P-256"], "between", OTHER, SPIFFE)
+    found = certificates.certificates([own(leaf, between), roots(root)], Shared())
+    assert found[0] == (
+        "workload",
+        SPIFFE,
+        "O=",
+        "O=between",
+        "abcdef",
+        fingerprint(leaf),
+        fingerprint(root),
+        "2026-01-31T12:00:00Z",
+        "2026-02-01T12:00:00Z",
+        "EC P-256",
+        "old.domain",
+    )
+    assert (found[1].kind, found[1].key, found[1].identity, found[1].trust_domain) == ("root", kind, "", "")
+
+
+@pytest.mark.parametrize(
+    ("chain_of", "trusted"),
+    [
+        pytest.param("leaf", "other root of the same name", id="a name alone is no signature"),
+        pytest.param("leaf", "no root", id="no root is trusted"),
+        pytest.param("leaf over a missing intermediate", "root", id="the intermediate is missing"),
+    ],
+)
+def test_a_chain_that_leads_nowhere(chain_of, trusted):
+    key = KEYS["EC P-256"]
+    root, forged = issue("root", key, "root", key), issue("root", OTHER, "root", OTHER)
+    leaf = issue("", KEYS["RSA 2048"], "root" if chain_of == "leaf" else "between", key, SPIFFE)
+    known = {"root": [root], "other root of the same name": [forged], "no root": []}[trusted]
+    found = certificates.certificates([own(leaf), *([roots(*known)] if known else [])], Shared())
+    assert found[0].root_fingerprint == ""
+
+
+def test_of_two_roots_the_one_that_issued_it():
+    old, new = KEYS["EC P-256"], KEYS["EC P-384"]
+    first, second = issue("root", old, "root", old), issue("root", new, "root", new)
+    found = certificates.certificates([own(issue("", OTHER, "root", new, SPIFFE)), roots(first, second)], Shared())
+    assert [item.kind for item in found] == ["workload", "root", "root"]
+    assert found[0].root_fingerprint == fingerprint(second)
+
+
+def test_secrets_that_are_not_the_meshs_are_left_out():
+    key = KEYS["EC P-256"]
+    public = issue("www.example.com", key, "some CA", key)
+    found = [own(public, secret="kubernetes://gateway"), roots(public, secret="file-root:system"), None, {"name": "x"}]
+    assert certificates.certificates(found, Shared()) == ()
+
+
+def test_equal_certificates_are_one_object():
+    key, shared = KEYS["EC P-256"], Shared()
+    root = issue("root", key, "root", key)
+    [first], [second] = (certificates.certificates([roots(root)], shared) for dummy in range(2))
+    assert first is second
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"inline_bytes": "%%%"},
+        {"inline_bytes": base64.b64encode(b"not a certificate").decode()},
+        {"inline_string": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
+    ],
+)
+def test_what_is_no_certificate(content):
+    with pytest.raises(ValueError, match=r"."):
+        certificates.certificates(
+            [{"name": "default", "secret": {"tls_certificate": {"certificate_chain": content}}}], Shared()
+        )
+
+
+def test_a_private_key_is_never_kept():
+    secret = own(issue("", OTHER, "root", KEYS["EC P-256"], SPIFFE))
+    secret["secret"]["tls_certificate"]["private_key"] = {"inline_string": "the key itself"}
+    assert "the key itself" not in repr(certificates.certificates([secret], Shared()))

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What listeners accept: as recorded of real proxies, and in the corners."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import listeners
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
+    MESH,
+    chain,
+    configs,
+    context,
+    dump,
+    listener,
+    mesh,
+)
+
+WANTED = (8080, 8081, 8082)
+ISTIO = ["istio", "istio-http/1.1"]
+OWN = context("DownstreamTlsContext", **mesh("kubernetes://own", "kubernetes://own-cacert"))
+OWN_MUTUAL = context(
+    "DownstreamTlsContext", **mesh("kubernetes://own", "kubernetes://own-cacert"), REQUIRE_CLIENT_CERTIFICATE=True
+)
+FILES = context(
+    "DownstreamTlsContext",
+    **mesh("file-cert:/etc/c~/etc/k", "file-root:/etc/r", match_subject_alt_names=[{"prefix": "spiffe://x/"}]),
+    REQUIRE_CLIENT_CERTIFICATE={"value": True},
+)
+ANY_CERTIFICATE = context(
+    "DownstreamTlsContext",
+    tls_certificate_sds_secret_configs=[{"name": "default"}],
+    REQUIRE_CLIENT_CERTIFICATE=True,
+)
+UNTRUSTED = context(
+    "DownstreamTlsContext", **mesh(trust_chain_verification="ACCEPT_UNTRUSTED"), REQUIRE_CLIENT_CERTIFICATE=True
+)
+FOREIGN = {"name": "envoy.transport_sockets.starttls", "typed_config": {"@type": "type.googleapis.com/x.StartTls"}}
+TLS_OFF = {"or_match": {"rules": [{"destination_port_range": {"start": 8080, "end": 8081}}]}}
+TLS_ON = {"not_match": TLS_OFF}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("strict", {8080: ("strict", True), 8081: ("strict", False), 8082: ("strict", True)}),
+        ("open", {8080: ("permissive", True), 8081: ("permissive", False), 8082: ("permissive", True)}),
+        ("off", {8080: ("plaintext", True), 8081: ("plaintext", False), 8082: ("plaintext", True)}),
+        ("ports", {8080: ("permissive", True), 8081: ("plaintext", False), 8082: ("strict", True)}),
+    ],
+)
+def test_recorded_of_a_real_sidecar(name, expected):
+    found = listeners.ports(configs(name, "listeners"), WANTED)
+    assert {port.port: (port.accepts, port.http) for port in found} == expected
+    for port in found:
+        assert port.tls_versions == (() if port.accepts == "plaintext" else ("TLSv1_2", "TLSv1_3"))
+        assert ("no filter chain of its own" in port.reason) == (port.port == 8082)
+
+
+@pytest.mark.parametrize("name", ["strict", "open", "off"])
+def test_what_no_listener_takes_goes_out_in_plaintext_by_default(name):
+    assert listeners.passthrough(configs(name, "listeners")) is True
+
+
+@pytest.mark.parametrize(
+    ("clusters", "expected"),
+    [(["BlackHoleCluster"], False), (["BlackHoleCluster", "PassthroughCluster"], True), (["other"], None), ([], None)],
+)
+def test_passthrough(clusters, expected):
+    outbound = listener(
+        chain(cluster="BlackHoleCluster", destination_port=15001), *(chain(cluster=c) for c in clusters)
+    )
+    assert listeners.passthrough(dump(virtualOutbound=outbound)) is expected
+
+
+@pytest.mark.parametrize(
+    ("chains", "options", "accepts", "words"),
+    [
+        pytest.param([chain(MESH)], {}, "strict", "every filter chain", id="a chain for everything demands it"),
+        pytest.param([chain(FILES)], {}, "strict", "every filter chain", id="the mesh's certificates from files"),
+        pytest.param([chain(MESH), chain(None, transport_protocol="raw_buffer")], {}, "permissive", "and plaintext",
+                     id="an EnvoyFilter adds plaintext"),
+        pytest.param([chain(MESH, transport_protocol="tls", application_protocols=ISTIO),
+                      chain(None, transport_protocol="tls")], {}, "permissive", "unread",
+                     id="TLS that is not Istio's passes through"),
+        pytest.param([chain(MESH, transport_protocol="tls", application_protocols=ISTIO),
+                      chain(OWN, transport_protocol="tls")], {}, "permissive", "without a client certificate",
+                     id="TLS of its own beside it"),
+        pytest.param([chain(MESH, transport_protocol="tls", application_protocols=ISTIO),
+                      chain(OWN_MUTUAL, transport_protocol="tls")], {}, "unknown", "not the mesh's",
+                     id="mutual TLS of its own beside it"),
+        pytest.param([chain(None)], {}, "plaintext", "no filter chain takes mutual TLS", id="no TLS at all"),
+        pytest.param([chain(None, transport_protocol="tls")], {}, "plaintext", "no filter chain takes mutual TLS",
+                     id="only TLS, passed on unread"),
+        pytest.param([chain(ANY_CERTIFICATE)], {}, "plaintext", "without a client certificate",
+                     id="a certificate is demanded and not checked"),
+        pytest.param([chain(UNTRUSTED)], {}, "plaintext", "without a client certificate",
+                     id="untrusted ones are taken"),
+        pytest.param([chain(OWN)], {}, "plaintext", "TLS of its own", id="one-way TLS"),
+        pytest.param([chain(OWN_MUTUAL)], {}, "unknown", "not the mesh's", id="mutual TLS of its own"),
+        pytest.param([chain(FOREIGN)], {}, "unknown", "starttls", id="a transport socket nobody knows"),
+        pytest.param([chain(MESH), chain(FOREIGN, server_names=["x"])], {}, "unknown", "starttls",
+                     id="one nobody knows for one server name"),
+        pytest.param([chain(MESH), chain(None, prefix_ranges=[{"address_prefix": "10.0.0.1"}])], {}, "permissive",
+                     "and plaintext", id="plaintext to one address"),
+        pytest.param([chain(MESH), chain(None, source_prefix_ranges=[{"address_prefix": "10.0.0.1"}])], {},
+                     "permissive", "and plaintext", id="plaintext from one address"),
+        pytest.param([chain(MESH), chain(None, server_names=["x"], transport_protocol="raw_buffer")], {}, "strict",
+                     "every filter chain", id="plaintext has no server name"),
+        pytest.param([chain(None), chain(MESH, destination_port=8080)], {}, "strict", "every filter chain",
+                     id="a port with chains of its own does not fall back"),
+        pytest.param([chain(MESH), chain(None, destination_port=8080, transport_protocol="raw_buffer")], {},
+                     "plaintext", "no filter chain takes mutual TLS", id="nor where its own take less"),
+        pytest.param([chain(MESH, transport_protocol="tls"), chain(None, transport_protocol="raw_buffer")],
+                     {"inspect": False}, "plaintext", "no filter chain takes mutual TLS",
+                     id="without the inspector everything is plaintext"),
+        pytest.param([chain(MESH, transport_protocol="tls"), chain(None, transport_protocol="raw_buffer")],
+                     {"disabled": TLS_OFF}, "plaintext", "no filter chain takes mutual TLS",
+                     id="the inspector is switched off for the port"),
+        pytest.param([chain(MESH, transport_protocol="tls")], {"disabled": TLS_ON}, "strict", "every filter chain",
+                     id="it is switched off for all other ports"),
+        pytest.param([chain(MESH, transport_protocol="tls")], {"default_filter_chain": chain(None)}, "permissive",
+                     "and plaintext", id="the default chain takes the rest"),
+        pytest.param([chain(None, cluster="BlackHoleCluster")], {}, "unknown", "no filter chain takes a connection",
+                     id="a black hole accepts nothing"),
+        pytest.param([], {}, "unknown", "no filter chain takes a connection", id="no chain at all"),
+        pytest.param([chain(MESH)], {"filter_chain_matcher": {"matcher_tree": {}}}, "unknown", "matcher tree",
+                     id="another way of picking chains"),
+    ],
+)  # fmt: skip
+def test_what_callers_of_a_port_meet(chains, options, accepts, words):
+    found = listeners.accepted(listener(*chains, **options), 8080)
+    assert (found.port, found.accepts) == (8080, accepts)
+    assert words in found.reason
+
+
+def test_the_listeners_own_port_is_nobodys():
+    own = listener(
+        chain(cluster="BlackHoleCluster", destination_port=15006),
+        chain(MESH, destination_port={"value": 9000}),
+        address={"socket_address": {"port_value": 15006}},
+    )
+    assert [port.port for port in listeners.ports(dump(virtualInbound=own), ())] == [9000]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"warming_state": {"listener": {}}}, "warming up"),
+        ({"error_state": {"details": "no such filter"}}, "no such filter"),
+    ],
+)
+def test_a_listener_that_is_not_active_accepts_nobody_knows_what(state, words):
+    [port] = listeners.ports([{"name": "virtualInbound", **state}], [8080])
+    assert port.accepts == "unknown"
+    assert words in port.reason
+
+
+def test_each_listener_of_a_gateway_is_a_port():
+    own = {"socket_address": {"port_value": 8443}}
+    found = listeners.ports(
+        dump(**{"0.0.0.0_8443": listener(chain(MESH), address=own), "virtualOutbound": listener()}),
+        [8080],
+        gateway=True,
+    )
+    assert [(port.port, port.accepts) for port in found] == [(8080, "unknown"), (8443, "strict")]
+
+
+def test_without_interception_inbound_listeners_are_ports():
+    own = {"socket_address": {"port_value": 8080}}
+    found = listeners.ports(
+        dump(
+            **{
+                "10.0.0.1_8080": listener(chain(None), address=own, traffic_direction="INBOUND"),
+                "0.0.0.0_80": listener(chain(None), address=own, traffic_direction="OUTBOUND"),
+            }
+        ),
+        [8080],
+    )
+    assert [(port.port, port.accepts) for port in found] == [(8080, "plaintext")]
+
+
+@pytest.mark.parametrize("broken", [None, 1, "x", [], {"name": "virtualInbound", "active_state": {"listener": 3}}])
+def test_nonsense_is_unknown(broken):
+    assert [port.accepts for port in listeners.ports([broken], [8080])] == ["unknown"]

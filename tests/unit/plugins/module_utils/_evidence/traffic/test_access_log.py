@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lines as Envoy 1.39 under Istio 1.31 wrote them, and what they tell."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic import access_log
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.access_log import Caller, Reading
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.rows import Counts
+
+B = "spiffe://cluster.local/ns/demo/sa/service-b"
+TELLS = f" tls=TLSv1.3 peer={B}"
+NONE = " tls=- peer=-"
+
+
+def http(sni="-", end="", agent="curl/7.88.1", cluster="inbound|8080||", path="/hostname"):
+    return (
+        f'[2026-11-22T22:16:42.194Z] "GET {path} HTTP/1.1" 200 - via_upstream - "-" 0 23 0 0 "-" "{agent}" '
+        f'"7535d4f2-d528-49e8-93ef-fbded21070a4" "server" "198.18.0.11:8080" {cluster} 127.0.0.6:35323 '
+        f"198.18.0.11:8080 198.18.0.12:43016 {sni} default{end}"
+    )
+
+
+def tcp(sni="-", end=""):
+    return (
+        '[2026-11-22T22:16:42.443Z] "- - -" 0 - - - "-" 89 140 1 - "-" "-" "-" "-" "198.18.0.11:9090" inbound|9090|| '
+        f"127.0.0.6:34993 198.18.0.11:9090 198.18.0.10:39252 {sni} -{end}"
+    )
+
+
+def fields(**changed):
+    known = {
+        "downstream_local_address": "198.18.0.11:8080",
+        "downstream_local_uri_san": None,
+        "downstream_peer_uri_san": None,
+        "downstream_remote_address": "198.18.0.10:40932",
+        "downstream_tls_version": None,
+        "protocol": "HTTP/1.1",
+        "start_time": "2026-11-22T22:16:42.313Z",
+        "upstream_cluster": "inbound|8080||",
+    }
+    return json.dumps({name: value for name, value in {**known, **changed}.items() if value is not ...})
+
+
+SNI = "outbound_.80_._.service-a.demo.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("line", "protocol", "port", "principal", "security", "tells"),
+    [
+        # Istio's own text tells nothing, whatever name was asked for.
+        pytest.param(http(), "http", 8080, None, "unknown", False, id="text"),
+        pytest.param(http(SNI), "http", 8080, None, "unknown", False, id="text, a sidecar's server name"),
+        pytest.param(tcp(SNI), "tcp", 9090, None, "unknown", False, id="text, TCP"),
+        pytest.param(http(SNI, TELLS), "http", 8080, B, "mutual_tls", True, id="longer text"),
+        pytest.param(http("-", NONE), "http", 8080, None, "plaintext", True, id="longer text, plaintext"),
+        pytest.param(tcp(SNI, TELLS), "tcp", 9090, B, "mutual_tls", True, id="longer text, TCP"),
+        pytest.param(tcp("server", NONE), "tcp", 9090, None, "plaintext", True, id="an application's own TLS"),
+        pytest.param(http("x", " tls=TLSv1.2 peer=-"), "http", 8080, None, "unknown", True, id="one-way TLS"),
+        pytest.param(
+            http("x", " tls=TLSv1.2 peer=https://x.example"),
+            "http", 8080, None, "unknown", True, id="foreign certificate",
+        ),
+        pytest.param(fields(), "http", 8080, None, "plaintext", True, id="JSON, plaintext"),
+        pytest.param(
+            fields(downstream_tls_version="TLSv1.3", downstream_peer_uri_san=B),
+            "http", 8080, B, "mutual_tls", True, id="JSON",
+        ),
+        pytest.param(
+            fields(downstream_tls_version=..., downstream_peer_uri_san=f"https://x.example,{B}"),
+            "http", 8080, B, "mutual_tls", True, id="JSON with the peer only",
+        ),
+        pytest.param(fields(downstream_tls_version=...), "http", 8080, None, "unknown", False, id="JSON without TLS"),
+        pytest.param(
+            fields(downstream_tls_version="-"), "http", 8080, None, "plaintext", True, id="JSON with a dash"
+        ),
+        pytest.param(fields(protocol=None), "tcp", 8080, None, "plaintext", True, id="JSON, TCP"),
+        pytest.param(
+            fields(upstream_cluster="InboundPassthroughCluster", downstream_local_address="198.18.0.11:7777"),
+            "http", 7777, None, "plaintext", True, id="a port of no Service",
+        ),
+        pytest.param(
+            fields(upstream_cluster="InboundPassthroughCluster", downstream_local_address="[fd00::b]:7777"),
+            "http", 7777, None, "plaintext", True, id="IPv6",
+        ),
+    ],
+)  # fmt: skip
+def test_a_line(line, protocol, port, principal, security, tells):
+    found = access_log.parse(line)
+    assert (found.protocol, found.port, found.principal) == (protocol, port, principal)
+    assert (found.security, found.tells) == (security, tells)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "2026-11-22T22:15:37.660699Z\tinfo\tEnvoy proxy is ready",
+        '[2026-11-22T22:16:02.585Z] "- - -" 0 NR filter_chain_not_found - "-" 0 0 0 - "-" "-" "-" "-" "-" - - '
+        "198.18.0.11:8080 198.18.0.10:38868 - -",
+        http(cluster="outbound|80||service-c.demo.svc.cluster.local"),
+        fields(upstream_cluster=None),
+        fields(upstream_cluster="outbound|80||service-c.demo.svc.cluster.local"),
+        '{"level":"info","msg":"Envoy proxy is ready"}',
+    ],
+)
+def test_a_line_about_something_else(line):
+    assert access_log.parse(line) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [http()[:-40], http(end=" tls=TLSv1.3"), http(end=" and more of it"), '{"upstream_cluster":"inbo', '{"a":1}]'],
+)
+def test_a_line_that_cannot_be_read(line):
+    with pytest.raises(ValueError, match=r"format|Expecting|Unterminated|Extra"):
+        access_log.parse(line)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        f'x" "y" "z" "198.18.0.11:8080" inbound|8080|| a 198.18.0.11:8080 198.18.0.9:1 {SNI} default{TELLS}',
+        f'x" "198.18.0.11:8080" outbound|80|| a b c d e{TELLS}" ',
+        '" 200 - ',
+    ],
+)
+@pytest.mark.parametrize("end", ["", NONE])
+def test_what_callers_write_is_no_evidence(forged, end):
+    found = access_log.parse(http(end=end, agent=forged))
+    assert found.principal is None
+    assert found.security == ("plaintext" if end else "unknown")
+    assert found.address == "198.18.0.12"
+
+
+def counted(*lines, callers=None):
+    counts = Counts()
+    reading = access_log.count(counts, lines, "demo/service-a", callers or {})
+    return counts.rows(), reading
+
+
+def test_lines_are_counted():
+    rows, reading = counted(fields(), fields(), http(), "noise", http()[:-40])
+    assert reading == Reading(inbound=3, silent=1, unread=1)
+    assert [(row["destination"]["workload"], row["port"], row["requests"], row["security"]) for row in rows] == [
+        ("demo/service-a", 8080, 3, "plaintext")
+    ]
+
+
+BEFORE, AFTER = "2026-11-22T22:00:00Z", "2026-11-22T23:00:00Z"
+MUTUAL = fields(downstream_tls_version="TLSv1.3", downstream_peer_uri_san=B)
+
+
+@pytest.mark.parametrize(
+    ("line", "candidates", "workload"),
+    [
+        (fields(), [Caller("demo/service-b", BEFORE)], "demo/service-b"),
+        # The address was somebody else's then.
+        (fields(), [Caller("demo/service-b", AFTER)], None),
+        (fields(), [Caller("demo/new", AFTER), Caller("demo/service-b", BEFORE)], "demo/service-b"),
+        (fields(), [], None),
+        (MUTUAL, [Caller("demo/service-b", BEFORE)], "demo/service-b"),
+        # The certificate knows better than the address.
+        (MUTUAL, [Caller("shop/service-b", BEFORE)], None),
+    ],
+)
+def test_the_caller(line, candidates, workload):
+    rows, _reading = counted(line, callers={"198.18.0.10": candidates})
+    assert [row["source"]["workload"] for row in rows] == [workload]
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        ([Reading(5, 0, 0), Reading(0, 0, 0)], []),
+        ([Reading(0, 0, 0)], ["logged no inbound connection in the last 5m"]),
+        ([Reading(5, 2, 0), Reading(5, 1, 0)], ["3 of 10 lines are in a format that does not tell"]),
+        ([Reading(5, 0, 2)], ["2 lines of the access log cannot be read"]),
+    ],
+)
+def test_problems(readings, expected):
+    found = list(access_log.problems(readings, "5m"))
+    assert len(found) == len(expected)
+    assert all(text in problem and "Remedy: " in problem for text in expected for problem in found)

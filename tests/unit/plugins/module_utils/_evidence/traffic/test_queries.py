@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.queries import (
+    duration,
+    queries,
+    seconds_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds", "text"),
+    [
+        (90, 90, "90s"),
+        ("90", 90, "90s"),
+        ("5m", 300, "5m"),
+        (" 1h ", 3600, "1h"),
+        ("1h30m", 5400, "90m"),
+        ("7d", 604800, "1w"),
+        ("36h", 129600, "36h"),
+    ],
+)
+def test_windows(window, seconds, text):
+    assert seconds_of(window) == seconds
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("window", ["", "0", "0m", "-5", "5 m", "1.5h", "5min", "m", "٣m", "h1", "5m]) or vector(1"])
+def test_what_is_no_window(window):
+    with pytest.raises(ValueError, match="is no duration"):
+        seconds_of(window)
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "matchers"),
+    [
+        ((), 'reporter="destination"'),
+        (("demo",), 'reporter="destination", destination_workload_namespace="demo"'),
+        (("shop", "demo", "shop"), 'reporter="destination", destination_workload_namespace=~"demo|shop"'),
+    ],
+)
+def test_only_servers_reports_are_asked_for(namespaces, matchers):
+    asked = queries(300, namespaces)
+    assert asked.requests.count("reporter=") == 3
+    assert asked.requests.count(f"istio_requests_total{{{matchers}}}") == 3
+    assert asked.connections == asked.requests.replace("istio_requests_total", "istio_tcp_connections_opened_total")
+    assert "[5m]" in asked.requests
+    assert "offset 5m" in asked.requests
+
+
+@pytest.mark.parametrize("namespace", ['demo"} or up{x="', "demo|.*", "", "Demo", "-demo", "a" * 64])
+def test_a_namespace_cannot_change_the_query(namespace):
+    with pytest.raises(ValueError, match="is no namespace's name"):
+        queries(300, ["demo", namespace])

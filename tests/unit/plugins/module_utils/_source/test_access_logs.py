@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logs of several pods, some of which cannot be read: what is said then, and that it is never mutual TLS."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.rows import Counts
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import access_logs
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._cluster.conftest import FakeServer
+
+FORBIDDEN = (403, {"kind": "Status", "message": 'pods "x" is forbidden: User "a" cannot get resource "pods/log"'})
+WAITING = (400, {"kind": "Status", "message": 'container "istio-proxy" in pod "a-1" is waiting to start'})
+B = "spiffe://cluster.local/ns/demo/sa/b"
+MUTUAL = json.dumps(
+    {
+        "start_time": "2026-11-22T22:16:42.313Z",
+        "protocol": "HTTP/1.1",
+        "upstream_cluster": "inbound|8080||",
+        "downstream_local_address": "198.18.0.1:8080",
+        "downstream_remote_address": "198.18.0.9:40932",
+        "downstream_tls_version": "TLSv1.3",
+        "downstream_peer_uri_san": B,
+    }
+)
+PODS = "GET /api/v1/pods"
+
+
+@pytest.fixture
+def server():
+    fake = FakeServer()
+    yield fake
+    fake.http.shutdown()
+    fake.http.server_close()
+
+
+def pod(name, workload, address, proxy=True, **spec):
+    containers = [{"name": "app"}, *([{"name": "istio-proxy", "args": ["proxy", "sidecar"]}] if proxy else [])]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": "demo",
+            "name": name,
+            "creationTimestamp": "2026-11-22T22:00:00Z",
+            "annotations": {"sidecar.istio.io/status": '{"revision": "default"}'} if proxy else {},
+            "ownerReferences": [{"kind": "StatefulSet", "name": workload, "controller": True}],
+        },
+        "spec": {"containers": containers, **spec},
+        "status": {"phase": "Running", "podIP": address},
+    }
+
+
+def log(name):
+    return f"GET /api/v1/namespaces/demo/pods/{name}/log"
+
+
+def ask(server, *workloads, namespaces=(), tail_lines=100):
+    cluster = api.connect({"host": server.url, "api_key": "secret"})
+    counts = Counts()
+    doubted, gaps = access_logs.read(cluster, counts, workloads, namespaces, 600, tail_lines)
+    rows = counts.rows(doubted=doubted)
+    found = {(row["source"]["workload"], row["requests"], row["security"]) for row in rows}
+    return found, [gap["reason"] for gap in gaps]
+
+
+def test_all_pods_of_a_workload_are_read(server):
+    server.answer(
+        PODS, {"items": [pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2"), pod("b-0", "b", "198.18.0.9")]}
+    )
+    server.answer(log("a-0"), f"{MUTUAL}\n")
+    server.answer(log("a-1"), f"Envoy proxy is ready\n{MUTUAL}\n")
+    assert ask(server, "demo/a") == ({("demo/b", 2, "mutual_tls")}, [])
+    queries = [query for path, query in server.asked() if path.endswith("/log")]
+    assert queries == 2 * [
+        {"container": "istio-proxy", "sinceSeconds": "600", "tailLines": "100", "limitBytes": "16777216"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (FORBIDDEN, "Remedy: ask for the ClusterRole meshproof-access-log"),
+        (WAITING, "is waiting to start"),
+        (f"{MUTUAL}\n" * 100, "only the last 100 lines were read"),
+        (f"{MUTUAL[:-20]}\n", "1 lines of the access log cannot be read"),
+        # Some ends of lines are in a caller's hand: they end none here.
+        (
+            MUTUAL[:-1] + ',"user_agent":"\u2028"}\n[2026-11-22T22:16:42.194Z] "GET / HTTP/1.1" 200',
+            "1 lines of the access",
+        ),
+    ],
+)
+def test_a_pod_that_is_not_read_whole_spoils_the_evidence(server, answer, reason):
+    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2")]})
+    server.answer(log("a-0"), MUTUAL)
+    server.answer(log("a-1"), answer)
+    rows, reasons = ask(server, "demo/a")
+    assert {security for _caller, _requests, security in rows} == {"unknown"}
+    assert [reason in text for text in reasons] == [True]
+
+
+def test_a_pod_without_a_proxy_spoils_it_too(server):
+    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2", proxy=False)]})
+    server.answer(log("a-0"), MUTUAL)
+    rows, reasons = ask(server, namespaces=["demo"])
+    # Pods that differ are two workloads to the engine; they share the name, and so the doubt.
+    assert rows == {(None, 1, "unknown")}
+    assert reasons == ["a pod of it has no proxy that could log"]
+
+
+@pytest.mark.parametrize("changed", [{"spec": {"hostNetwork": True}}, {"status": {"phase": "Succeeded"}}])
+def test_an_address_that_is_not_a_pods_own_names_nobody(server, changed):
+    caller = pod("b-0", "b", "198.18.0.9")
+    for part, fields in changed.items():
+        caller[part].update(fields)
+    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1"), caller]})
+    server.answer(log("a-0"), MUTUAL)
+    assert ask(server, "demo/a") == ({(None, 1, "mutual_tls")}, [])
+
+
+def test_nothing_at_all_is_an_error(server):
+    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1")]})
+    server.answer(log("a-0"), FORBIDDEN)
+    with pytest.raises(api.ClusterError, match="Remedy: ask for the ClusterRole meshproof-access-log"):
+        ask(server, "demo/a")
+
+
+def test_with_rights_in_one_namespace(server):
+    server.answer(
+        PODS, (403, {"kind": "Status", "message": 'User "a" cannot list resource "pods" at the cluster scope'})
+    )
+    server.answer("GET /api/v1/namespaces/demo/pods", {"items": [pod("a-0", "a", "198.18.0.1")]})
+    server.answer("GET /api/v1/namespaces/shop/pods", FORBIDDEN)
+    server.answer(log("a-0"), MUTUAL)
+    rows, reasons = ask(server, "demo/a", namespaces=["shop"])
+    assert rows == {(None, 1, "mutual_tls")}
+    assert any("is forbidden" in reason for reason in reasons)

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every way in which a URL fails to be a Prometheus that answers, against servers on loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import prometheus
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.prometheus import TrafficError
+
+GOOD = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}}).encode()
+DEFAULTS = {"url": None, "service": None, "token": None, "ca_path": None, "validate_certs": True, "timeout": 2}
+
+
+class Server:
+    """Answers every request with one status, headers and body, after a pause; keeps the requests' headers."""
+
+    def __init__(self):
+        self.status, self.headers, self.body, self.silent, self.asked = 200, {}, GOOD, False, []
+        ours = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                ours.asked.append((self.path, self.headers))
+                if ours.silent:
+                    threading.Event().wait(2)
+                    return
+                self.send_response(ours.status)
+                for name, value in ours.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(ours.body)
+
+            def log_message(self, *arguments):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.place = f"127.0.0.1:{self.http.server_address[1]}"
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+@pytest.fixture
+def server():
+    ours = Server()
+    yield ours
+    ours.http.shutdown()
+    ours.http.server_close()
+
+
+def no_cluster():
+    raise AssertionError("a URL needs no cluster")
+
+
+def ask(url, **options):
+    return prometheus.connect({**DEFAULTS, "url": url, **options}, no_cluster).ask("up == 1")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"), [("", "/api/v1/query"), ("/", "/api/v1/query"), ("/prom/", "/prom/api/v1/query")]
+)
+def test_a_query_is_sent_to_the_path_under_which_it_is_served(server, path, asked):
+    assert ask(f"http://{server.place}{path}").samples == []
+    (sent, headers) = server.asked[0]
+    assert sent == f"{asked}?query=up+%3D%3D+1&timeout=2s"
+    assert "Authorization" not in headers
+
+
+def test_a_token_is_sent(server):
+    ask(f"http://{server.place}", token="secret")
+    assert server.asked[0][1]["Authorization"] == "Bearer secret"
+
+
+BAD_DATA = b'{"status":"error","errorType":"bad_data","error":"parse error"}'
+TIMEOUT = b'{"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "parts"),
+    [
+        (401, {}, b"no", ("HTTP 401", "give a token that it accepts")),
+        (403, {}, GOOD, ("HTTP 403", "give a token that it accepts")),
+        (404, {}, b"404 page not found", ("HTTP 404", "check that this is the address of a Prometheus")),
+        (200, {}, b"<html>Grafana</html>", ("no JSON", "check that this is the address of a Prometheus")),
+        (200, {}, b'{"database":"ok"}', ("not one of Prometheus' API", "check that this is the address")),
+        (400, {}, BAD_DATA, ("Prometheus refuses: bad_data: parse error", "Remedy: ")),
+        (503, {}, TIMEOUT, ("query timed out", "ask for a shorter window")),
+        (502, {}, b"bad gateway", ("HTTP 502", "see Prometheus' own log")),
+        (200, {"Content-Length": str(len(GOOD))}, GOOD[:20], ("no JSON", "Remedy: ")),
+        (
+            302,
+            {"Location": "http://u:secret@x.example/q?t=secret"},
+            b"",
+            ("redirects to http://x.example/q", "give the"),
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_used(server, status, headers, body, parts):
+    server.status, server.headers, server.body = status, headers, body
+    with pytest.raises(TrafficError) as caught:
+        ask(f"http://user:secret@{server.place}", token="secret")
+    for part in (f"http://{server.place}", *parts):
+        assert part in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert len(server.asked) == 1
+
+
+def test_a_longer_answer_is_not_read(server, monkeypatch):
+    monkeypatch.setattr(prometheus, "MOST_BYTES", len(GOOD) - 1)
+    with pytest.raises(TrafficError, match="Remedy: ask for fewer namespaces"):
+        ask(f"http://{server.place}")
+
+
+def test_silence(server):
+    server.silent = True
+    with pytest.raises(TrafficError, match=r"did not answer within 1 s.*Remedy: ask for a shorter window"):
+        ask(f"http://{server.place}", timeout=1)
+
+
+def test_no_tls_where_tls_is_asked_for(server):
+    with pytest.raises(TrafficError, match=r"TLS with .* failed: .*Remedy: it speaks no TLS on this port"):
+        ask(f"https://{server.place}")
+
+
+def test_something_that_is_not_http():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet():
+            connection, _address = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(TrafficError, match=r"gave an answer that is not HTTP.*Remedy: check the url"):
+            ask(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+
+def test_nobody_there():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(TrafficError, match=r"cannot be reached: .*refused.* Remedy: see whether it is up"):
+            ask(f"http://127.0.0.1:{closed.getsockname()[1]}")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"url": "prometheus:9090"}, "is no URL of a Prometheus. Remedy: write it as https://"),
+        ({"url": "file:///etc/passwd"}, "is no URL"),
+        ({"url": "https://"}, "is no URL"),
+        ({"url": "https://u:secret@[x"}, "https://[x is no URL"),
+        ({"url": "https://x.example:port"}, "is no URL"),
+        ({"url": "https://x.example/?q=1"}, "is no URL"),
+        ({"url": "https://x.example", "ca_path": "/nowhere.pem"}, "The file /nowhere.pem of the option ca_path"),
+        ({"url": "https://x.example", "timeout": 0}, "The option timeout is less than a second"),
+        ({"service": "prometheus"}, "names no Service's port. Remedy: write it as namespace/name:port"),
+        ({"service": "a/b"}, "names no Service's port"),
+        ({"service": "a/b:"}, "names no Service's port"),
+        ({"service": "a/b/c:1"}, "names no Service's port"),
+        ({"service": "a/b:1", "token": "secret"}, "A token cannot pass through the API server"),
+    ],
+)
+def test_options_that_cannot_be_meant(options, message):
+    with pytest.raises(TrafficError) as caught:
+        prometheus.connect({**DEFAULTS, **options}, no_cluster)
+    assert message in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:p@ss@host:1/a@b", "https://host:1/a@b"),
+        ("http://host", "http://host"),
+        ("nothing", "nothing"),
+        ("", ""),
+    ],
+)
+def test_credentials_are_never_shown(url, shown):
+    assert prometheus.without_credentials(url) == shown

@@ -42,26 +42,31 @@ _CERTIFICATES = "./usr/share/ca-certificates/"
 
 def runtime() -> Artifact:
     """containerd, runc and the CNI plugins, as a tree of files."""
-    inputs = (*_RUNTIME_PACKAGES, _release(), versions.architecture())
-    return Artifact("container-runtime", _release(), inputs, _unpack_runtime)
+    return tree("container-runtime", _RUNTIME_PACKAGES)
+
+
+def tree(name: str, packages: tuple[str, ...]) -> Artifact:
+    """The files of some packages, without those that they depend on."""
+    inputs = (*packages, release(), versions.architecture())
+    return Artifact(name, release(), inputs, lambda folder: _unpack(packages, folder))
 
 
 def base() -> Artifact:
     """A small root file system, base.tar, that images with more than one static binary start from."""
-    inputs = (*_BASE_PACKAGES, *_NOT_IN_BASE, *_MERGED, *_LINKS, _release(), versions.architecture())
-    return Artifact("base", _release(), inputs, _make_base)
+    inputs = (*_BASE_PACKAGES, *_NOT_IN_BASE, *_MERGED, *_LINKS, release(), versions.architecture())
+    return Artifact("base", release(), inputs, _make_base)
 
 
-def _release() -> str:
+def release() -> str:
     """The code name of this machine's Debian or Ubuntu: its packages come from the sources that apt has here."""
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "unknown")
 
 
-def _unpack_runtime(folder: Path) -> None:
-    with _downloaded(_RUNTIME_PACKAGES) as packages:
-        for package in packages:
-            failure = f"unpacking {package.name} failed"
-            run(["dpkg-deb", "--extract", package, folder], log=cache.log("packages"), failure=failure)
+def _unpack(packages: tuple[str, ...], folder: Path) -> None:
+    with downloaded(packages) as files:
+        for file in files:
+            failure = f"unpacking {file.name} failed"
+            run(["dpkg-deb", "--extract", file, folder], log=cache.log("packages"), failure=failure)
 
 
 def _make_base(folder: Path) -> None:
@@ -69,7 +74,7 @@ def _make_base(folder: Path) -> None:
         for name in _MERGED:
             _add_link(target, f"./{name}", f"usr/{name}")
         certificates = b""
-        with _downloaded(_with_dependencies(_BASE_PACKAGES)) as packages:
+        with downloaded(with_dependencies(_BASE_PACKAGES)) as packages:
             folders: set[str] = set()
             for package in packages:
                 certificates += _copy_package(package, target, folders)
@@ -81,7 +86,7 @@ def _make_base(folder: Path) -> None:
 
 
 @contextmanager
-def _downloaded(packages: tuple[str, ...]) -> Iterator[list[Path]]:
+def downloaded(packages: tuple[str, ...]) -> Iterator[list[Path]]:
     """The files of some packages, in a folder that is removed again."""
     with tempfile.TemporaryDirectory() as scratch:
         # apt downloads as the user _apt, who must be able to write there.
@@ -102,7 +107,7 @@ def apt_get(*arguments: str, log: str, cwd: Path | None = None) -> None:
         run(command, cwd=cwd, log=cache.log(log), failure=failure, env=environment)
 
 
-def _with_dependencies(packages: tuple[str, ...]) -> tuple[str, ...]:
+def with_dependencies(packages: tuple[str, ...]) -> tuple[str, ...]:
     """The packages and all that they need, as apt would install them on a machine that has nothing."""
     nothing_installed = ("-o", "Dir::State::status=/dev/null", "-o", "Debug::NoLocking=1")
     plan = subprocess.run(

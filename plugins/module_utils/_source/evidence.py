@@ -49,7 +49,7 @@ def gather(result: Mapping[str, Any], asking: Asking) -> Evidence:
 _NOTHING: dict[str, Any] = {
     "proxies": [],
     "targets": [],
-    "traffic": {"traffic": [], "queries": [], "window": 0},
+    "traffic": {"traffic": [], "window": 0, "source": "", "queries": [], "unknown": [], "summary": {}},
 }
 
 

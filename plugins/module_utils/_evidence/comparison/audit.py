@@ -67,9 +67,7 @@ def compared(
     if evidence.targets is not None:
         beside["probe"] = list(evidence.targets)
     if evidence.traffic is not None:
-        beside["traffic"] = evidence.traffic["traffic"]
-        beside["queries"] = evidence.traffic["queries"]
-        beside["window"] = evidence.traffic["window"]
+        beside["traffic"] = dict(evidence.traffic)
     return {
         **result,
         "seen": {name: dict(evidence.seen.get(name, {"state": NOT_ASKED, "detail": ""})) for name in SOURCES},

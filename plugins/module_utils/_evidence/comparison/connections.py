@@ -63,11 +63,11 @@ class Programmed:
                 # Where neither side has a proxy there is nobody who could say anything.
                 found.update(self._meets("none", edge, None) if self._guarded(edge) else ())
                 continue
-            if edge["client_tls"] == "none":
-                # Its proxy takes no part: whatever it was given for the host is not used.
-                continue
             for proxy in self._clients.get(client, ()):
                 upstream = self._upstreams[proxy.pod].get((edge["host"], edge["port"], edge["subset"] or ""))
+                if upstream is not None and edge["client_tls"] == "none":
+                    # The traffic bypasses it: what it was given for the host is not used.
+                    continue
                 if upstream is None and proxy.passthrough is None:
                     found.add(UNKNOWN)
                 elif upstream is None:

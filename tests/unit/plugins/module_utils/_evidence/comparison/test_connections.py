@@ -41,7 +41,9 @@ PROGRAMMED = [
     ("a client that does not answer", edge(), [proxy(), client(AUTO, answered=False)], None, "unproven"),
     ("an unknown host is blocked", edge("broken", "mtls"), [proxy(), client(passthrough=False)], "broken", "proven"),
     ("one-way TLS meets STRICT", edge("broken", "simple"), [proxy(), client(upstream("simple"))], "broken", "proven"),
-    ("hidden from the proxy", edge("plaintext", "none"), [proxy(), client(AUTO)], None, "unproven"),
+    ("traffic that bypasses the client's proxy", edge("plaintext", "none"), [proxy(), client(AUTO)], None, "unproven"),
+    ("a host that the proxy does not know", edge("unknown", "none"), [proxy(accepts="permissive"), client()], "unknown",
+     "unproven"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a report: which there are, what is in them, and their counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from . import audit, junit
+from .facts import Facts, Headline, facts_of, headline
+from .html import page
+from .reading import audit_in
+
+ENDINGS = {"html": ".html", "json": ".json", "junit": ".xml"}
+FORMATS = tuple(ENDINGS)
+
+
+class Made(NamedTuple):
+    """What was made from an audit."""
+
+    files: dict[str, bytes]
+    headline: Headline
+    summary: dict[str, Any]
+
+
+def made(path: str, raw: bytes, formats: Iterable[str], title: str, rows: int) -> Made:
+    """The files of these formats from the bytes of an audit's file. Raises reading.ReportError."""
+    document = audit_in(path, raw)
+    facts = facts_of(document)
+    digest = hashlib.sha256(raw).hexdigest()
+    files = {name: _file(name, facts, digest, title, rows) for name in formats}
+    return Made(files, headline(facts), document["summary"])
+
+
+def _file(name: str, facts: Facts, digest: str, title: str, rows: int) -> bytes:
+    if name == "html":
+        return page.page(facts, digest, title, rows).encode()
+    if name == "junit":
+        return junit.junit(facts, title).encode()
+    beside = {key: value for key, value in facts.audit.items() if key not in ("format", "time", "sources")}
+    text = audit.document(beside, facts.audit["time"], facts.audit["sources"])
+    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes JSON's own escape again.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def counts(name: str, data: bytes) -> str:
+    """The counts in a file, line by line, for a diff; empty for a file that is no report."""
+    text = data.decode("utf-8", "replace")
+    if name == "junit":
+        return junit.counts(text)
+    return audit.counts(page.summary_in(text) if name == "html" else text)

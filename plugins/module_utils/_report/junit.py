@@ -1,0 +1,148 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An audit as JUnit XML, for programs that show tests.
+
+What is as it should be passes. Plaintext, a broken connection, a contradiction, an expired or expiring certificate, a
+finding of high severity and a violated rule fail. What is unknown is an error: it never passes. What nobody asked for,
+or is no gate by itself, is skipped with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from .facts import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts
+from .visible import escaped_text
+
+_PASSED, _FAILURE, _ERROR, _SKIPPED = "passed", "failure", "error", "skipped"
+_OUTCOMES = {"failures": _FAILURE, "errors": _ERROR, "skipped": _SKIPPED}
+
+
+class Case(NamedTuple):
+    """One test: its group, its name, how it ended, and why."""
+
+    group: str
+    name: str
+    outcome: str
+    message: str = ""
+    detail: str = ""
+
+
+def junit(facts: Facts, title: str = "") -> str:
+    """The whole document. The same facts make the same text."""
+    suites = {
+        "sources": list(_sources(facts.audit, facts.asked)),
+        "ports": list(_ports(facts)),
+        "connections": list(_edges(facts)),
+        "findings": [_finding(item) for item in facts.audit["findings"]],
+        "rules": [_rule(item) for item in facts.audit.get("rules", ())],
+        "certificates": list(_certificates(facts.audit.get("certificates") or {})),
+    }
+    time = facts.audit["time"].rstrip("Z")
+    everything = [case for cases in suites.values() for case in cases]
+    name = f' name="{escaped_text(title or "Mutual TLS")}"'
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites{name}{_counts(everything)}>"]
+    for suite, cases in suites.items():
+        lines.append(f'  <testsuite name="{suite}"{_counts(cases)} timestamp="{escaped_text(time)}">')
+        lines += [_written(suite, case) for case in cases]
+        lines.append("  </testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])
+
+
+def counts(text: str) -> str:
+    """The counts of a document, one to a line, for a diff; empty for a file that is none."""
+    head = re.search(r"<testsuites [^>]*>", text)
+    found = re.findall(r' (tests|failures|errors|skipped)="([0-9]+)"', head.group()) if head else []
+    return "".join(f"{name}: {count}\n" for name, count in found)
+
+
+def _counts(cases: Iterable[Case]) -> str:
+    outcomes = [case.outcome for case in cases]
+    found = {"tests": len(outcomes), **{name: outcomes.count(outcome) for name, outcome in _OUTCOMES.items()}}
+    return "".join(f' {name}="{count}"' for name, count in found.items())
+
+
+def _written(suite: str, case: Case) -> str:
+    group = f"mtls.{suite}" + (f".{escaped_text(case.group)}" if case.group else "")
+    head = f'    <testcase classname="{group}" name="{escaped_text(case.name)}"'
+    if case.outcome == _PASSED:
+        return f"{head}/>"
+    message = f'message="{escaped_text(case.message)}"'
+    if case.outcome == _SKIPPED:
+        return f"{head}><skipped {message}/></testcase>"
+    inner = escaped_text(case.detail or case.message)
+    return f'{head}><{case.outcome} {message} type="mtls.{suite}">{inner}</{case.outcome}></testcase>'
+
+
+def _sources(audit: Mapping[str, Any], asked: Iterable[str]) -> Iterator[Case]:
+    told = audit.get("seen") or {name: {"state": "seen"} for name in asked}
+    for name in sorted(told):
+        state, detail = told[name]["state"], str(told[name].get("detail") or "")
+        outcome = {"seen": _PASSED, "not asked": _SKIPPED}.get(state, _ERROR)
+        yield Case("", name, outcome, f"{name}: {state}", detail)
+    for gap in audit["unknown"]:
+        where = "/".join(part for part in (gap.get("namespace") or "everywhere", gap.get("name")) if part)
+        yield Case("unknown", f"{gap['kind']} {where}", _ERROR, gap["reason"], _touching(gap))
+
+
+def _touching(gap: Mapping[str, Any]) -> str:
+    return f"{gap['reason']}. Depends on it: {gap['touches']}" if gap.get("touches") else gap["reason"]
+
+
+def _outcome(state: str) -> str:
+    return _PASSED if state in GOOD else _ERROR if state == UNKNOWN else _FAILURE
+
+
+def _ports(facts: Facts) -> Iterator[Case]:
+    for port in facts.ports:
+        group, name = port.workload["namespace"], f"{port.workload['id']} port {port.port}"
+        if port.state == OUTSIDE:
+            yield Case(group, name, _SKIPPED, "the workload is outside the mesh")
+        else:
+            yield Case(group, name, _outcome(port.state), f"{port.state}: {port.why}", _said(port.said, port.cause))
+
+
+def _edges(facts: Facts) -> Iterator[Case]:
+    """Only those to servers that the mesh is meant to protect."""
+    for edge in facts.edges:
+        if not edge.in_scope:
+            continue
+        row = edge.row
+        service = f"{row['service']}:{row['port']}" + (f" subset {row['subset']}" if row.get("subset") else "")
+        total, inside = facts.clients.count(row["clients"])
+        named = ", ".join(facts.clients.members(row["clients"], 3)) + (" …" if total > 3 else "")
+        name = f"{total} clients ({inside} in the mesh: {named}) to {service} at {row['endpoint'] or 'no endpoint'}"
+        message, detail = f"{edge.state}: {row['reason']}", _said(edge.said, row.get("cause"))
+        yield Case(str(row["service"]).split("/", 1)[0], name, _outcome(edge.state), message, detail)
+
+
+def _said(said: Iterable[str | None], cause: str | None) -> str:
+    words = [f"{SOURCES[place]}: {word or 'not asked'}" for place, word in enumerate(said)]
+    return "; ".join([*words, *([f"likely cause: {cause}"] if cause else [])])
+
+
+def _finding(item: Mapping[str, Any]) -> Case:
+    outcome = _FAILURE if item["severity"] == "high" else _SKIPPED
+    message = f"{item['severity']}: {item['message']}"
+    return Case(item["id"], item["object"], outcome, message, f"{item['message']}. Remedy: {item['fix']}")
+
+
+def _rule(item: Mapping[str, Any]) -> Case:
+    violated = _SKIPPED if item.get("severity") == "warning" else _FAILURE
+    return Case("", item["name"], _PASSED if item["passed"] else violated, str(item.get("message") or ""))
+
+
+def _certificates(found: Mapping[str, Any]) -> Iterator[Case]:
+    for item in found.get("authorities") or ():
+        yield _certificate("authorities", f"{item.get('subject') or ''} {item['fingerprint'][:16]}".strip(), item)
+    for item in found.get("workloads") or ():
+        yield _certificate("workloads", f"{item.get('workload') or item.get('pod')} {item.get('serial') or ''}", item)
+
+
+def _certificate(group: str, name: str, item: Mapping[str, Any]) -> Case:
+    state = item.get("state")
+    outcome = _PASSED if state == "ok" else _FAILURE if state in ("expired", "expiring") else _ERROR
+    return Case(group, name, outcome, f"{state or UNKNOWN}: valid until {item.get('not_after') or UNKNOWN}")

@@ -1,0 +1,236 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Make a page for people, and files for programs, from an audit
+version_added: 0.1.0
+author:
+  - the meshproof.mtls authors (@meshproof)
+description:
+  - Reads the file of M(meshproof.mtls.audit) and makes a self-contained HTML page, JSON and JUnit from it. No cluster
+    is contacted.
+  - The page has the summary, a graph of who reaches whom, tables that can be filtered, findings with remedies, the
+    certificates, the versions, and what was not seen. It needs no network and forbids itself any, follows the
+    reader's light or dark scheme, can be printed, and is usable by keyboard and without a script.
+  - The same file and options give the same bytes.
+extends_documentation_fragment:
+  - meshproof.mtls._attributes
+  - meshproof.mtls._attributes.action_group
+  - ansible.builtin.files
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: partial
+    details:
+      - Shows the counts before and after, not the files.
+  idempotent:
+    support: full
+options:
+  src:
+    description: The file of an audit, compressed by gzip or not, on the host that this runs on.
+    type: path
+    required: true
+  html:
+    description:
+      - Where to write the page. It is replaced in one step; its folder must exist.
+      - A new file can be read by its owner only, unless O(mode) says otherwise, because it shows how a cluster is
+        built. The same holds for O(json) and O(junit).
+    type: path
+  json:
+    description:
+      - Where to write the audit as plain JSON. Its schema is C(docs/audit.schema.json) of this collection; a file that
+        does not follow it is refused.
+    type: path
+  junit:
+    description:
+      - Where to write JUnit XML.
+      - Ports of workloads in the mesh, connections to them, findings, rules, certificates and sources are test cases.
+        What is unknown is an error and never passes; a workload outside the mesh is skipped.
+    type: path
+  title:
+    description: What to call the report, instead of C(Mutual TLS report).
+    type: str
+    default: ''
+  rows:
+    description:
+      - How many rows a table of the page has at most. Rows come worst first, and the page says how many it lacks.
+    type: int
+    default: 1000
+seealso:
+  - module: meshproof.mtls.audit
+"""
+
+EXAMPLES = r"""
+- name: Judge the mesh
+  meshproof.mtls.audit:
+    dest: /var/tmp/mesh-audit.json.gz
+
+- name: Make a page for people, and JUnit for the pipeline
+  meshproof.mtls.report:
+    src: /var/tmp/mesh-audit.json.gz
+    html: /var/tmp/mesh-audit.html
+    junit: /var/tmp/mesh-audit.xml
+    title: Production, mutual TLS
+  register: report
+
+- name: Say what came out
+  ansible.builtin.debug:
+    var: report.headline
+"""
+
+RETURN = r"""
+written:
+  description: The files that were written, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/tmp/mesh-audit.html]
+headline:
+  description: The page's first sentence.
+  returned: success
+  type: dict
+  contains:
+    tone:
+      description: V(good), V(bad), or V(doubtful) where something is unknown or would fail.
+      type: str
+      returned: always
+      sample: good
+    text:
+      description: The worst that can be said of the servers that the mesh is meant to protect.
+      type: str
+      returned: always
+      sample: Every port in the mesh refuses plaintext, by declared evidence alone
+sha256:
+  description: The SHA-256 of the audit's file, as the page names it.
+  returned: success
+  type: str
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+summary:
+  description: The audit's counts.
+  returned: success
+  type: dict
+  sample:
+    workloads: {total: 3, by_mode: {STRICT: 2, none: 1}, by_mesh: {none: 1, sidecar: 2}}
+    edges: {total: 4, by_verdict: {mtls: 4}}
+    findings: {total: 1, by_severity: {medium: 1}}
+    unknown: 0
+"""
+
+import hashlib
+import os
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
+from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents, reading
+
+ONLY_THE_OWNER = 0o077
+
+
+def main() -> None:
+    """Read, make, write what differs."""
+    module = AnsibleModule(
+        argument_spec={
+            "src": {"type": "path", "required": True},
+            **{name: {"type": "path"} for name in documents.FORMATS},
+            "title": {"type": "str", "default": ""},
+            "rows": {"type": "int", "default": 1000},
+        },
+        required_one_of=[documents.FORMATS],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    params = module.params
+    wanted = {name: params[name] for name in documents.FORMATS if params[name]}
+    problem = why_not(params, wanted)
+    if problem:  # known before a big file is read
+        module.fail_json(msg=problem)
+    raw = contents(module, params["src"])
+    try:
+        made = documents.made(params["src"], raw, wanted, params["title"], params["rows"])
+    except reading.ReportError as error:
+        module.fail_json(msg=str(error))
+    answer = {
+        "changed": False,
+        "written": [],
+        "headline": made.headline._asdict(),
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "summary": made.summary,
+    }
+    differences = [put(module, answer, name, dest, made.files[name]) for name, dest in wanted.items()]
+    if module._diff:
+        answer["diff"] = [difference for difference in differences if difference]
+    module.exit_json(**answer)
+
+
+def why_not(params: dict, wanted: dict) -> str:
+    """What is wrong with the options, with the remedy; empty when nothing is."""
+    if params["rows"] < 1:
+        return "The option rows is less than 1. Remedy: give how many rows a table may have, 1000 for example."
+    places = [os.path.realpath(place) for place in (params["src"], *wanted.values())]
+    if len(set(places)) < len(places):
+        return "Two of the options src, html, json and junit name the same file. Remedy: give each a file of its own."
+    for name, dest in wanted.items():
+        problem = snapshots.why_not_there(dest, f"report{documents.ENDINGS[name]}")
+        if problem:
+            return f"The option {name} cannot be used. {problem}"
+    return ""
+
+
+def contents(module: AnsibleModule, path: str) -> bytes:
+    """The bytes of the audit's file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        module.fail_json(
+            msg=f"The audit's file {path} cannot be read: {error.strerror}. Remedy: correct src, or write the file "
+            "with the option dest of meshproof.mtls.audit first."
+        )
+
+
+def put(module: AnsibleModule, answer: dict, name: str, dest: str, data: bytes) -> dict:
+    """Write one file unless it is as it should be already; the difference for the screen."""
+    try:
+        with open(dest, "rb") as file:
+            old = file.read()
+    except FileNotFoundError:
+        old = None
+    except OSError as error:
+        module.fail_json(msg=f"The file {dest} cannot be read: {error.strerror}. Remedy: choose another for {name}.")
+    difference = {}
+    if old != data:
+        difference = {
+            "before": documents.counts(name, old or b""),
+            "after": documents.counts(name, data),
+            "before_header": dest,
+            "after_header": dest,
+        }
+        answer["changed"] = True
+        answer["written"].append(dest)
+        if not module.check_mode:
+            replace(module, dest, data)
+    if not module.check_mode or old is not None:
+        common = module.load_file_common_arguments(module.params, path=dest)
+        answer["changed"] = module.set_fs_attributes_if_different(common, answer["changed"])
+    return difference
+
+
+def replace(module: AnsibleModule, dest: str, data: bytes) -> None:
+    """Write beside the others' view and move into place."""
+    handle, path = tempfile.mkstemp(dir=module.tmpdir)
+    module.add_cleanup_file(path)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    os.umask(ONLY_THE_OWNER)  # a file that is there keeps its mode
+    module.atomic_move(path, dest)
+
+
+if __name__ == "__main__":
+    main()

@@ -83,6 +83,10 @@ proof-interrupted: setup $(cluster) ## Kill `site` at eight seeded moments, run 
 proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n)
 	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=2000 pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py
 
+.PHONY: proof-evidence
+proof-evidence: setup $(cluster) ## Policies that lie, made for real on the lab, and what each source sees of it
+	@$(use_cluster) pytest -q -s tests/proofs/evidence
+
 .PHONY: proof-report
 proof-report: setup ## The report in a real Chromium: three widths, light and dark, by keyboard, without script, on paper
 	@pytest -q tests/browser

@@ -99,7 +99,7 @@ def configuration(values: Dict[str, str], listeners: Optional[Iterable[Any]]) ->
 
 
 def _errors(listeners: Iterable[Any]) -> List[str]:
-    """Envoy's errors. The same one is there twice, by the listener's name and without one, for a listener that exists."""
+    """Envoy's errors. For a listener that exists the same one is there twice, by its name and without one."""
     named: Dict[str, str] = {}
     nameless: List[str] = []
     for item in map(dictionary, listeners):

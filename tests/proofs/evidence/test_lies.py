@@ -1,0 +1,284 @@
+"""`make proof-evidence`: policies that lie, made for real, and what each source sees. docs/sources.md is the table.
+
+It needs a lab without Istio: it cuts proxies off, removes their iptables rules and changes the signing authority.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, dynamic
+from kubernetes.stream import stream
+
+from tests.cluster_runs import BIN, ROOT, environment, must
+from tests.proofs.evidence import lies
+from tests.proofs.evidence.lies import CLIENTS, LATE, NAMESPACES, OPEN, STALE, STRICT
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or "MTLS_VARS" not in os.environ, reason="pods' network namespaces can be entered in the lab only"
+)
+PAGE = ROOT / "docs" / "sources.md"
+ROOT_NAMESPACE = "istio-system"
+
+
+def values() -> dict[str, Any]:
+    return dict(yaml.safe_load(Path(os.environ["MTLS_VARS"]).read_text()))
+
+
+def module(name: str, **arguments: Any) -> dict[str, Any]:
+    """What a module of the collection returns."""
+    result = subprocess.run(
+        [str(BIN / "ansible"), "localhost", "-m", f"meshproof.mtls.{name}", "-a", json.dumps(arguments)],
+        cwd=ROOT, env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"), text=True, check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    head, dummy, text = result.stdout[result.stdout.find("localhost |") :].partition("=>")
+    assert "FAILED" not in head, result.stdout
+    assert text, result.stdout
+    return dict(json.loads(text))
+
+
+def wait_for(done: Callable[[], Any], what: str, seconds: int = 120) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := done()):
+        assert time.monotonic() < end, f"{what}: not after {seconds} s"
+        time.sleep(1)
+    return found
+
+
+class Mesh:
+    """The lying mesh, and what is done to it."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self.core = client.CoreV1Api(api)
+        self._any = dynamic.DynamicClient(api)
+
+    def create(self, *manifests: dict[str, Any]) -> None:
+        for manifest in manifests:
+            resource = self._any.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+            resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
+
+    def wait_until_ready(self, *names: str) -> None:
+        def ready() -> bool:
+            pods = [pod for name in names for pod in self.core.list_namespaced_pod(name).items]
+            return bool(pods) and all(
+                pod.status.container_statuses and all(status.ready for status in pod.status.container_statuses)
+                for pod in pods
+            )
+
+        wait_for(ready, f"the pods of {', '.join(names)} are ready", 180)
+
+    def inside(self, namespace: str, pod: str, *command: str) -> None:
+        """Run a program of this machine in a pod's network namespace."""
+        uid = self.core.read_namespaced_pod(pod, namespace).metadata.uid
+        for cgroup in Path("/proc").glob("[0-9]*/cgroup"):
+            try:
+                if uid in cgroup.read_text():
+                    break
+            except OSError:
+                continue  # it ended meanwhile
+        else:
+            raise AssertionError(f"no process of {pod} on this machine")
+        subprocess.run(["nsenter", f"--target={cgroup.parent.name}", "--net", "--", *command], check=True)
+
+    def call(self, namespace: str, pod: str, address: str) -> str:
+        """One request from a pod; the status or the error."""
+        script = (
+            "import sys, urllib.request\n"
+            "try: print(urllib.request.urlopen(sys.argv[1], timeout=5).status)\n"
+            "except OSError as error: print(type(error).__name__)"
+        )
+        output: str = stream(
+            self.core.connect_get_namespaced_pod_exec, pod, namespace, container="app",
+            command=["python3", "-c", script, f"http://{address}/"], stdout=True, stderr=True, stdin=False, tty=False,
+        )  # fmt: skip
+        return output.strip()
+
+    def lie(self) -> None:
+        """Everything that happens to pods after they have started."""
+        self.core.patch_namespace(LATE, {"metadata": {"labels": lies.INJECTED}})
+        self.inside(STRICT, "flushed", "iptables", "--table", "nat", "--flush")
+        self.inside(
+            STALE, "stale", "iptables", "--insert", "OUTPUT", "--protocol", "tcp", "--dport", "15012",
+            "--jump", "REJECT", "--reject-with", "tcp-reset",
+        )  # fmt: skip
+        time.sleep(5)  # until the agent has noticed
+        self.create(lies.strict(STALE))
+        address = self.core.read_namespaced_pod("direct", OPEN).status.pod_ip
+        assert self.call(CLIENTS, "caller", f"{address}:{lies.PORT}") == "200"
+        assert self.call(CLIENTS, "blind", "hidden.lies-open.svc.cluster.local") == "200"
+
+    def change_root(self) -> None:
+        """A new signing authority, and one pod that has its certificate; all others keep theirs."""
+        data = {name: base64.b64encode(content).decode() for name, content in lies.authority().items()}
+        self.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "cacerts", "namespace": ROOT_NAMESPACE},
+                "data": data,
+            }
+        )
+        for pod in self.core.list_namespaced_pod(ROOT_NAMESPACE, label_selector="app=istiod").items:
+            self.core.delete_namespaced_pod(pod.metadata.name, ROOT_NAMESPACE)
+        issuer = data["root-cert.pem"]
+
+        def published() -> bool:
+            found = self.core.read_namespaced_config_map("istio-ca-root-cert", STRICT).data or {}
+            return base64.b64encode(found.get("root-cert.pem", "").encode()).decode()[:200] == issuer[:200]
+
+        wait_for(published, "istiod has published the new root", 120)
+        [fresh] = [
+            item for item in lies.workloads(self.image) if item["kind"] == "Pod" and item["metadata"]["name"] == "plain"
+        ]
+        fresh["metadata"]["name"] = "fresh"
+        self.create(fresh)
+        self.wait_until_ready(STRICT)
+
+    image = ""
+
+
+@pytest.fixture(scope="module")
+def mesh(api: client.ApiClient) -> Iterator[Mesh]:
+    """The mesh with all its lies but the one about roots, and afterwards a cluster as it was."""
+    made = Mesh(api)
+    given = values()
+    made.image = given["istio_verify_probe_image"]
+    install = given["istio_install_values"]
+    install["meshConfig"] = {**install.get("meshConfig", {}), **lies.LOGGING}
+    try:
+        must("site", "--tags", "install", "-e", json.dumps({"istio_install_values": install}))
+        made.create(*lies.namespaces(), *lies.policies(), *lies.workloads(made.image))
+        made.wait_until_ready(STRICT, LATE, OPEN, STALE, CLIENTS)
+        made.lie()
+        yield made
+    finally:
+        present = {item.metadata.name for item in made.core.list_namespace().items}
+        for name in set(NAMESPACES) & present:
+            made.core.delete_namespace(name)
+        must("uninstall", "-e", "istio_install_purge=true", "-e", "istio_install_purge_confirm=istio-system")
+        wait_for(
+            lambda: not set(NAMESPACES) & {item.metadata.name for item in made.core.list_namespace().items},
+            "the namespaces are gone", 180,
+        )  # fmt: skip
+
+
+class Seen:
+    """What each source says alone, and what the audit makes of all."""
+
+    def __init__(self, image: str) -> None:
+        servers = [STRICT, LATE, OPEN, STALE]
+        self.status = module("status_info", detail="full")
+        self.proxies = {item["pod"]: item for item in module("proxy_info", all=True, upstreams=True)["proxies"]}
+        self.wire = {
+            item["service"]: item for item in module("probe", target_namespaces=servers, image=image)["targets"]
+        }
+        self.audit = module(
+            "audit",
+            sources=["declared", "programmed", "observed", "traffic"],
+            dest="/tmp/lies-audit.json",
+            limit=1000,
+            proxies={"all": True},
+            probe={"image": image, "target_namespaces": servers},
+            traffic={"source": "access_log", "workloads": [f"{OPEN}/direct", f"{OPEN}/hidden"]},
+        )
+
+    def declared(self, place: str) -> str:
+        """What status_info says of a server's port."""
+        namespace, name = place.split("/")
+        [port] = [
+            port
+            for item in self.status["workloads"]
+            if (item["namespace"], item["name"]) == (namespace, name)
+            for port in item["ports"]
+            if port["port"] == lies.PORT
+        ]
+        mode = "not captured" if port["captured"] is False and port["mode"] else port["mode"] or "no proxy"
+        return f"{mode}, plaintext {port['plaintext']}"
+
+    def programmed(self, place: str) -> str:
+        """What proxy_info says of it."""
+        proxy = self.proxies.get(place)
+        if proxy is None:
+            return "no proxy"
+        [accepts] = [port["accepts"] for port in proxy["ports"] if port["port"] == lies.PORT] or ["unknown"]
+        return accepts + ("" if proxy["istiod"]["connected"] is not False else ", cut off")
+
+    def observed(self, place: str) -> str:
+        """What the probe says of it."""
+        return str(self.wire[place]["verdict"])
+
+    def findings(self, name: str) -> str:
+        """The ids of the audit's findings about it."""
+        found = {
+            item["id"] for item in self.audit["findings"] if re.search(rf"\b{name}\b", item["object"] + item["message"])
+        }
+        return ", ".join(sorted(found - {"MTLS-006"}))
+
+
+@pytest.fixture(scope="module")
+def seen(mesh: Mesh) -> Seen:
+    return Seen(mesh.image)
+
+
+def table() -> dict[str, list[str]]:
+    """The rows of the page's table by the server that each is about."""
+    rows = [
+        [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        for line in PAGE.read_text().splitlines()
+        if line.startswith("| ") and "`lies-" in line
+    ]
+    return {row[1]: row[2:] for row in rows}
+
+
+@pytest.mark.parametrize("place", [name for name in table() if not name.endswith("/plain")])
+def test_each_lie_is_caught(place: str, seen: Seen) -> None:
+    """The page's row is what was measured, and at least one source contradicts the policy or says that it lies."""
+    measured = [seen.declared(place), seen.programmed(place), seen.observed(place), seen.findings(place.split("/")[1])]
+    assert measured == table()[place]
+
+
+def test_a_sidecar_that_hides_a_server_makes_plaintext(seen: Seen) -> None:
+    """Client by Sidecar egress: declared and programmed agree that it is plaintext, and the log saw it."""
+    rows = json.loads(Path("/tmp/lies-audit.json").read_text())
+    sets = rows["client_sets"]
+    found = [
+        (edge["verdict"], edge["programmed"], edge["observed"])
+        for edge in rows["edges"]
+        if edge["service"] == f"{OPEN}/hidden" and f"{CLIENTS}/Pod/blind" in sets[edge["clients"]]
+    ]
+    assert found == [("plaintext", "plaintext", "plaintext")]
+
+
+def test_a_client_by_pod_ip_is_seen_by_telemetry_alone(seen: Seen) -> None:
+    rows = json.loads(Path("/tmp/lies-audit.json").read_text())
+    found = [
+        (edge["verdict"], edge["programmed"], edge["observed"], edge["agreement"])
+        for edge in rows["edges"]
+        if edge["service"] == f"{OPEN}/direct" and f"{CLIENTS}/Pod/caller" in rows["client_sets"][edge["clients"]]
+    ]
+    assert found == [("mtls", "mtls", "plaintext", "contradicted")]
+
+
+def test_another_root_is_seen_in_the_proxies(mesh: Mesh, seen: Seen) -> None:
+    """Last, because it breaks trust: a pod with a certificate of a new root among others of the old one."""
+    mesh.change_root()
+    image = mesh.image
+    audit = module(
+        "audit", sources=["declared", "programmed"], limit=1000, proxies={"all": True}, probe={"image": image}
+    )
+    roots = [item for item in audit["findings"] if item["id"] == "MTLS-107"]
+    assert len(roots) >= 2, audit["findings"]
+    assert any(f"{STRICT}/fresh" in item["message"] for item in roots)
+    status = {item["id"]: item for item in module("status_info", detail="full")["workloads"]}
+    assert status[f"{STRICT}/Pod/fresh"]["mode"] == "STRICT", "the policies know nothing of it"

@@ -1,0 +1,73 @@
+"""A real Prometheus over recorded series, on loopback, and the module as a task runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from lab import prometheus
+from tests.cluster_runs import BIN, ROOT, environment
+from tests.integration.traffic.series import Recorded, openmetrics
+
+Result = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """The unpacked package, fetched once for each user."""
+    artifact = prometheus.artifact()
+    artifact.ensure()
+    return artifact.path
+
+
+@pytest.fixture
+def record(programs: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts a Prometheus that holds some series, and returns its URL."""
+    with ExitStack() as servers:
+
+        def start(*recorded: Recorded) -> str:
+            data = tmp_path / "prometheus"
+            if recorded:
+                prometheus.load(openmetrics(recorded), data)
+            return servers.enter_context(prometheus.running(data))
+
+        yield start
+
+
+@pytest.fixture
+def seen() -> Callable[..., Result]:
+    """What the module would return, in this process, which saves a run of Ansible for each row of a table."""
+    # pytest-ansible makes collections importable only after it has read the first conftest.py
+    from ansible_collections.meshproof.mtls.plugins.module_utils._source import traffic
+
+    def read(**arguments: Any) -> Result:
+        options = ArgumentSpecValidator(traffic.ARGUMENT_SPEC).validate(arguments)
+        assert options.error_messages == []
+        found: Result = traffic.read(options.validated_parameters)
+        return found
+
+    return read
+
+
+@pytest.fixture
+def traffic_info(tmp_path: Path) -> Callable[..., Result]:
+    """Runs the module and returns what it returned."""
+
+    def run(**arguments: Any) -> Result:
+        task = ["-m", "meshproof.mtls.traffic_info", "-a", json.dumps(arguments)]
+        ended = subprocess.run(
+            [BIN / "ansible", "localhost", *task, "-t", tmp_path],
+            cwd=ROOT, env=environment(), check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert "Traceback" not in ended.stdout + ended.stderr
+        found: Result = json.loads((tmp_path / "localhost").read_text())
+        return found
+
+    return run

@@ -54,6 +54,7 @@ def _container(container):
             (7, message((1, variable["name"]), (2, variable.get("value", ""))))
             for variable in container.get("env") or ()
         ),
+        *((9, message((1, mount))) for mount in container.get("volumeMounts") or ()),
         *SKIPPED,
         (24, container.get("restartPolicy")),
     )

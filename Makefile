@@ -87,6 +87,10 @@ proof-properties: setup ## What must hold for every mesh: 100,000 malformed mani
 proof-evidence: setup $(cluster) ## Policies that lie, made for real on the lab, and what each source sees of it
 	@$(use_cluster) pytest -q -s tests/proofs/evidence
 
+.PHONY: proof-observability
+proof-observability: setup $(cluster) ## The role istio_observability on a cluster: charts, connections, removal (about five minutes)
+	@$(use_cluster) pytest -q tests/proofs/observability
+
 .PHONY: proof-report
 proof-report: setup ## The report in a real Chromium: three widths, light and dark, by keyboard, without script, on paper
 	@pytest -q tests/browser

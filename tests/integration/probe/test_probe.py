@@ -14,7 +14,7 @@ import pytest
 import yaml
 from kubernetes import client, dynamic
 
-from tests.cluster_runs import BIN, ROOT, environment, must
+from tests.cluster_runs import BIN, ROOT, environment
 from tests.integration.probe import manifests
 from tests.integration.probe.manifests import BARE, EXCLUDED, HEALTH, OPEN, PRIVATE, QUIET, STRICT, WEB
 
@@ -71,14 +71,10 @@ def core(api: client.ApiClient) -> client.CoreV1Api:
 
 
 @pytest.fixture(scope="module")
-def mesh(api: client.ApiClient, core: client.CoreV1Api) -> Iterator[dict[str, Any]]:
-    """The servers' pods by their namespace; in a mesh that is there, or in one for these tests."""
-    apps = client.AppsV1Api(api)
-    had = any(item.metadata.name.startswith("istiod") for item in apps.list_namespaced_deployment("istio-system").items)
+def mesh(api: client.ApiClient, core: client.CoreV1Api, istio: None) -> Iterator[dict[str, Any]]:
+    """The servers' pods by their namespace."""
     any_kind = dynamic.DynamicClient(api)
     try:
-        if not had:
-            must("site", "--tags", "install")
         for manifest in [*manifests.namespaces(), *manifests.contents(PYTHON, AGNHOST)]:
             resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
             resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
@@ -88,8 +84,6 @@ def mesh(api: client.ApiClient, core: client.CoreV1Api) -> Iterator[dict[str, An
         for name in manifests.NAMESPACES.keys() & present:
             core.delete_namespace(name)
         wait_for(lambda: not ours(core), "the namespaces are gone", 180)
-        if not had:
-            must("uninstall", "-e", "istio_install_purge=true")
 
 
 def ours(core: client.CoreV1Api) -> set[str]:

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from kubernetes import client, dynamic
 
-from tests.cluster_runs import BIN, ROOT, environment, must
+from tests.cluster_runs import BIN, ROOT, environment
 from tests.integration.proxy_info.manifests import HOME, MUTE, NAMESPACES, OUTSIDE, WORKLOADS, contents, namespaces
 
 GROUP = "rbac.authorization.k8s.io"
@@ -26,14 +26,11 @@ ROLES = ("reader", "inspector")
 
 
 @pytest.fixture(scope="module")
-def mesh(api: client.ApiClient) -> Iterator[None]:
+def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     """The mesh, two users with few rights, and afterwards a cluster as it was."""
     core = client.CoreV1Api(api)
-    has_istio = any(item.metadata.name == "istio-system" for item in core.list_namespace().items)
     any_kind = dynamic.DynamicClient(api)
     try:
-        if not has_istio:
-            must("site", "--tags", "install")
         for manifest in [*rights(), *namespaces(), *contents(image()), binding_at_home()]:
             resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
             resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
@@ -51,8 +48,6 @@ def mesh(api: client.ApiClient) -> Iterator[None]:
             lambda: sorted({item.metadata.name for item in core.list_namespace().items} & set(NAMESPACES)),
             "these namespaces are still there", 180,
         )  # fmt: skip
-        if not has_istio:
-            must("uninstall", "-e", "istio_install_purge=true")
 
 
 def image() -> str:

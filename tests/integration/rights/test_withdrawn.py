@@ -15,7 +15,7 @@ import pytest
 import yaml
 from kubernetes import client, dynamic
 
-from tests.cluster_runs import BIN, ROOT, environment, must
+from tests.cluster_runs import BIN, ROOT, environment
 from tests.integration.rights.manifests import ENROLLED, HOME, NAMESPACES, TAGGED, manifests
 
 # What a job makes of an answer, from the worst to the best; whoever knows less may only go to the left.
@@ -91,12 +91,11 @@ def without(right: Right) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def mesh(api: client.ApiClient) -> Iterator[None]:
+def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     """The mesh, the roles and their users; afterwards a cluster as it was."""
     core, access = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
     roles = {EVERYTHING: reader(), **{right.user: without(right) for right in rights()}}
     try:
-        must("site", "--tags", "install")
         any_kind = dynamic.DynamicClient(api)
         for manifest in manifests():
             resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
@@ -112,7 +111,6 @@ def mesh(api: client.ApiClient) -> Iterator[None]:
         yield
     finally:
         _remove(core, access)
-        must("uninstall", "-e", "istio_install_purge=true")
 
 
 def _binding(role: str, user: str) -> dict[str, Any]:

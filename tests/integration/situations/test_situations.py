@@ -66,11 +66,10 @@ SITUATIONS = [
 
 
 @pytest.fixture(scope="module")
-def mesh(api: client.ApiClient) -> Iterator[None]:
+def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     """A mesh with all servers and clients running, and afterwards a cluster as it was."""
     core = client.CoreV1Api(api)
     try:
-        must("site", "--tags", "install")
         _create(api, namespaces())
         _create(api, contents(_image()))
         _wait(lambda: _not_running(core), "these pods do not run", 180)
@@ -83,7 +82,6 @@ def mesh(api: client.ApiClient) -> Iterator[None]:
             lambda: sorted(NAMESPACES.keys() & {item.metadata.name for item in core.list_namespace().items}),
             "these namespaces are still there", 180,
         )  # fmt: skip
-        must("uninstall", "-e", "istio_install_purge=true")
 
 
 def _image() -> str:
@@ -197,11 +195,16 @@ def test_a_check_of_strict_shows_whom_it_would_break(mesh: None, api: client.Api
 
     before = versions()
     wanted = {"istio_mtls_policies": [{"scope": "namespace", "namespace": "sit-open", "mode": "STRICT"}]}
-    shown = must("site", "--tags", "mtls", "--check", "--diff", "-e", json.dumps({**wanted, "istio_mtls_max_rows": 200}))
+    shown = must(
+        "site", "--tags", "mtls", "--check", "--diff", "-e", json.dumps({**wanted, "istio_mtls_max_rows": 200})
+    )
     assert versions() == before
-    assert "PORTS THAT CHANGE" in shown and "CONNECTIONS THAT CHANGE" in shown
+    assert "PORTS THAT CHANGE" in shown
+    assert "CONNECTIONS THAT CHANGE" in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
-    assert any("sit-open/open 8080 PERMISSIVE, plaintext accepted → STRICT, plaintext refused" in line for line in lines)
+    assert any(
+        "sit-open/open 8080 PERMISSIVE, plaintext accepted → STRICT, plaintext refused" in line for line in lines
+    )
     assert any("sit-outside/unmeshed" in line and "→ sit-open/open:80 plaintext → refused" in line for line in lines)
     assert any("sit-clients/blinkered → sit-open/open:80 plaintext → broken" in line for line in lines)
     assert any(line.startswith("+++ PeerAuthentication sit-open/") for line in lines)

@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 from kubernetes import client, dynamic
-from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 
 from tests.integration.traffic.manifests import Manifest
@@ -62,17 +61,6 @@ def wait(done: Callable[[], Any], what: str) -> None:
     while not done():
         assert time.monotonic() < end, f"not {what} after {PATIENCE} s"
         time.sleep(1)
-
-
-def has_istio(api: client.ApiClient) -> bool:
-    """Whether there is a control plane already, which is not these tests' to remove."""
-    try:
-        client.AppsV1Api(api).read_namespaced_deployment("istiod", "istio-system")
-    except ApiException as error:
-        if error.status != 404:
-            raise
-        return False
-    return True
 
 
 def execute(api: client.ApiClient, namespace: str, pod: str, script: str, *arguments: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from kubernetes import client
 
-from tests.cluster_runs import ROOT, must
-from tests.integration.traffic.cluster import create, execute, has_istio, image, remove, wait, wait_until_ready
+from tests.cluster_runs import ROOT
+from tests.integration.traffic.cluster import create, execute, image, remove, wait, wait_until_ready
 from tests.integration.traffic.manifests import (
     FORMATS,
     HTTP,
@@ -48,12 +48,9 @@ for place in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def logged(api: client.ApiClient) -> Iterator[None]:
+def logged(api: client.ApiClient, istio: None) -> Iterator[None]:
     """Servers of each format that were called by one caller inside and one outside the mesh, by HTTP and by TCP."""
-    installed = has_istio(api)
     try:
-        if not installed:
-            must("site", "--tags", "install")
         create(api, namespaces())
         create(api, servers_and_callers(image()))
         wait_until_ready(api, (LOGS, OUTSIDE))
@@ -63,8 +60,6 @@ def logged(api: client.ApiClient) -> Iterator[None]:
         yield
     finally:
         remove(api, (LOGS, OUTSIDE))
-        if not installed:
-            must("uninstall", "-e", "istio_install_purge=true")
 
 
 def asked(seen: Run, server: str, **arguments: Any) -> dict[str, Any]:

@@ -138,12 +138,25 @@ class Mesh:
             return base64.b64encode(found.get("root-cert.pem", "").encode()).decode()[:200] == issuer[:200]
 
         wait_for(published, "istiod has published the new root", 120)
-        [fresh] = [
-            item for item in lies.workloads(self.image) if item["kind"] == "Pod" and item["metadata"]["name"] == "plain"
-        ]
+        servers = [item for item in lies.workloads(self.image) if item["kind"] == "Pod"]
+        fresh = next(item for item in servers if item["metadata"]["name"] == "plain")
         fresh["metadata"]["name"] = "fresh"
-        self.create(fresh)
+
+        def created() -> bool:
+            try:
+                self.create(fresh)
+            except dynamic.exceptions.InternalServerError:
+                return False  # the webhook is not there yet, or not yet known by its new certificate
+            return True
+
+        wait_for(created, "the new istiod injects", 120)
         self.wait_until_ready(STRICT)
+
+    def restore_root(self) -> None:
+        """Take the authority away again, which an uninstall would rightly not do."""
+        found = self.core.list_namespaced_secret(ROOT_NAMESPACE, field_selector="metadata.name=cacerts").items
+        for secret in found:
+            self.core.delete_namespaced_secret(secret.metadata.name, ROOT_NAMESPACE)
 
     image = ""
 
@@ -166,7 +179,8 @@ def mesh(api: client.ApiClient) -> Iterator[Mesh]:
         present = {item.metadata.name for item in made.core.list_namespace().items}
         for name in set(NAMESPACES) & present:
             made.core.delete_namespace(name)
-        must("uninstall", "-e", "istio_install_purge=true", "-e", "istio_install_purge_confirm=istio-system")
+        made.restore_root()
+        must("uninstall", "-e", "istio_install_purge=true")
         wait_for(
             lambda: not set(NAMESPACES) & {item.metadata.name for item in made.core.list_namespace().items},
             "the namespaces are gone", 180,
@@ -221,7 +235,9 @@ class Seen:
     def findings(self, name: str) -> str:
         """The ids of the audit's findings about it."""
         found = {
-            item["id"] for item in self.audit["findings"] if re.search(rf"\b{name}\b", item["object"] + item["message"])
+            item["id"]
+            for item in self.audit["findings"]
+            if re.search(rf"\b{name}\b", item["object"] + " " + item["message"])
         }
         return ", ".join(sorted(found - {"MTLS-006"}))
 

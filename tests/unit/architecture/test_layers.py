@@ -112,9 +112,10 @@ def test_module_utils_hold_only_known_layers() -> None:
     assert found <= {*MAY_IMPORT, "__init__.py"}
 
 
-def test_every_module_is_in_the_action_group() -> None:
+def test_every_module_that_contacts_a_cluster_is_in_the_action_group() -> None:
     import yaml
 
     groups = yaml.safe_load((PLUGINS.parent / "meta" / "runtime.yml").read_text())["action_groups"]
     modules = {path.stem for path in (PLUGINS / "modules").glob("*.py") if path.stem != "__init__"}
-    assert set(groups["mtls"]) == modules
+    # The group gives the connection once, and report has no use for one.
+    assert set(groups["mtls"]) == modules - {"report"}

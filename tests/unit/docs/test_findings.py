@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison import findings as compared
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.findings import SEVERITIES
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
@@ -58,3 +59,12 @@ def test_the_example_has_the_finding(identifier: str) -> None:
 
 def test_without_the_examples_there_is_nothing_but_the_default_mode() -> None:
     assert {item["id"] for item in evaluate(BESIDE)["findings"]} == {"MTLS-006"}
+
+
+def test_the_findings_of_compared_sources_are_on_the_page_as_the_code_has_them() -> None:
+    rows = re.findall(r"^\| (MTLS-1\d{2}) \| (\w+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE)
+    assert {identifier: severity for identifier, severity, dummy in rows} == compared.SEVERITIES
+    assert all(
+        f"{identifier}  " in str(compared.__doc__) and title in str(compared.__doc__)
+        for identifier, dummy, title in rows
+    )

@@ -11,7 +11,7 @@ import yaml
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import KINDS
 
 RIGHTS = Path(__file__).resolve().parents[3] / "docs" / "rights"
-LEAST = ("reader", "inspector", "prober", "prometheus", "access-log")
+LEAST = ("reader", "inspector", "prober", "prometheus", "access-log", "publisher")
 
 
 def role(name: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def compared(
     if evidence.proxies is not None:
         programmed = connections.Programmed(mesh, evidence.proxies, addresses)
     if evidence.traffic is not None:
-        observed = connections.Observed(mesh, evidence.traffic["traffic"])
+        observed = connections.Observed(mesh, evidence.traffic["traffic"], programmed)
     rows = ports.compare(result["workloads"], evidence.proxies, evidence.targets)
     edges = connections.compare(result["edges"], result["client_sets"], programmed, observed)
     certificates = inventory.inventory(evidence.proxies or (), now, authority_days)

@@ -102,6 +102,15 @@ class Programmed:
         servers = self._servers(edge, upstream)
         return {verdict(sends, server.server, server.http) for server in servers} or {UNKNOWN}
 
+    def target_ports(self, edge: Edge, upstream: Optional[Upstream] = None) -> Set[int]:
+        """The server's own ports behind an edge's Service port, as clients' proxies have them; empty if none says."""
+        upstream = upstream or self._known.get((edge["host"], edge["port"], edge["subset"] or ""))
+        return {
+            int(item.address.rpartition(":")[2])
+            for item in (upstream.endpoints if upstream else ())
+            if self._workload_at(item.address) == edge["endpoint"]
+        }
+
     def _servers(self, edge: Edge, upstream: Optional[Upstream]) -> Set[_Met]:
         workload = self._workloads.get(edge["endpoint"] or "")
         if workload is None:
@@ -110,12 +119,7 @@ class Programmed:
             return {_Met("none", False)}
         if workload["mesh"] != "sidecar":
             return set()
-        upstream = upstream or self._known.get((edge["host"], edge["port"], edge["subset"] or ""))
-        ports = {
-            int(item.address.rpartition(":")[2])
-            for item in (upstream.endpoints if upstream else ())
-            if self._workload_at(item.address) == workload["id"]
-        }
+        ports = self.target_ports(edge, upstream)
         uncaptured = {port["port"] for port in workload["ports"] if port["captured"] is False}
         return {
             _Met("none", False) if port in uncaptured else _Met(_MODES[accepts], http)
@@ -127,8 +131,17 @@ class Programmed:
 class Observed:
     """What telemetry saw of each connection."""
 
-    def __init__(self, workloads: Iterable[Mapping[str, Any]], traffic: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        workloads: Iterable[Mapping[str, Any]],
+        traffic: Iterable[Mapping[str, Any]],
+        programmed: Optional[Programmed] = None,
+    ) -> None:
+        """`programmed` tells which of a server's ports is behind a Service's."""
+        workloads = list(workloads)
         self._names = {workload["id"]: f"{workload['namespace']}/{workload['name']}" for workload in workloads}
+        self._ports = {workload["id"]: {port["port"] for port in workload["ports"]} for workload in workloads}
+        self._programmed = programmed
         self._seen: Dict[Tuple[str, str], List[Mapping[str, Any]]] = {}
         for row in traffic:
             source, destination = row["source"]["workload"], row["destination"]["workload"]
@@ -138,16 +151,22 @@ class Observed:
     def verdict(self, edge: Edge, clients: Iterable[str], ambiguous: bool) -> str:
         """The worst of what was seen; unknown where nothing was, or it may have been on another port."""
         server = self._names.get(edge["endpoint"] or "", "")
+        ports = self._target_ports(edge)
         found = {
             _SEEN[row["security"]]
             for client in clients
             for row in self._seen.get((self._names.get(client, ""), server), ())
             if row["security"] in _SEEN
             and row["destination"]["service"] in (None, edge["service"])
-            and row["port"] in (None, edge["port"])
-            and not (ambiguous and row["port"] is None)
+            and (row["port"] in ports if row["port"] is not None else not ambiguous)
         }
         return min(found, key=_ORDER.index) if found else UNKNOWN
+
+    def _target_ports(self, edge: Edge) -> Set[int]:
+        """Telemetry names the server's own port: what the proxies say it is, else the only one that there is."""
+        known = self._programmed.target_ports(edge) if self._programmed is not None else set()
+        own = self._ports.get(edge["endpoint"] or "", set())
+        return known or (own if len(own) == 1 else set())
 
 
 def compare(

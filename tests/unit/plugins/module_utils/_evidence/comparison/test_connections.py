@@ -81,7 +81,8 @@ OBSERVED = [
     ("nothing was seen", edge(), [], "unknown", "unproven"),
     ("telemetry does not know", edge(), [traffic("unknown")], "unknown", "unproven"),
     ("somebody else was seen", edge(), [traffic("plaintext", "cafe/o")], "unknown", "unproven"),
-    ("another port was seen", edge(), [traffic("plaintext", port=81)], "unknown", "unproven"),
+    ("the server's port was seen", edge(), [traffic("mutual_tls", port=8080)], "mtls", "proven"),
+    ("another port was seen", edge(), [traffic("plaintext", port=9090)], "unknown", "unproven"),
 ]
 
 
@@ -95,3 +96,13 @@ def test_metrics_without_a_port_do_not_tell_two_answers_apart():
     rows = [edge(), edge("plaintext", "plaintext", port=81)]
     found = compare(rows, SETS, None, Observed(MESH, [traffic("mutual_tls")]))
     assert [row["observed"] for row in found] == ["unknown", "unknown"]
+
+
+def test_of_several_ports_the_proxies_know_which_is_behind_the_service():
+    ports = [{"port": number, "mode": "STRICT", "captured": True, "plaintext": "refused"} for number in (8080, 9090)]
+    mesh = [{**workload(), "ports": ports}, workload(CLIENT)]
+    programmed = Programmed(mesh, [proxy(), client(AUTO)], AT)
+    seen = [traffic("mutual_tls", port=8080), traffic("plaintext", port=9090)]
+    for given, expected in ((programmed, "mtls"), (None, "unknown")):
+        (found,) = compare([edge()], SETS, given, Observed(mesh, seen, given))
+        assert found["observed"] == expected

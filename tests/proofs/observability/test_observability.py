@@ -19,8 +19,8 @@ import yaml
 from kubernetes import client
 
 from tests.cluster_runs import must, run
-from tests.integration.observability import image
 from tests.inventory import differences, get, inventory
+from tests.proofs.observability import image
 
 NAMESPACE = "observability-test"
 CHARTS = os.environ.get("OBSERVABILITY_CHARTS", str(Path(__file__).parent / "charts"))

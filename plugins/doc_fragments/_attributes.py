@@ -18,8 +18,6 @@ attributes:
     description: Returns details on what has changed, or would change, in diff mode.
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second run changes nothing.
-  action_group:
-    description: Use C(group/meshproof.mtls.mtls) in C(module_defaults) to set the connection once.
 """
 
     INFO = r"""
@@ -43,6 +41,7 @@ attributes:
 options: {}
 attributes:
   action_group:
+    description: Use C(group/meshproof.mtls.mtls) in C(module_defaults) to set the connection once.
     support: full
     membership:
       - meshproof.mtls.mtls

@@ -20,7 +20,6 @@ description:
   - The same file and options give the same bytes.
 extends_documentation_fragment:
   - meshproof.mtls._attributes
-  - meshproof.mtls._attributes.action_group
   - ansible.builtin.files
 attributes:
   check_mode:

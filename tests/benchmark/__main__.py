@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 
-from tests.benchmark import pages
+from tests.benchmark import namespaces, pages, proxies
 from tests.benchmark.progress import Progress
 from tests.benchmark.seed import Seeder, Size
 from tests.cluster_runs import environment, must
@@ -40,6 +40,10 @@ TO_REACH: Limits = {
     "peak_memory_10k": (200, "MiB"),
     "growth_50k_over_10k": (5.5, "ratio"),
     "evaluate_10k": (0.5, "ratio"),
+    "namespaces_200_fresh": (2.0, "ratio"),
+    "namespaces_200_again": (2.0, "ratio"),
+    "proxies_40_over_1": (proxies.TO_REACH["proxies_40_over_1"], "ratio"),
+    "parse_2000_answers": (proxies.TO_REACH["parse_2000_answers"], "MiB"),
 }
 
 
@@ -229,6 +233,10 @@ def main() -> None:
             if not options.keep:
                 seeder.empty()
         bench.measure_from_pages()
+        for name, (value, unit) in proxies.figures(kubeconfig, options.repeat, progress).items():
+            bench.say(name, value, unit)
+        for name, value in namespaces.measure(bench.cluster, progress).items():
+            bench.say(name, value, "ratio" if name in TO_REACH else "s")
     for line in bench.missed:
         print(line, file=sys.stderr)
     sys.exit(1 if bench.missed else 0)

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -284,6 +285,85 @@ def test_a_client_by_pod_ip_is_seen_by_telemetry_alone(seen: Seen) -> None:
         if edge["service"] == f"{OPEN}/direct" and f"{CLIENTS}/Pod/caller" in rows["client_sets"][edge["clients"]]
     ]
     assert found == [("mtls", "mtls", "plaintext", "contradicted")]
+
+
+def better(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Ports that are secure by some source although it could not say so before, and proofs that were none."""
+    known = {(row["workload"], row["port"]): row for row in before["ports"]}
+    return [
+        f"{row['workload']} {row['port']}"
+        for row in after["ports"]
+        for old in [known.get((row["workload"], row["port"]), row)]
+        if (row["agreement"] == "proven" and old["agreement"] != "proven")
+        or any(row[name] == "strict" and old[name] != "strict" for name in ("declared", "programmed", "observed"))
+    ]
+
+
+def audited(image: str, timeout: int) -> dict[str, Any]:
+    """An audit of the proxies and the wire while something is broken: its file, with what it returned."""
+    returned = module(
+        "audit",
+        sources=["declared", "programmed", "observed"],
+        dest="/tmp/lies-stopped.json",
+        proxies={"all": True, "timeout": 5},
+        probe={"image": image, "target_namespaces": [STRICT, OPEN], "timeout": timeout},
+    )
+    return {**json.loads(Path("/tmp/lies-stopped.json").read_text()), "returned": returned}
+
+
+def nothing_is_left(mesh: Mesh) -> bool:
+    return "meshproof-probe" not in {item.metadata.name for item in mesh.core.list_namespace().items}
+
+
+def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.ApiClient) -> None:
+    before = json.loads(Path("/tmp/lies-audit.json").read_text())
+    apps = client.AppsV1Api(api)
+    apps.patch_namespaced_deployment_scale("istiod", ROOT_NAMESPACE, {"spec": {"replicas": 0}})
+    try:
+        wait_for(
+            lambda: not mesh.core.list_namespaced_pod(ROOT_NAMESPACE, label_selector="app=istiod").items, "istiod ends"
+        )
+        time.sleep(5)  # until the proxies have noticed
+        after = audited(mesh.image, 40)
+        assert after["seen"]["observed"]["state"] == "not seen", after["seen"]
+        assert {row["observed"] for row in after["ports"]} == {"unknown"}
+        assert better(before, after) == []
+        assert any(item["id"] == "MTLS-104" and "plain" in item["object"] for item in after["findings"])
+        assert nothing_is_left(mesh)
+    finally:
+        apps.patch_namespaced_deployment_scale("istiod", ROOT_NAMESPACE, {"spec": {"replicas": 1}})
+        wait_for(
+            lambda: apps.read_namespaced_deployment("istiod", ROOT_NAMESPACE).status.ready_replicas, "istiod is back"
+        )
+
+
+def test_with_a_stopped_kubelet_nothing_gets_better(mesh: Mesh, seen: Seen) -> None:
+    before = json.loads(Path("/tmp/lies-audit.json").read_text())
+    [kubelet] = kubelets()
+    os.kill(kubelet, signal.SIGSTOP)
+    try:
+        after = audited(mesh.image, 20)
+    finally:
+        os.kill(kubelet, signal.SIGCONT)
+    assert (after["seen"]["programmed"]["state"], after["seen"]["observed"]["state"]) == ("not seen", "not seen")
+    assert {row["programmed"] for row in after["ports"]} <= {"unknown", None}
+    assert better(before, after) == []
+    wait_for(lambda: nothing_is_left(mesh), "the probe's namespace is gone", 120)
+
+
+def kubelets() -> list[int]:
+    """The lab's own, told from another lab's by its network."""
+    folder = Path(os.environ["KUBECONFIG"]).parent
+    holder = json.loads((folder / "state.json").read_text())["holder"]["pid"]
+    network = os.readlink(f"/proc/{holder}/ns/net")
+    found = []
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().strip() == "kubelet" and os.readlink(comm.parent / "ns" / "net") == network:
+                found.append(int(comm.parent.name))
+        except OSError:
+            continue  # it ended meanwhile
+    return found
 
 
 def test_another_root_is_seen_in_the_proxies(mesh: Mesh, seen: Seen) -> None:

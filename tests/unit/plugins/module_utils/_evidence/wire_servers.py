@@ -101,8 +101,22 @@ def mutual_tls(connection, mesh, answer=None, verify=ssl.CERT_REQUIRED):
     context.load_verify_locations(mesh["server"] / "root-cert.pem")
     context.verify_mode = verify
     context.set_alpn_protocols(["istio", "istio-http/1.1", "h2"])
-    with context.wrap_socket(connection, server_side=True) as secured:
+    with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
+        try:
+            secured.do_handshake()
+        except ssl.SSLError:
+            drain(secured)
+            raise
         (answer or plain)(secured)
+
+
+def drain(secured):
+    """Read what the client still sends: closing before would reset the connection, and the alert may never arrive."""
+    with socket.socket(fileno=secured.detach()) as connection:
+        connection.settimeout(2)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
 
 
 def plain(connection):

@@ -1,7 +1,7 @@
-"""The cluster, as the integration tests have it."""
+"""The cluster and its Istio, as the integration tests have them."""
 
 from __future__ import annotations
 
-from tests.integration.conftest import api
+from tests.integration.conftest import api, istio
 
-__all__ = ["api"]
+__all__ = ["api", "istio"]

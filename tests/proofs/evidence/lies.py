@@ -22,7 +22,7 @@ STRICT, LATE, OPEN, STALE, CLIENTS, OUTSIDE = NAMESPACES = (
 )
 INJECTED = {"istio-injection": "enabled"}
 PORT = 8080
-_SERVER = """
+SERVER = """
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Hello(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -32,7 +32,7 @@ class Hello(BaseHTTPRequestHandler):
     def log_message(self, *arguments): pass
 ThreadingHTTPServer(("0.0.0.0", 8080), Hello).serve_forever()
 """
-_IDLE = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"
+IDLE = "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"
 
 LOGGING: Manifest = {
     "accessLogFile": "/dev/stdout",
@@ -88,9 +88,9 @@ def workloads(image: str) -> list[Manifest]:
     ]
     clients = [(CLIENTS, "blind"), (CLIENTS, "caller"), (OUTSIDE, "stranger")]
     return [
-        *(_service(namespace, name) for namespace, name, notes in servers),
-        *(_pod(namespace, name, image, _SERVER, notes) for namespace, name, notes in servers),
-        *(_pod(namespace, name, image, _IDLE, {}) for namespace, name in clients),
+        *(service(namespace, name) for namespace, name, notes in servers),
+        *(pod(namespace, name, image, SERVER, notes) for namespace, name, notes in servers),
+        *(pod(namespace, name, image, IDLE, {}) for namespace, name in clients),
     ]
 
 
@@ -174,14 +174,16 @@ def _metadata(namespace: str, name: str) -> Manifest:
     return {"namespace": namespace, "name": name, "labels": {"app": name}}
 
 
-def _service(namespace: str, name: str) -> Manifest:
+def service(namespace: str, name: str) -> Manifest:
+    """A Service, port 80, of the pod with its name."""
     spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": PORT}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(namespace, name), "spec": spec}
 
 
-def _pod(namespace: str, name: str, image: str, script: str, notes: Manifest) -> Manifest:
+def pod(namespace: str, name: str, image: str, script: str, notes: Manifest) -> Manifest:
+    """A pod that runs a script of Python."""
     container: Manifest = {"name": "app", "image": image, "command": ["python3", "-c", script]}
-    if script is _SERVER:
+    if script is SERVER:
         container["ports"] = [{"containerPort": PORT}]
         container["readinessProbe"] = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1}
     return {

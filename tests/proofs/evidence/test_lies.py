@@ -329,7 +329,7 @@ def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.
         assert {row["observed"] for row in after["ports"]} == {"unknown"}
         assert better(before, after) == []
         assert any(item["id"] == "MTLS-104" and "plain" in item["object"] for item in after["findings"])
-        assert nothing_is_left(mesh)
+        wait_for(lambda: nothing_is_left(mesh), "the probe's namespace is gone")
     finally:
         apps.patch_namespaced_deployment_scale("istiod", ROOT_NAMESPACE, {"spec": {"replicas": 1}})
         wait_for(

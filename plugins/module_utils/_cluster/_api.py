@@ -28,6 +28,8 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 60
 PAGE = 500
 _PAGES_AT_ONCE = 2
+_PIECE = 256 * 1024
+"""Bytes that are taken from a connection at a time."""
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 8.0
 _LONGEST_PAUSE_ASKED_FOR = 30.0
@@ -241,10 +243,14 @@ class Cluster:
         if announce is None:
             return response, response.data
         try:
-            first = response.read(HEAD_BYTES)
+            # In pieces: urllib3's read() of the rest after a part copies it all twice.
+            pieces = response.stream(_PIECE)
+            first = b""
+            while len(first) < HEAD_BYTES and (piece := next(pieces, b"")):
+                first += piece
             if response.status < 300:
                 announce(first)
-            return response, first + response.read()
+            return response, b"".join([first, *pieces])
         finally:
             response.release_conn()
 

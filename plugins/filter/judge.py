@@ -11,21 +11,23 @@ version_added: 0.1.0
 author:
   - the meshproof.mtls authors (@meshproof)
 description:
-  - Takes what M(meshproof.mtls.status_info) returns with O(meshproof.mtls.status_info#module:detail=full) and says
-    whether the servers in scope are as required, and what is not.
+  - Takes what M(meshproof.mtls.status_info) returns with O(meshproof.mtls.status_info#module:detail=full), or what
+    M(meshproof.mtls.audit) wrote into its file, and says whether the servers in scope are as required, and what is not.
   - An offence is a port that accepts plaintext (V(plaintext)), a port that bypasses the proxy (V(uncaptured)), an edge
     in plaintext (V(plaintext)), a broken edge of a client in the mesh (V(broken)), anything that could not be told
-    (V(unknown)), and a wire that contradicts the policies (V(disagreement)).
+    (V(unknown)), and proxies, a wire, traffic or certificates that contradict the policies (V(disagreement)).
   - Where M(meshproof.mtls.status_info) was given rules, a failed one is an offence, too (V(rule)), unless its severity
     is V(warning).
   - A client outside the mesh that a server refuses is what STRICT is for, and counts as success.
 options:
   _input:
-    description: The result of M(meshproof.mtls.status_info) with O(meshproof.mtls.status_info#module:detail=full).
+    description:
+      - The result of M(meshproof.mtls.status_info) with O(meshproof.mtls.status_info#module:detail=full), or an audit,
+        as P(meshproof.mtls.audit_file#filter) reads it.
     type: dict
     required: true
   probe:
-    description: The result of M(meshproof.mtls.probe), where the wire was asked.
+    description: The result of M(meshproof.mtls.probe), where the wire was asked by itself. An audit has its own.
     type: dict
   namespaces:
     description: The namespaces whose servers are judged. Empty means every enrolled namespace.
@@ -40,7 +42,9 @@ options:
     elements: dict
     default: []
   exclude:
-    description: What is not judged, as a list of C({namespace, workload, port, reason}).
+    description:
+      - What is not judged, as a list of C({namespace, workload, port, reason, until}).
+      - After the day C(until), as C(YYYY-MM-DD), an entry no longer counts.
     type: list
     elements: dict
     default: []
@@ -48,12 +52,12 @@ options:
     description: The sources that were asked.
     type: list
     elements: str
-    choices: [declared, observed]
+    choices: [declared, programmed, observed, traffic]
     default: [declared]
   require:
     description: The evidence that must be there.
     type: str
-    choices: [declared, observed]
+    choices: [declared, programmed, observed]
     default: declared
   limits:
     description: How many offences of each kind are accepted, none where a kind is left out.
@@ -64,6 +68,10 @@ options:
     type: list
     elements: str
     default: []
+  today:
+    description: The day of today, as C(YYYY-MM-DD); needed where an entry of O(exclude) has C(until).
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -86,13 +94,15 @@ _value:
     - V(verdict) is V(pass) or V(fail), V(exceeded) the kinds of offence that are too many, V(message) why it failed.
     - V(counts), V(limits), V(scope) and V(evidence) say what the judgement stands on.
     - V(offences) is a list of kind, object, reason and remedy, worst first.
-    - V(missing), V(servers), V(edges), V(wire), V(rules) and V(exclusions) are the rows for
-      P(meshproof.mtls.verdict_table#filter).
+    - V(missing), V(servers), V(ports), V(edges), V(wire), V(traffic), V(findings), V(rules) and V(exclusions) are the
+      rows for P(meshproof.mtls.verdict_table#filter).
   type: dict
 """
 
 import json
 
+from ansible.errors import AnsibleFilterError
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.exclusions import ExclusionError
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import enrols, judge
 
 
@@ -103,7 +113,10 @@ def judge_filter(status, enrolled=(), **options):
     """
     status = json.loads(json.dumps(status))
     names = [manifest["metadata"]["name"] for manifest in enrolled if enrols(manifest["metadata"].get("labels"))]
-    return judge(status, enrolled=names, **options)
+    try:
+        return judge(status, enrolled=names, **options)
+    except ExclusionError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

@@ -88,7 +88,7 @@ options:
       target_namespaces:
         description:
           - Namespaces whose Services are asked; by default those of O(namespaces), else all that have a workload in the
-            mesh.
+            mesh or a label that enrols them.
         type: list
         elements: str
         default: []
@@ -128,7 +128,7 @@ options:
         choices: [wrong, expired]
         default: [wrong]
       revision:
-        description: The revision that injects the pod inside the mesh.
+        description: The revision that injects the pod inside the mesh; by default one that the targets have.
         type: str
         default: ""
       max_endpoints:

@@ -47,8 +47,8 @@ class Exclusions:
 def problems(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     """A sentence for each entry whose last day is none."""
     return [
-        f"The entry of istio_verify_exclude for {name_of(entry)} ({entry['reason']}) has until: {entry['until']}, which "
-        "is no day. Remedy: write it as YYYY-MM-DD, such as 2026-05-31."
+        f"The entry of istio_verify_exclude for {name_of(entry)} ({entry['reason']}) has until: {entry['until']}, "
+        "which is no day. Remedy: write it as YYYY-MM-DD, such as 2026-05-31."
         for entry in entries
         if entry.get("until") and not _is_day(str(entry["until"]))
     ]
@@ -72,8 +72,8 @@ def _prepared(entry: Mapping[str, Any], today: str) -> dict[str, Any]:
         return {**{name: value for name, value in entry.items() if name != "until"}, "rows": 0}
     if not _is_day(today):
         raise ExclusionError(
-            f"Whether the entry for {name_of(entry)} still counts cannot be told without the day of today. Remedy: give "
-            "the filter judge today=now(utc=true).strftime('%Y-%m-%d')."
+            f"Whether the entry for {name_of(entry)} still counts cannot be told without the day of today. Remedy: "
+            "give the filter judge today=now(utc=true).strftime('%Y-%m-%d')."
         )
     # YAML makes a date of an unquoted day. Days of this form sort as texts do.
     until = str(entry["until"])

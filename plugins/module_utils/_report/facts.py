@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .judgement import IN_MESH, enrols
+from .judgement import enrols
+from .offences import IN_MESH
 
 SOURCES = ("declared", "programmed", "observed")
 CONTRADICTED, UNKNOWN, REFUSED, OUTSIDE = "contradicted", "unknown", "refused", "outside"

@@ -9,7 +9,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .exclusions import Exclusions
-from .offences import BROKEN, DISAGREEMENT, EXCLUDED, IN_MESH, PLAINTEXT, REMEDIES, UNCAPTURED, UNKNOWN, Row, row_of
+from .offences import (
+    BROKEN,
+    DISAGREEMENT,
+    EXCLUDED,
+    IN_MESH,
+    PLAINTEXT,
+    REMEDIES,
+    UNCAPTURED,
+    UNKNOWN,
+    Place,
+    Row,
+    looked_at,
+    row_of,
+)
 
 
 def wire_rows(
@@ -19,13 +32,14 @@ def wire_rows(
     scope: Sequence[str],
     require: str,
     exclusions: Exclusions,
+    pods: Mapping[str, str],
     causes: Mapping[Place, str],
 ) -> list[Row]:
     """One row for each service port that leads to a workload in scope, probed or not, and for whatever was probed.
 
     `pods` tells the workload of a pod, `causes` why an audit's sources contradict each other at a workload's port.
     """
-    if not was_had(probe):
+    if probe is None or "targets" not in probe:
         return []
     behind: dict[str, list[Row]] = {}
     for server in servers:
@@ -35,8 +49,8 @@ def wire_rows(
         leading.setdefault((edge["service"], edge["port"]), []).append(edge)
     answers = {
         (target["service"], target["port"]): target
-        for target in (probe or {})["targets"]
-        if target["service"].split("/", 1)[0] in scope
+        for target in probe["targets"]
+        if target["service"] and target["service"].split("/", 1)[0] in scope
     }
     wanted = {key for key, found in leading.items() if any(edge["endpoint"] in behind for edge in found)}
     rows = []
@@ -46,17 +60,20 @@ def wire_rows(
         namespace, name = service.split("/", 1)
         excluded = bool(found) and all(edge["result"] == EXCLUDED for edge in found)
         excluded = excluded or exclusions.cover(namespace, [name], [port])
-        rows.append(_wire_row(service, port, answers.get((service, port)), found, ports, require, excluded))
+        answer = answers.get((service, port))
+        row = _wire_row(service, port, answer, found, ports, require, excluded)
+        row["places"] = _places(namespace, answer or {}, pods)
+        because = next((causes[place] for place in row["places"] if place in causes), "")
+        if row["kind"] == DISAGREEMENT and because:
+            row["remedy"] = looked_at(because)
+        rows.append(row)
     return rows
 
 
-def lasting(answers: Any) -> Any:
-    """What the probe met without the details, which tell by chance whether a reset or an alert came first."""
-    if isinstance(answers, list):
-        return [_lasting(answer) for answer in answers]
-    if isinstance(answers, dict):
-        return {key: _lasting(value) for key, value in answers.items() if not key.endswith("detail")}
-    return answers
+def _places(namespace: str, answer: Mapping[str, Any], pods: Mapping[str, str]) -> list[Place]:
+    """The workloads' ports that were asked."""
+    asked = {(pods.get(f"{namespace}/{item['pod']}", ""), int(item["port"])) for item in answer.get("endpoints") or ()}
+    return sorted(place for place in asked if place[0])
 
 
 def _declared(edges: list[Row], servers: list[Row]) -> str:
@@ -93,6 +110,7 @@ def _wire_row(
         reason = f"the policies refuse plaintext, but the wire answered it: {reason}"
     elif outside == "answered":
         kind, remedy = PLAINTEXT, "no proxy" if any(server["mesh"] not in IN_MESH for server in servers) else PLAINTEXT
+        remedy = "undeclared" if declared == UNKNOWN else remedy
         remedy = UNCAPTURED if any(server["kind"] == UNCAPTURED for server in servers) else remedy
     elif mtls and inside == "refused" and handshake != "accepted" and answer.get("endpoints") != []:
         # A refusal after the handshake is an AuthorizationPolicy's or the application's own business, and without an
@@ -101,7 +119,7 @@ def _wire_row(
         reason = f"the policies promise mTLS, but a request from inside the mesh was refused: {reason}"
     elif verdict != "strict" and require == "observed":
         kind, remedy = UNKNOWN, "wire"
-    return _row(
+    return row_of(
         kind,
         reason,
         REMEDIES.get(remedy, ""),

@@ -37,19 +37,30 @@ REMEDIES = {
     "scope": "name the namespaces to judge in istio_verify_namespaces, or enrol some with the role istio_namespaces",
     "observed": "give the account the ClusterRole meshproof-prober (docs/rights.md), and an image that the cluster can "
     "pull (istio_verify_probe_image)",
-    "programmed": "give the account the ClusterRole meshproof-inspector (docs/rights.md), or see why its proxy is silent",
+    "programmed": "give the account the ClusterRole meshproof-inspector (docs/rights.md), or see why the proxies do "
+    "not answer",
     "port": "give it a Service, so that the probe can find it, or exclude it with a reason",
+    "undeclared": "look at the object that makes it unknown to the policies, such as an EnvoyFilter",
+    "ambient": "require another source (istio_verify_require), or exclude it with a reason",
+    "traffic": "look for what bypasses the proxy; where the policies are younger than it shorten istio_verify_window",
     RULE: "change what the rule names, or the rule (istio_verify_rules)",
     "wire": "run it again; if it stays, look at the probe's own reason and at network policies",
 }
 
 Row = dict[str, Any]
+Place = tuple[str, int]
+"""A workload's id and a port of it."""
 
 
 def row_of(kind: str | None, reason: str, remedy: str, excluded: bool, **shown: Any) -> Row:
     """One row of a table. `kind` is the offence that it would be, were it not excluded, or None."""
     result = EXCLUDED if excluded else FAIL if kind else OK
     return {"result": result, "kind": kind, "reason": reason, "remedy": remedy, **shown}
+
+
+def looked_at(cause: str) -> str:
+    """The remedy that a likely cause leads to."""
+    return f"look at the likely cause: {cause}"
 
 
 def offence_of(row: Row) -> dict[str, str]:

@@ -9,7 +9,8 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .judgement import IN_MESH, Clients, clients_of
+from .judgement import Clients, clients_of
+from .offences import IN_MESH
 from .table import joined, section
 
 BAD = ("broken", "plaintext", "unknown")

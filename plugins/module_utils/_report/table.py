@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .judgement import FAIL, shortened
+from .offences import FAIL, shortened
 
 Row = dict[str, Any]
 
@@ -59,12 +59,37 @@ def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]
             max_rows,
         ),
         section(
+            "SOURCES",
+            ["RESULT", "WORKLOAD", "PORT", "DECLARED", "PROGRAMMED", "OBSERVED", "TOGETHER", "WHY"],
+            [
+                [row["result"], row["workload"], row["port"], *_answers(row), row["agreement"], row["reason"]]
+                for row in judgement["ports"]
+            ],
+            max_rows,
+        ),
+        section(
+            "TRAFFIC",
+            ["RESULT", "CLIENT", "SERVER", "SECURITY", "WHY"],
+            [
+                [row["result"], row["client"], row["server"], row["security"], row["reason"]]
+                for row in judgement["traffic"]
+            ],
+            max_rows,
+        ),
+        section(
+            "FINDINGS",
+            ["RESULT", "ID", "OBJECT", "WHY"],
+            [[row["result"], row["id"], row["object"], row["reason"]] for row in judgement["findings"]],
+            max_rows,
+        ),
+        section(
             "RULES",
             ["RESULT", "RULE", "WHY"],
             [[row["result"], row["name"], row["reason"]] for row in judgement["rules"]],
             max_rows,
         ),
         _exclusions(judgement["exclusions"]),
+        _unseen(judgement["evidence"]["seen"]),
         _unread(judgement["evidence"]["unknown"], max_rows),
     ]
     return joined(sections)
@@ -88,6 +113,10 @@ def columns(rows: Sequence[Sequence[Any]]) -> list[str]:
 
 def _service(row: Row) -> str:
     return f"{row['service']}:{row['port']}" + (f" subset {row['subset']}" if row.get("subset") else "")
+
+
+def _answers(row: Row) -> list[str]:
+    return [row[source] or "not asked" for source in ("declared", "programmed", "observed")]
 
 
 def _heading(judgement: Mapping[str, Any]) -> list[str]:
@@ -130,12 +159,29 @@ def _exclusions(exclusions: Sequence[Mapping[str, Any]]) -> list[str]:
         [
             "/".join(str(part) for part in (entry["namespace"], entry.get("workload") or "*")),
             entry.get("port") or "every port",
-            f"rows {entry['rows']}" if entry["rows"] else "matches nothing",
+            _use(entry),
             entry["reason"],
         ]
         for entry in exclusions
     ]
     return [f"EXCLUDED ON REQUEST ({len(rows)})", *columns(rows)] if rows else []
+
+
+def _use(entry: Mapping[str, Any]) -> str:
+    if entry.get("expired"):
+        return f"expired on {entry['until']}"
+    use = f"rows {entry['rows']}" if entry["rows"] else "matches nothing"
+    return f"{use}, until {entry['until']}" if entry.get("until") else use
+
+
+def _unseen(seen: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The sources that were wanted and not seen whole, but for the policies, whose gaps have a table of their own."""
+    rows = [
+        [source, answer["state"], answer["detail"] or "it was not asked"]
+        for source, answer in seen.items()
+        if answer["state"] != "seen" and source != "declared"
+    ]
+    return section("NOT SEEN", ["SOURCE", "STATE", "WHY"], rows, len(rows))
 
 
 def _unread(unknown: Sequence[Mapping[str, Any]], max_rows: int) -> list[str]:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import _cluster as api
 from .._evidence import probe_plan, wire_answers
 from .._evidence.comparison.audit import NOT_ASKED, NOT_SEEN, PARTLY, SEEN, Evidence
 from .._evidence.envoy import choice
+from .._policy.membership import webhook_revision
 from . import proxies, traffic, wire
 from .prometheus import TrafficError
 
@@ -78,18 +79,33 @@ def _wire(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     if asking.check_mode:
         return None, NOT_ASKED, "in check mode no pod is made"
     options = asking.params["probe"]
-    namespaces = options["target_namespaces"] or asking.params["namespaces"] or _with_proxies(result["workloads"])
+    namespaces = options["target_namespaces"] or asking.params["namespaces"] or _meant(result)
     if not namespaces:
         return [], NOT_SEEN, "no namespace has a workload in the mesh"
-    params = {**asking.params, **options, "targets": None, "target_namespaces": namespaces}
+    revision = options["revision"] or _revision(result["workloads"], namespaces)
+    own = {"targets": None, "target_namespaces": namespaces, "revision": revision}
+    params = {**asking.params, **options, **own}
     answers = wire.probe(api.connect(asking.params), params, asking.warn, asking.hide)
     clear = sum(answer["verdict"] != wire_answers.UNKNOWN for answer in answers)
     state = SEEN if answers and clear == len(answers) else PARTLY if clear else NOT_SEEN
     return answers, state, f"{clear} of {len(answers)} ports answered clearly"
 
 
-def _with_proxies(workloads: Iterable[Mapping[str, Any]]) -> list[str]:
-    return sorted({item["namespace"] for item in workloads if item["mesh"] in ("sidecar", "ambient")})
+def _meant(result: Mapping[str, Any]) -> list[str]:
+    """The namespaces that are in the mesh: by a workload, or by a label that their workloads may be older than."""
+    found = {item["namespace"] for item in result["workloads"] if item["mesh"] in ("sidecar", "ambient")}
+    labelled = {item["name"] for item in result.get("namespaces", ()) if _enrols(item["labels"])}
+    return sorted(found | labelled)
+
+
+def _enrols(labels: Mapping[str, str]) -> bool:
+    return webhook_revision(dict(labels), {}) is not None or labels.get("istio.io/dataplane-mode") == "ambient"
+
+
+def _revision(workloads: Iterable[Mapping[str, Any]], namespaces: Sequence[str]) -> str:
+    """The revision that serves the targets: it injects the pod that asks from inside the mesh, too."""
+    found = {item["revision"] for item in workloads if item["namespace"] in namespaces and item["mesh"] == "sidecar"}
+    return min(filter(None, found), default="")
 
 
 def _traffic(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:

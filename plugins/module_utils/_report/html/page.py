@@ -44,9 +44,9 @@ def page(facts: Facts, digest: str, title: str = "", most: int = 1000) -> str:
         "head",
         el("meta", charset="utf-8"),
         el("meta", http_equiv="Content-Security-Policy", content=Markup(_policy(style))),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="referrer", content="no-referrer"),
+        el("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name_="color-scheme", content="light dark"),
+        el("meta", name_="referrer", content="no-referrer"),
         el("title", shown),
         el("style", Markup(style)),
     )

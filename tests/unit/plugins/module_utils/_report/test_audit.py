@@ -50,6 +50,32 @@ def test_the_time_alone_is_no_difference():
     assert not audit.same("", one)
 
 
+WIRE = {"service": "n0/ä", "verdict": "strict", "outside": {"plaintext": "refused", "plaintext_detail": "reset"}}
+PROXY = {"pod": "n0/ä", "configuration": {"accepted": True, "detail": "", "updated": TIME}}
+
+
+@pytest.mark.parametrize(
+    ("wire", "proxy", "same"),
+    [
+        ({"outside": {"plaintext": "refused", "plaintext_detail": "EOF"}}, {}, True),
+        ({"outside": {"plaintext": "answered", "plaintext_detail": "reset"}}, {}, False),
+        ({"verdict": "unknown"}, {}, False),
+        ({}, {"updated": "2026-02-01T12:00:00Z"}, True),
+        ({}, {"accepted": False}, False),
+        ({}, {"detail": "refused"}, False),
+    ],
+)
+def test_what_differs_by_chance_is_no_difference(wire, proxy, same):
+    one, other = (
+        audit.document({"summary": {}, "proxies": [running], "probe": [asked]}, TIME, ["declared"])
+        for running, asked in (
+            (PROXY, WIRE),
+            ({**PROXY, "configuration": {**PROXY["configuration"], **proxy}}, {**WIRE, **wire}),
+        )
+    )
+    assert audit.same(one, other) is same
+
+
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"summary": 1}', '{"summary": {"workloads": {}}}'])
 def test_a_file_that_is_no_audit_has_no_counts(text):
     assert audit.counts(text) == ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import KINDS, enrols, judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import enrols, judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.offences import KINDS
 
 from .samples import STRICT, edge, port, status, target, workload
 
@@ -279,11 +280,20 @@ def test_the_remedy_of_an_edge_follows_from_its_server(server: Any, row: Any, re
     assert judge(status(server, [row]))["edges"][0]["remedy"].startswith(remedy)
 
 
+FILTERED = workload(ports=[port(mode="unknown", plaintext="unknown")])
+
+
 @pytest.mark.parametrize(
-    ("server", "remedy"), [(OPENED, "set STRICT"), (BYPASSED, "remove what takes the port out"), (NAKED, "enrol it")]
+    ("server", "verdict", "remedy"),
+    [
+        (OPENED, "plaintext", "set STRICT"),
+        (BYPASSED, "plaintext", "remove what takes the port out"),
+        (NAKED, "plaintext", "enrol it"),
+        (FILTERED, "unknown", "look at the object that makes it unknown"),
+    ],
 )
-def test_the_remedy_of_the_wire_follows_from_the_server(server: Any, remedy: str) -> None:
-    mesh = status(server, [edge("out", "plaintext", "none")])
+def test_the_remedy_of_the_wire_follows_from_the_server(server: Any, verdict: str, remedy: str) -> None:
+    mesh = status(server, [edge("out", verdict, "none")])
     result = judge(mesh, {"targets": [target("answered", verdict="plaintext")]}, namespaces=["demo"])
     assert result["wire"][0]["remedy"].startswith(remedy)
 

@@ -69,6 +69,52 @@ def test_exclusions_are_printed_with_their_reason_and_idle_ones_say_so() -> None
     ]
 
 
+def test_an_exclusion_with_a_last_day_says_so() -> None:
+    entry = {"namespace": "demo", "workload": "service-a", "reason": "being moved", "until": "2026-05-31"}
+    shown = [verdict_table(judge(STRICT, exclude=[entry], today=today))[-1] for today in ("2026-05-31", "2026-06-01")]
+    assert shown == [
+        "demo/service-a  every port  rows 3, until 2026-05-31  being moved",
+        "demo/service-a  every port  expired on 2026-05-31  being moved",
+    ]
+
+
+def test_what_other_sources_say_and_what_they_could_not() -> None:
+    row = {
+        "workload": "demo/Deployment/service-a",
+        "port": 8080,
+        "declared": "strict",
+        "programmed": "permissive",
+        "observed": None,
+        "agreement": "contradicted",
+        "why": "as each says",
+        "cause": "an old proxy",
+    }
+    seen = {
+        "declared": {"state": "partly", "detail": "1 thing could not be read"},
+        "programmed": {"state": "partly", "detail": "1 of 2 proxies answered"},
+        "observed": {"state": "not asked", "detail": ""},
+        "traffic": {"state": "not seen", "detail": "no Prometheus"},
+    }
+    found = {"id": "MTLS-109", "severity": "medium", "object": "authority O=x", "message": "ends soon", "fix": "rotate"}
+    document = {**STRICT, "seen": seen, "ports": [row], "proxies": [], "findings": [found]}
+    lines = verdict_table(judge(document, sources=["declared", "programmed", "observed"]))
+    assert lines[lines.index("SOURCES (1)") :] == [
+        "SOURCES (1)",
+        "RESULT  WORKLOAD        PORT  DECLARED  PROGRAMMED  OBSERVED   TOGETHER      WHY",
+        "FAIL    demo/service-a  8080  strict    permissive  not asked  contradicted  "
+        "strict as declared, but permissive as programmed: as each says",
+        "",
+        "FINDINGS (1)",
+        "RESULT   ID        OBJECT         WHY",
+        "warning  MTLS-109  authority O=x  ends soon",
+        "",
+        "NOT SEEN (2)",
+        "SOURCE      STATE      WHY",
+        "programmed  partly     1 of 2 proxies answered",
+        "observed    not asked  it was not asked",
+    ]
+
+
 def test_what_is_unknown_is_shown_by_its_reason() -> None:
     unread = [
         {"kind": kind, "namespace": None, "name": "", "reason": "Forbidden", "touches": "clients there"}

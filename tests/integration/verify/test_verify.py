@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -343,9 +344,9 @@ def test_nothing_is_left_behind_and_check_mode_writes_nothing(mesh: client.CoreV
         namespaces=[STRICT], sources=["declared", "observed"], report_dir=str(tmp_path / "reports"),
         publish={"config_map": place},
     )  # fmt: skip
-    before = set(Path("/tmp").glob("meshproof-verify-*"))
+    before = set(Path(tempfile.gettempdir()).glob("meshproof-verify-*"))
     output = must("verify", "--check", *arguments)
     assert "in check mode no pod is made" in output
     assert not (tmp_path / "reports").exists()
     assert "never" not in [item.metadata.name for item in mesh.list_namespaced_config_map(OUTPUT).items]
-    assert set(Path("/tmp").glob("meshproof-verify-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob("meshproof-verify-*")) <= before

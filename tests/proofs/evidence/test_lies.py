@@ -191,7 +191,7 @@ def mesh(api: client.ApiClient) -> Iterator[Mesh]:
 class Seen:
     """What each source says alone, and what the audit makes of all."""
 
-    def __init__(self, image: str) -> None:
+    def __init__(self, image: str, folder: Path) -> None:
         servers = [STRICT, LATE, OPEN, STALE]
         self.status = module("status_info", detail="full")
         self.proxies = {item["pod"]: item for item in module("proxy_info", all=True, upstreams=True)["proxies"]}
@@ -201,12 +201,13 @@ class Seen:
         self.audit = module(
             "audit",
             sources=["declared", "programmed", "observed", "traffic"],
-            dest="/tmp/lies-audit.json",
+            dest=str(folder / "audit.json"),
             limit=1000,
             proxies={"all": True},
             probe={"image": image, "target_namespaces": servers},
             traffic={"source": "access_log", "workloads": [f"{OPEN}/direct", f"{OPEN}/hidden"]},
         )
+        self.written: dict[str, Any] = json.loads((folder / "audit.json").read_text())
 
     def declared(self, place: str) -> str:
         """What status_info says of a server's port."""
@@ -244,8 +245,8 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(mesh: Mesh) -> Seen:
-    return Seen(mesh.image)
+def seen(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return Seen(mesh.image, tmp_path_factory.mktemp("lies"))
 
 
 def table() -> dict[str, list[str]]:
@@ -267,8 +268,7 @@ def test_each_lie_is_caught(place: str, seen: Seen) -> None:
 
 def test_a_sidecar_that_hides_a_server_makes_plaintext(seen: Seen) -> None:
     """Client by Sidecar egress: declared and programmed agree that it is plaintext, and the log saw it."""
-    rows = json.loads(Path("/tmp/lies-audit.json").read_text())
-    sets = rows["client_sets"]
+    rows, sets = seen.written, seen.written["client_sets"]
     found = [
         (edge["verdict"], edge["programmed"], edge["observed"])
         for edge in rows["edges"]
@@ -278,7 +278,7 @@ def test_a_sidecar_that_hides_a_server_makes_plaintext(seen: Seen) -> None:
 
 
 def test_a_client_by_pod_ip_is_seen_by_telemetry_alone(seen: Seen) -> None:
-    rows = json.loads(Path("/tmp/lies-audit.json").read_text())
+    rows = seen.written
     found = [
         (edge["verdict"], edge["programmed"], edge["observed"], edge["agreement"])
         for edge in rows["edges"]
@@ -299,24 +299,24 @@ def better(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     ]
 
 
-def audited(image: str, timeout: int) -> dict[str, Any]:
+def audited(image: str, timeout: int, dest: Path) -> dict[str, Any]:
     """An audit of the proxies and the wire while something is broken: its file, with what it returned."""
     returned = module(
         "audit",
         sources=["declared", "programmed", "observed"],
-        dest="/tmp/lies-stopped.json",
+        dest=str(dest),
         proxies={"all": True, "timeout": 5},
         probe={"image": image, "target_namespaces": [STRICT, OPEN], "timeout": timeout},
     )
-    return {**json.loads(Path("/tmp/lies-stopped.json").read_text()), "returned": returned}
+    return {**json.loads(dest.read_text()), "returned": returned}
 
 
 def nothing_is_left(mesh: Mesh) -> bool:
     return "meshproof-probe" not in {item.metadata.name for item in mesh.core.list_namespace().items}
 
 
-def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.ApiClient) -> None:
-    before = json.loads(Path("/tmp/lies-audit.json").read_text())
+def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.ApiClient, tmp_path: Path) -> None:
+    before = seen.written
     apps = client.AppsV1Api(api)
     apps.patch_namespaced_deployment_scale("istiod", ROOT_NAMESPACE, {"spec": {"replicas": 0}})
     try:
@@ -324,7 +324,7 @@ def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.
             lambda: not mesh.core.list_namespaced_pod(ROOT_NAMESPACE, label_selector="app=istiod").items, "istiod ends"
         )
         time.sleep(5)  # until the proxies have noticed
-        after = audited(mesh.image, 40)
+        after = audited(mesh.image, 40, tmp_path / "audit.json")
         assert after["seen"]["observed"]["state"] == "not seen", after["seen"]
         assert {row["observed"] for row in after["ports"]} == {"unknown"}
         assert better(before, after) == []
@@ -337,12 +337,12 @@ def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.
         )
 
 
-def test_with_a_stopped_kubelet_nothing_gets_better(mesh: Mesh, seen: Seen) -> None:
-    before = json.loads(Path("/tmp/lies-audit.json").read_text())
+def test_with_a_stopped_kubelet_nothing_gets_better(mesh: Mesh, seen: Seen, tmp_path: Path) -> None:
+    before = seen.written
     [kubelet] = kubelets()
     os.kill(kubelet, signal.SIGSTOP)
     try:
-        after = audited(mesh.image, 20)
+        after = audited(mesh.image, 20, tmp_path / "audit.json")
     finally:
         os.kill(kubelet, signal.SIGCONT)
     assert (after["seen"]["programmed"]["state"], after["seen"]["observed"]["state"]) == ("not seen", "not seen")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -107,6 +107,7 @@ class _World:
             f"{workload['namespace']}/{pod}": workload for workload in result["workloads"] for pod in workload["pods"]
         }
         self.domains = dict(_trust_domains(manifests))
+        self.named = Counter(self._destinations())
         self.headless = {
             f"{item['metadata']['name']}.{item['metadata']['namespace']}.svc.cluster.local"
             for item in manifests
@@ -225,7 +226,8 @@ class _World:
     def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
         """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""
         name = proxy["listeners"].get(f"{endpoint['address']}:{dial.port}")
-        if dial.subset is not None or name not in proxy["clusters"]:
+        on_host = endpoint["address"] in self.hosts.values()
+        if dial.subset is not None or name not in proxy["clusters"] or on_host:
             return own, endpoint["tls"]
         cluster = proxy["clusters"][name]
         same = [item["tls"] for item in cluster["endpoints"] or () if item["address"] == endpoint["address"]]
@@ -285,6 +287,8 @@ class _World:
         """The verdict of plaintext, None where the port that is met depends on what was not asked."""
         if endpoint is None:
             return "broken"
+        if self.named[host, port] > 1:  # a Service and a ServiceEntry with ports of their own: DNS says which is met
+            return None
         pods = [name for name, workload in self.workload_of_pod.items() if workload["id"] == endpoint]
         if not pods:
             return None

@@ -107,7 +107,7 @@ class _World:
             f"{workload['namespace']}/{pod}": workload for workload in result["workloads"] for pod in workload["pods"]
         }
         self.domains = dict(_trust_domains(manifests))
-        self.named = Counter(self._destinations())
+        self.named = Counter(_hosts(manifests))
         self.headless = {
             f"{item['metadata']['name']}.{item['metadata']['namespace']}.svc.cluster.local"
             for item in manifests
@@ -210,7 +210,7 @@ class _World:
             taken, sent = cluster, endpoint["tls"]
             if cluster["type"] == "ORIGINAL_DST" and dial.host in self.headless:
                 port = dial.port
-                if place in engine and self._shared_by_itself(dial, endpoint["address"]):
+                if place in engine and self._is_left_out(dial, endpoint["address"]):
                     found[place] = engine[place]
                     continue
                 taken, sent = self._through_listener(proxy, dial, cluster, endpoint)
@@ -226,16 +226,18 @@ class _World:
     def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
         """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""
         name = proxy["listeners"].get(f"{endpoint['address']}:{dial.port}")
-        on_host = endpoint["address"] in self.hosts.values()
-        if dial.subset is not None or name not in proxy["clusters"] or on_host:
+        if dial.subset is not None or name not in proxy["clusters"]:
             return own, endpoint["tls"]
         cluster = proxy["clusters"][name]
         same = [item["tls"] for item in cluster["endpoints"] or () if item["address"] == endpoint["address"]]
         return cluster, same[0] if same else cluster["any"]
 
-    def _shared_by_itself(self, dial: Dial, address: str) -> bool:
-        """A pod has no listener for its own address, other pods of its workload have one, and a row is for them all."""
-        if self.pod_of_address.get(address) != dial.client:
+    def _is_left_out(self, dial: Dial, address: str) -> bool:
+        """Several headless Services at an address for which a pod has no listener, its own, or that is a node's.
+
+        Other pods of the client's workload have one, and a row is for them all.
+        """
+        if self.pod_of_address.get(address) != dial.client and address not in self.hosts.values():
             return False
         dummy, port, subset, own = f"outbound|{dial.port}||{dial.host}".split("|")
         return any(
@@ -287,7 +289,7 @@ class _World:
         """The verdict of plaintext, None where the port that is met depends on what was not asked."""
         if endpoint is None:
             return "broken"
-        if self.named[host, port] > 1:  # a Service and a ServiceEntry with ports of their own: DNS says which is met
+        if self.named[host] > 1:  # a Service and a ServiceEntry with ports of their own: DNS says which is met
             return None
         pods = [name for name, workload in self.workload_of_pod.items() if workload["id"] == endpoint]
         if not pods:
@@ -325,6 +327,16 @@ def _mode(accepts: Any) -> str:
     if not accepts["plaintext"]:
         return "STRICT" if accepts["mtls"] else "nothing"
     return "PERMISSIVE" if accepts["mtls"] else "DISABLE"
+
+
+def _hosts(manifests: list[Manifest]) -> Iterator[str]:
+    """The hosts of all Services and ServiceEntries, as often as they are named."""
+    for manifest in manifests:
+        metadata = manifest["metadata"]
+        if manifest["kind"] == "Service":
+            yield f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
+        elif manifest["kind"] == "ServiceEntry":
+            yield from manifest["spec"]["hosts"]
 
 
 def _trust_domains(manifests: list[Manifest]) -> Iterator[tuple[str, str]]:

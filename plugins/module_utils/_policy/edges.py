@@ -62,9 +62,7 @@ class Judge:
         rows: List[Edge] = []
         for destination in self._destinations:
             rows.extend(self._judge(destination))
-        rows = through_shared_listeners(
-            rows, self._destinations, self._scopes.listening, self._planes(None).mesh.service_export
-        )
+        rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
         rows.sort(
             key=lambda row: (
                 row.service,

@@ -10,7 +10,7 @@ takes what is dialled for them.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from .rows import Edge
 from .services import Destination
@@ -28,16 +28,25 @@ def through_shared_listeners(
     rows: List[Edge],
     destinations: List[Destination],
     listening: Callable[[Destination], int],
-    exported: Tuple[str, ...],
+    sidecars: Mapping[Tuple[str, ...], int],
 ) -> List[Edge]:
     """The rows, with another Service's answer where its listener takes the traffic.
 
     `listening` gives the clients whose proxies make listeners for a destination; a client whose proxy does not know the
-    other Service keeps its own answer. `exported` is to whom Services are exported that do not say it.
+    other Service keeps its own answer. `sidecars` are the clients by whom their control plane exports a Service to that
+    does not say it: the order of Services depends on it.
     """
-    rivals = _rivals(destinations, exported)
-    if not rivals:
-        return rows
+    headless = [item for item in destinations if item.headless]
+    for exported, clients in sidecars.items() if len(headless) > 1 else ():
+        rivals = _rivals(headless, exported)
+        if rivals:
+            rows = _shared(rows, rivals, listening, clients)
+    return rows
+
+
+def _shared(
+    rows: List[Edge], rivals: Mapping[Place, List[_Rival]], listening: Callable[[Destination], int], clients: int
+) -> List[Edge]:
     answers: Dict[Tuple[Place, str, str], List[Edge]] = {}
     found: List[Edge] = []
     for row in rows:
@@ -46,7 +55,7 @@ def through_shared_listeners(
         (answers.setdefault((place, row.service, row.host), []) if shares else found).append(row)
     for (place, dummy, dummy), own_answers in answers.items():
         for row in own_answers:
-            found.extend(_redirected(row, place, rivals[place], answers, listening))
+            found.extend(_redirected(row, place, rivals[place], answers, listening, clients))
     return found
 
 
@@ -69,7 +78,7 @@ def _rivals(destinations: List[Destination], exported: Tuple[str, ...]) -> Dict[
         return "*" in (item.export_to or exported), item.age, f"{name}.{item.namespace}"
 
     found: Dict[Place, List[_Rival]] = {}
-    for destination in sorted((item for item in destinations if item.headless), key=order):
+    for destination in sorted(destinations, key=order):
         for port in destination.ports:
             for endpoint in {item.id for item in port.endpoints}:
                 found.setdefault((port.number, endpoint), []).append(_Rival(destination, port.http))
@@ -84,6 +93,7 @@ def _redirected(
     rivals: List[_Rival],
     answers: Dict[Tuple[Place, str, str], List[Edge]],
     listening: Callable[[Destination], int],
+    clients: int,
 ) -> Iterator[Edge]:
     own, rest = _own(row, rivals), row.clients
     for rival in rivals:
@@ -92,7 +102,7 @@ def _redirected(
         if rival is own or rival.http:
             continue
         for answer in answers.get((place, rival.destination.name, rival.destination.host), ()):
-            taken = rest & answer.clients & listening(rival.destination)
+            taken = rest & answer.clients & clients & listening(rival.destination)
             if taken:
                 rest &= ~taken
                 yield _taken(row._replace(clients=taken), answer)

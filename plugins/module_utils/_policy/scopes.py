@@ -143,6 +143,8 @@ class Scopes:
         self.members: List[List[str]] = []
         """The workloads' ids in each scope, by the number of its bit."""
         self._sidecars: List[Tuple[int, Optional[View]]] = []
+        self.sidecars: Dict[Tuple[str, ...], int] = {}
+        """Those with a sidecar, by whom their control plane exports a Service to that does not say it."""
         self._bits: Dict[object, int] = {}
         self._groups: Dict[Tuple[str, str], _Group] = {}
         self._view_groups: Dict[Tuple[str, str], _ViewGroup] = {}
@@ -172,6 +174,8 @@ class Scopes:
         self._proxied.append((bit, scope))
         if scope.kind == "sidecar":
             self._sidecars.append((bit, scope.view))
+            exported = self._planes(scope.revision).mesh.service_export
+            self.sidecars[exported] = self.sidecars.get(exported, 0) | bit
         if scope.outbound is not None or scope.doubt or scope.metadata_certs:
             self._special.append((bit, scope))
         elif scope.view is not None:

@@ -410,3 +410,15 @@ def test_http_is_taken_by_the_listener_of_a_younger_service():
     [row] = edges(result, "shop/c", service="shop/s")
     assert (row["client_tls"], row["verdict"]) == ("plaintext", "plaintext")
     assert "shop/s and shop/other are headless and lead to the same pod and port" in row["reason"]
+
+
+def test_the_order_of_headless_services_is_that_of_the_clients_control_plane():
+    """Where Services are private by default one that is public comes last; elsewhere it comes by its name."""
+    private = mesh_config(defaultServiceExportTo=["."])
+    public = headless("shop/other", "*", selector={"app": "s"}, ports=[{"port": 80, "name": "tcp"}])
+    own = headless("shop/s", ports=[{"port": 80, "name": "tcp"}])
+    off = rule("shop/off", "other.shop.svc.cluster.local", tls("DISABLE"))
+    mesh = [private, CANARY, pod("shop/s"), own, public, off]
+    for revision, expected in (("default", "mtls -> mtls"), ("canary", "plaintext -> plaintext")):
+        result = judge(*mesh, pod("shop/c", revision=revision))
+        assert rows(result, "shop/c", "shop/s") == {f"shop/Deployment/s: {expected}"}

@@ -95,19 +95,19 @@ def _redirected(
     listening: Callable[[Destination], int],
     clients: int,
 ) -> Iterator[Edge]:
-    own, rest = _own(row, rivals), row.clients
+    own, rest, kept = _own(row, rivals), row.clients, 0
     for rival in rivals:
         if rival is own and not rival.http:
-            break  # the others come later
-        if rival is own or rival.http:
-            continue
-        for answer in answers.get((place, rival.destination.name, rival.destination.host), ()):
-            taken = rest & answer.clients & clients & listening(rival.destination)
-            if taken:
-                rest &= ~taken
-                yield _taken(row._replace(clients=taken), answer)
-    if rest:
-        yield row._replace(clients=rest)
+            kept = rest & listening(rival.destination)  # for these clients the others come later
+            rest &= ~kept
+        elif rival is not own and not rival.http:
+            for answer in answers.get((place, rival.destination.name, rival.destination.host), ()):
+                taken = rest & answer.clients & clients & listening(rival.destination)
+                if taken:
+                    rest &= ~taken
+                    yield _taken(row._replace(clients=taken), answer)
+    if rest | kept:
+        yield row._replace(clients=rest | kept)
 
 
 def _taken(row: Edge, answer: Edge) -> Edge:

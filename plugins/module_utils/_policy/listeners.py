@@ -36,7 +36,9 @@ def listener_protocols(
             # Of a ServiceEntry's ports with one target istiod takes any, so that HTTP has to be expected.
             ports = tuple(sorted(ports, key=lambda port: not port.http))
         for port in ports:
-            for endpoint in port.endpoints:
+            # Such an entry has one endpoint at most, as for its clients.
+            only = 1 if destination.resolution == "DNS_ROUND_ROBIN" else None
+            for endpoint in port.endpoints[:only]:
                 workload = endpoint.workload
                 if workload is None or workload.mesh != "sidecar":
                     continue

@@ -418,7 +418,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import audit, rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
-from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import IN_AUDIT
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import IN_AUDIT, passwords_in
 
 
 def main() -> None:
@@ -442,6 +442,7 @@ def main() -> None:
     )
     params = module.params
     module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
+    module.no_log_values.update(passwords_in(params["traffic"]["prometheus"]))
     problem = problem_of(params)
     if problem:  # known before a big mesh is read for it
         module.fail_json(msg=problem)

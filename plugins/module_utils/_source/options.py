@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 PROBE: dict[str, Any] = {
@@ -83,3 +84,11 @@ IN_AUDIT: dict[str, Any] = {
     },
 }
 """All of them as audit has them."""
+
+
+def passwords_in(prometheus: Mapping[str, Any] | None) -> Iterator[str]:
+    """The password in the URL of a Prometheus, of which no_log does not know."""
+    place = str((prometheus or {}).get("url") or "").partition("://")[2].partition("/")[0]
+    password = place.rpartition("@")[0].partition(":")[2]
+    if password:
+        yield password

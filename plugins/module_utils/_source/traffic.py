@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from .. import _cluster as api
 from .._evidence.traffic import queries, rows, series
 from . import access_logs, prometheus
-from .options import TRAFFIC
+from .options import TRAFFIC, passwords_in
 from .prometheus import TrafficError
 
 __all__ = ["ARGUMENT_SPEC", "TrafficError", "read", "secrets_in"]
@@ -30,10 +30,7 @@ class _Wanted(NamedTuple):
 def secrets_in(params: Mapping[str, Any]) -> Iterator[str]:
     """Secret values that no_log does not know of: those of a kubeconfig, and a password in the URL."""
     yield from api.secrets_in(params["kubeconfig"])
-    place = str((params["prometheus"] or {}).get("url") or "").partition("://")[2].partition("/")[0]
-    password = place.rpartition("@")[0].partition(":")[2]
-    if password:
-        yield password
+    yield from passwords_in(params["prometheus"])
 
 
 def read(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from tests.cluster_runs import BIN, ROOT, environment, must
 from tests.proofs.evidence import lies
 from tests.proofs.evidence.lies import CLIENTS, LATE, NAMESPACES, OPEN, STALE, STRICT
 
+# The lies are made on the node itself: rules removed, packets refused, a kubelet stopped.
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or "MTLS_VARS" not in os.environ, reason="pods' network namespaces can be entered in the lab only"
 )

@@ -148,3 +148,11 @@ def test_requests_grow_with_kinds_and_pages_only(server, capsys):
     server.requests.clear()
     run(server, capsys)
     assert len(server.requests) == few == len(KINDS) + 1
+
+
+def test_a_password_in_the_url_of_a_prometheus_is_not_shown(server, capsys):
+    serve(server, MESH)
+    place = {"prometheus": {"url": "https://somebody:hunter2@prometheus.example/"}}
+    result = run(server, capsys, traffic=place)
+    assert "hunter2" not in str(result)
+    assert "prometheus.example" in str(result["invocation"])

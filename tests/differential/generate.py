@@ -156,6 +156,8 @@ class _Generator:
         ports = [{"containerPort": 8080, "name": "web", "protocol": "TCP"}]
         if self.chance(0.5):
             ports.append({"containerPort": 9090, "name": self.pick(("data", "tcp")), "protocol": "TCP"})
+        if self.chance(0.15):
+            ports.append({"containerPort": self.pick(TARGET_PORTS), "name": "dns", "protocol": "UDP"})
         containers: list[Manifest] = [{"name": "app", "ports": ports}]
         init: list[Manifest] = []
         if kind in ("sidecar", "gateway"):
@@ -217,7 +219,7 @@ class _Generator:
             if target == "number":
                 port["targetPort"] = self.pick(TARGET_PORTS)
             elif target == "name":
-                port["targetPort"] = self.pick(("web", "data", "nobody"))
+                port["targetPort"] = self.pick(("web", "data", "dns", "nobody"))
             found.append(port)
         return found
 

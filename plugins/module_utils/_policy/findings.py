@@ -161,7 +161,7 @@ def _capture(state: State, workload: Workload) -> Iterable[Finding]:
         yield _finding(
             "MTLS-005",
             _thing(workload),
-            f"serves UDP or SCTP on port {_listed(sorted(workload.shape.udp_ports))}, "
+            f"serves UDP or SCTP on port {_listed(sorted({number for number, dummy in workload.shape.udp_ports}))}, "
             "which is never captured nor encrypted",
             "encrypt in the application or close the port",
         )

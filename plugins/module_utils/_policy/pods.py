@@ -96,7 +96,7 @@ class PodParser:
     def shape(self, labels: Labels, annotations: Dict[str, Any], spec: Dict[str, Any]) -> Shape:
         """All but the labels that matters of a pod, see Shape."""
         ports: List[Tuple[int, str]] = []
-        udp: List[int] = []
+        udp: List[Tuple[int, str]] = []
         proxy: Optional[Dict[str, Any]] = None
         arguments: Tuple[str, ...] = ()
         for container in spec.get("containers") or ():
@@ -195,12 +195,10 @@ class PodParser:
         return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip)
 
 
-def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[int]) -> None:
+def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[Tuple[int, str]]) -> None:
     for port in container.get("ports") or ():
         number = port["containerPort"]
         if not isinstance(number, int):
             raise Malformed("containerPort is not a number")
-        if port.get("protocol", "TCP") == "TCP":
-            ports.append((number, port.get("name") or ""))
-        else:
-            udp.append(number)
+        found = ports if port.get("protocol", "TCP") == "TCP" else udp
+        found.append((number, port.get("name") or ""))

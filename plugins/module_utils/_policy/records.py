@@ -79,7 +79,7 @@ class Shape(NamedTuple):
     capture: Capture
     ambient_bypass: bool
     ports: Tuple[Tuple[int, str], ...]
-    udp_ports: Tuple[int, ...]
+    udp_ports: Tuple[Tuple[int, str], ...]
     proxy_ports: Tuple[Tuple[int, str], ...]
     metadata_certs: bool
     inject_annotation: Optional[str]

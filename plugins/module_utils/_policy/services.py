@@ -186,10 +186,14 @@ def _of_entry(catalogue: Catalogue, entry: Entry, port: int) -> Endpoint:
 
 
 def _target(workload: Workload, port: ServicePort) -> Optional[int]:
-    """A named targetPort is looked up among the pod's ports; without one by that name the pod is no endpoint."""
+    """A named targetPort is looked up among the pod's ports of its protocol; without one the pod is no endpoint.
+
+    By Istio's FindPort (kube/controller/util.go).
+    """
     if not isinstance(port.target, str):
         return int(port.target or port.number)
-    for number, name in (*workload.shape.ports, *workload.shape.proxy_ports):
+    shape = workload.shape
+    for number, name in shape.udp_ports if port.protocol == "udp" else (*shape.ports, *shape.proxy_ports):
         if name == port.target:
             return number
     return None

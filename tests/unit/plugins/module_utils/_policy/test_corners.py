@@ -381,6 +381,24 @@ def test_an_entrys_udp_port_is_no_listener():
     assert rows(result, "cafe/c", "shop/vm") == {"shop/Deployment/a: simple -> broken"}
 
 
+NAMED_UDP = [
+    ("no port of that name speaks UDP", {"containerPort": 8080, "name": "web"}, "simple -> broken"),
+    ("the one of that name is another", {"containerPort": 9090, "name": "web", "protocol": "UDP"}, "simple -> broken"),
+    ("the number is the same", {"containerPort": 8080, "name": "web", "protocol": "UDP"}, "simple -> tls"),
+]
+
+
+@pytest.mark.parametrize(("what", "port", "expected"), NAMED_UDP, ids=[row[0] for row in NAMED_UDP])
+def test_a_named_target_is_a_port_of_the_same_protocol(what, port, expected):
+    """Of a Service's ports the first that targets a number decides whether HTTP is spoken there, also a UDP port."""
+    ports = [
+        {"name": "quic", "port": 81, "targetPort": "web", "protocol": "UDP"},
+        {"name": "http", "port": 80, "targetPort": 8080},
+    ]
+    parts = [pod("cafe/c"), pod("shop/a", ports=[port]), service("shop/a", ports=ports)]
+    assert rows(judge(mesh_config(), parts, ONE_WAY), "cafe/c", "shop/a") == {f"shop/Deployment/a: {expected}"}
+
+
 ONE_LISTENER = [
     ("the older one's rule counts", 1, None, "tcp", "plaintext -> plaintext"),
     ("the younger one's does not", 3, None, "tcp", "mtls -> mtls"),

@@ -16,8 +16,8 @@ options:
   _input:
     description:
       - A dictionary with V(environment) (python, libraries, tools), V(status) (what M(meshproof.mtls.status_info)
-        returned, or how it failed), V(rights) (what M(kubernetes.core.k8s) returned for the reviews of each
-        ClusterRole), V(method) and V(istio_version).
+        returned, or how it failed), V(rights) (what M(kubernetes.core.k8s) returned for the reviews of each item of
+        P(meshproof.mtls.preflight_questions#filter)), V(method) and V(istio_version).
     type: dict
     required: true
   job:

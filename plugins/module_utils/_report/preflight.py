@@ -10,11 +10,16 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from .._policy import versions
 from .table import columns
 
-# Each job does what those before it do, too, and so needs what they need.
-JOBS = ("verify", "observed", "site")
-READER, PROBER, INSTALLER = "meshproof-reader", "meshproof-prober", "meshproof-installer"
-# The first job that needs each ClusterRole.
-_FIRST_JOB = {READER: "verify", PROBER: "observed", INSTALLER: "site"}
+VERIFY, OBSERVED, SITE = "verify", "observed", "site"
+# What each ClusterRole is for: a job, or a part of the verification, which is needed where it is asked for.
+_PURPOSE = {
+    "reader": VERIFY,
+    "inspector": "programmed",
+    "prober": OBSERVED,
+    "prometheus": "traffic",
+    "publisher": "publish",
+    "installer": SITE,
+}
 _SHOWN_KINDS = 4
 
 OK, NOTE, MISSING, UNKNOWN = "ok", "note", "MISSING", "UNKNOWN"
@@ -25,16 +30,18 @@ class Check(NamedTuple):
 
     result: str
     name: str
-    first_job: str
+    purpose: str
     found: str
     remedy: str = ""
+    asked: bool = False
+    """Whether the verification is to do what it is for, whichever the job."""
 
 
-def preflight(facts: Mapping[str, Any], job: str = "verify") -> Dict[str, Any]:
+def preflight(facts: Mapping[str, Any], job: str = VERIFY) -> Dict[str, Any]:
     """The table as lines, and what `job` misses as sentences that name the remedy.
 
     `facts` holds `environment` (python, libraries, tools), `status` (what status_info returned, failed or not),
-    `rights` (what kubernetes.core.k8s returned for the reviews of each ClusterRole), `method`, and `istio_version` (the
+    `rights` (what kubernetes.core.k8s returned for the reviews of each ClusterRole), `method`, `istio_version` (the
     wanted one, or empty).
     """
     checks = [
@@ -52,13 +59,45 @@ def preflight(facts: Mapping[str, Any], job: str = "verify") -> Dict[str, Any]:
     }
 
 
+def questions(variables: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """About which ClusterRoles to ask, and where: items with `file`, `namespace` (empty for all), `names` and `asked`.
+
+    `variables` are those of istio_verify without the role's prefix: sources, namespaces, prometheus, publish and
+    probe_namespace. `names` are the objects' names in place of the ClusterRole's own, `asked` tells whether the
+    verification will do what the ClusterRole is for.
+    """
+    sources = _listed(variables["sources"])
+    found = [_question("reader", asked=True)]
+    # A port-forward is a right that is better given in single namespaces.
+    for namespace in _listed(variables["namespaces"]) or [""]:
+        found.append(_question("inspector", namespace, asked="programmed" in sources))
+    found.append(_question("prober", str(variables["probe_namespace"]), asked="observed" in sources))
+    namespace, dummy, name = str((variables["prometheus"] or {}).get("service") or "").partition("/")
+    if name:
+        found.append(_question("prometheus", namespace, [name], asked="traffic" in sources))
+    place = (variables["publish"] or {}).get("config_map") or {}
+    if place.get("namespace"):
+        found.append(_question("publisher", str(place["namespace"]), asked=True))
+    return [*found, _question("installer")]
+
+
+def _question(file: str, namespace: str = "", names: Sequence[str] = (), asked: bool = False) -> Dict[str, Any]:
+    return {"file": file, "namespace": namespace, "names": list(names), "asked": asked}
+
+
+def _listed(value: Any) -> List[str]:
+    """A list, which on the command line is a text with commas."""
+    items = value.split(",") if isinstance(value, str) else value
+    return [text for text in (str(item).strip() for item in items or ()) if text]
+
+
 def _needs(job: str, check: Check) -> bool:
-    return JOBS.index(check.first_job) <= JOBS.index(job)
+    return check.asked or check.purpose in (VERIFY, job)
 
 
 def _table(checks: Sequence[Check]) -> List[str]:
-    rows = [(check.result, check.first_job, check.name, _detail(check)) for check in checks]
-    return columns([("RESULT", "JOB", "CHECK", "FOUND → REMEDY"), *rows])
+    rows = [(check.result, check.purpose, check.name, _detail(check)) for check in checks]
+    return columns([("RESULT", "FOR", "CHECK", "FOUND → REMEDY"), *rows])
 
 
 def _detail(check: Check) -> str:
@@ -70,30 +109,30 @@ def _libraries(environment: Mapping[str, Any]) -> Iterator[Check]:
     for library, version in environment["libraries"].items():
         name = f"Python library {library}"
         if version:
-            yield Check(OK, name, "verify", f"{version} for {python}")
+            yield Check(OK, name, VERIFY, f"{version} for {python}")
         else:
             remedy = f"{python} -m pip install {library}, or set ansible_python_interpreter to a Python that has it"
-            yield Check(MISSING, name, "verify", f"not found by {python}", remedy)
+            yield Check(MISSING, name, VERIFY, f"not found by {python}", remedy)
 
 
 def _tools(facts: Mapping[str, Any]) -> Iterator[Check]:
     for tool, path in facts["environment"]["tools"].items():
         if path:
-            yield Check(OK, f"Tool {tool}", "site", str(path))
+            yield Check(OK, f"Tool {tool}", SITE, str(path))
         elif tool == facts["method"]:
-            yield Check(NOTE, f"Tool {tool}", "site", "not here; istio_install fetches it, checked by its checksum")
+            yield Check(NOTE, f"Tool {tool}", SITE, "not here; istio_install fetches it, checked by its checksum")
         else:
-            yield Check(NOTE, f"Tool {tool}", "site", f"not here; not needed for the method {facts['method']}")
+            yield Check(NOTE, f"Tool {tool}", SITE, f"not here; not needed for the method {facts['method']}")
 
 
 def _reading(status: Mapping[str, Any], asked: bool) -> Check:
     """The connection. Where it failed, an API server that answered the reviews can be reached, but not read."""
     cluster = status.get("cluster")
     if cluster:
-        return Check(OK, "API server", "verify", str(cluster["server"]))
+        return Check(OK, "API server", VERIFY, str(cluster["server"]))
     found, remedy = _split_remedy(str(status.get("msg") or "no answer"))
     name = "Reading the mesh" if asked else "API server"
-    return Check(MISSING, name, "verify", found, remedy or "check the connection (K8S_AUTH_* or mtls_cluster)")
+    return Check(MISSING, name, VERIFY, found, remedy or "check the connection (K8S_AUTH_* or mtls_cluster)")
 
 
 def _split_remedy(message: str) -> Tuple[str, str]:
@@ -111,7 +150,7 @@ def _versions(cluster: Mapping[str, Any], wanted: str) -> Iterator[Check]:
     for version in cluster.get("istio_versions") or ():
         yield _version("Istio found", "Istio", str(version))
     if cluster and not cluster.get("istio_versions"):
-        yield Check(NOTE, "Istio found", "site", "none yet, or not readable with these rights")
+        yield Check(NOTE, "Istio found", SITE, "none yet, or not readable with these rights")
     if wanted:
         yield _version("Istio wanted", "Istio", wanted)
 
@@ -120,37 +159,40 @@ def _version(name: str, product: str, version: str) -> Check:
     """Reading works with every version; changing is for those that were checked."""
     problem: Optional[str] = versions.check(product, version)
     if problem is None:
-        return Check(OK, name, "site", version)
+        return Check(OK, name, SITE, version)
     return Check(
-        MISSING, name, "site", problem, f"site needs a supported {product}; verify says unknown where rules differ"
+        MISSING, name, SITE, problem, f"site needs a supported {product}; verify says unknown where rules differ"
     )
 
 
 def _rights(answer: Mapping[str, Any]) -> Check:
     """Whether this account may do all that one ClusterRole would allow."""
-    role, namespace = f"meshproof-{answer['item']['file']}", answer["item"]["namespace"]
+    item = answer["item"]
+    role, namespace = f"meshproof-{item['file']}", item["namespace"]
     where = f" in namespace {namespace}" if namespace else ""
-    name, first_job = f"Rights {role}{where}", _FIRST_JOB[role]
+    name, purpose = f"Rights {role}{where}", _PURPOSE[item["file"]]
     if answer.get("skipped"):
-        return Check(NOTE, name, first_job, "not asked, for want of an API server")
+        return Check(NOTE, name, purpose, "not asked, for want of an API server")
     reviews = _reviews(answer)
     if not reviews:
         found, remedy = _split_remedy(str(answer.get("msg") or "no answer"))
-        return Check(UNKNOWN, name, first_job, found, remedy or "bind the account to system:basic-user again")
+        return Check(UNKNOWN, name, purpose, found, remedy or "bind the account to system:basic-user again", item["asked"])
     denied = [review["spec"]["resourceAttributes"] for review in reviews if not review["status"]["allowed"]]
     total = len(reviews)
     if not denied:
-        return Check(OK, name, first_job, f"all {total}")
+        return Check(OK, name, purpose, f"all {total}")
     kinds = _by_kind(denied)
     more = f" and {len(kinds) - _SHOWN_KINDS} more kinds" if len(kinds) > _SHOWN_KINDS else ""
     found = f"{total - len(denied)} of {total}, not {', '.join(kinds[:_SHOWN_KINDS])}{more}"
     binding = f"rolebinding {role} -n {namespace}" if namespace else f"clusterrolebinding {role}"
     remedy = f"kubectl create {binding} --clusterrole={role} --serviceaccount=NAMESPACE:NAME (docs/rights.md)"
-    return Check(MISSING, name, first_job, found, remedy)
+    return Check(MISSING, name, purpose, found, remedy, item["asked"])
 
 
 def _reviews(answer: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    return [item["result"] for item in (answer.get("result") or {}).get("results") or ()]
+    """What was answered; kubernetes.core.k8s returns a single object without a list around it."""
+    result = answer.get("result") or {}
+    return [result] if "spec" in result else [item["result"] for item in result.get("results") or ()]
 
 
 def _by_kind(denied: Sequence[Mapping[str, Any]]) -> List[str]:

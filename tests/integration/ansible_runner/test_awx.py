@@ -24,8 +24,13 @@ from kubernetes import client, utils
 ROOT = Path(__file__).resolve().parents[3]
 NAMESPACE = "meshproof-awx"
 # The accounts of docs/rights.md, each with the ClusterRoles that it is given there: no more than these are needed.
-INSTALLER, READER = "installer", "reader"
-ROLES = {INSTALLER: ("installer", "prober", "reader"), READER: ("reader",)}
+INSTALLER, READER, AUDITOR = "installer", "reader", "auditor"
+ROLES = {
+    INSTALLER: ("installer", "inspector", "prober", "reader"),
+    READER: ("reader",),
+    AUDITOR: ("inspector", "prober", "publisher", "reader"),
+}
+ALL_ROLES = sorted({role for roles in ROLES.values() for role in roles})
 # The inventory that AWX makes for every project.
 DEMO_INVENTORY = """localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n"""
 
@@ -106,7 +111,7 @@ def controller(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) 
     if _is_there(core):
         _clear(core, rights)  # what a killed run left; without its namespace these roles would be somebody else's
     core.create_namespace({"metadata": {"name": NAMESPACE}})
-    for role in ROLES[INSTALLER]:
+    for role in ALL_ROLES:
         utils.create_from_yaml(api, str(ROOT / "docs" / "rights" / f"{role}.yml"))
     try:
         credentials = {
@@ -128,7 +133,7 @@ def _clear(core: client.CoreV1Api, rights: client.RbacAuthorizationV1Api) -> Non
     bindings = [f"{NAMESPACE}-{account}-{role}" for account, roles in ROLES.items() for role in roles]
     for name in bindings:
         _delete(rights.delete_cluster_role_binding, name)
-    for role in ROLES[INSTALLER]:
+    for role in ALL_ROLES:
         _delete(rights.delete_cluster_role, f"meshproof-{role}")
     _delete(core.delete_namespace, NAMESPACE)
     end = time.monotonic() + 120
@@ -211,6 +216,35 @@ def test_the_reader_has_what_a_verification_needs(site: Job, controller: Control
 def test_verify_with_get_and_list_only(site: Job, controller: Controller) -> None:
     job = succeeded(controller.run("verify", READER), controller)
     assert (job.artifacts["mtls_verify"]["verdict"], job.changed) == ("pass", 0)
+
+
+EVIDENCE = {
+    "istio_verify_sources": ["declared", "programmed", "observed"],
+    "istio_verify_require": "observed",
+    "istio_verify_publish": {"config_map": {"namespace": NAMESPACE, "name": "nightly"}},
+}
+"""The job `mTLS: evidence` of the example."""
+
+
+def test_the_auditor_proves_and_publishes(site: Job, controller: Controller, api: client.ApiClient) -> None:
+    ready = succeeded(controller.run("preflight", AUDITOR, **EVIDENCE), controller)
+    assert ready.artifacts["mtls_preflight"]["missing"] == []
+    job = succeeded(controller.run("verify", AUDITOR, **EVIDENCE), controller)
+    verdict = json.loads(client.CoreV1Api(api).read_namespaced_config_map("nightly", NAMESPACE).data["verify.json"])
+    assert (job.artifacts["mtls_verify"]["verdict"], verdict["verdict"]) == ("pass", "pass")
+    states = {name: seen["state"] for name, seen in verdict["evidence"]["seen"].items()}
+    assert (states["programmed"], states["observed"]) == ("seen", "seen"), verdict["evidence"]
+
+
+def test_preflight_names_what_the_reader_lacks_for_it(site: Job, controller: Controller) -> None:
+    job = controller.run("preflight", READER, **EVIDENCE)
+    assert job.status != 0
+    lacking = [text.split(":")[0] for text in job.artifacts["mtls_preflight"]["missing"]]
+    assert lacking == [
+        "Rights meshproof-inspector",
+        "Rights meshproof-prober in namespace meshproof-probe",
+        f"Rights meshproof-publisher in namespace {NAMESPACE}",
+    ]
 
 
 def test_the_reader_cannot_do_what_site_needs(site: Job, controller: Controller) -> None:

@@ -37,7 +37,7 @@ def test_builder_finds_what_the_collection_needs() -> None:
         assert [line for line in ours if line.startswith(requirement)], found
 
 
-@pytest.mark.parametrize("name", ["preflight", "site", "verify", "uninstall"])
+@pytest.mark.parametrize("name", ["preflight", "site", "verify", "observability", "uninstall"])
 def test_awx_finds_the_playbook(name: str) -> None:
     text = (AWX / f"{name}.yml").read_text()
     assert PLAYBOOK.search(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.preflight import preflight
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.preflight import preflight, questions
 
 PYTHON = "/usr/bin/python3"
 CLUSTER = {"server": "https://192.0.2.1:6443", "kubernetes_version": "v1.35.4", "istio_versions": ["1.31.1"]}
@@ -20,9 +20,13 @@ def environment(**changes: Any) -> dict[str, Any]:
     }
 
 
-def reviews(role: str, *denied: tuple[str, str, str], namespace: str = "") -> dict[str, Any]:
+def item(role: str, namespace: str = "", asked: bool = False) -> dict[str, Any]:
+    return {"file": role, "namespace": namespace, "names": [], "asked": asked}
+
+
+def reviews(role: str, *denied: tuple[str, str, str], namespace: str = "", asked: bool = False) -> dict[str, Any]:
     """What kubernetes.core.k8s returns for a ClusterRole's reviews: one right that is given, and those denied."""
-    asked = [("get", "", "pods", True), *((verb, group, resource, False) for verb, group, resource in denied)]
+    rights = [("get", "", "pods", True), *((verb, group, resource, False) for verb, group, resource in denied)]
     results = [
         {
             "result": {
@@ -30,9 +34,11 @@ def reviews(role: str, *denied: tuple[str, str, str], namespace: str = "") -> di
                 "status": {"allowed": allowed},
             }
         }
-        for verb, group, resource, allowed in asked
+        for verb, group, resource, allowed in rights
     ]
-    return {"item": {"file": role, "namespace": namespace}, "result": {"results": results}}
+    # Of a single one the object itself is returned.
+    result = {"results": results} if denied else results[0]["result"]
+    return {"item": item(role, namespace, asked), "result": result}
 
 
 def facts(**changes: Any) -> dict[str, Any]:
@@ -49,8 +55,9 @@ def facts(**changes: Any) -> dict[str, Any]:
 OLD_ISTIO = {"cluster": {**CLUSTER, "istio_versions": ["1.10.0"]}}
 NO_READER = reviews("reader", ("get", "apps", "deployments"), ("list", "apps", "deployments"), ("list", "", "pods"))
 NO_PROBER = reviews("prober", ("create", "", "pods"), namespace="probes")
-REFUSED = {"item": {"file": "reader", "namespace": ""}, "msg": "Failed to create object: no"}
-SKIPPED = {"item": {"file": "reader", "namespace": ""}, "skipped": True}
+NO_FORWARD = ("create", "", "pods/portforward")
+REFUSED = {"item": item("reader"), "msg": "Failed to create object: no"}
+SKIPPED = {"item": item("reader"), "skipped": True}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +86,13 @@ SKIPPED = {"item": {"file": "reader", "namespace": ""}, "skipped": True}
             "observed",
             ["Rights meshproof-prober in namespace probes: 1 of 2, not create pods. Remedy: kubectl create "],
             id="rights in a namespace",
+        ),
+        pytest.param({"rights": [reviews("inspector", NO_FORWARD)]}, "site", [], id="rights that no source needs"),
+        pytest.param(
+            {"rights": [reviews("inspector", NO_FORWARD, namespace="shop", asked=True)]},
+            "verify",
+            ["Rights meshproof-inspector in namespace shop: 1 of 2, not create pods/portforward. Remedy: kubectl create "],
+            id="rights that a source needs",
         ),
         pytest.param(
             {"status": {"msg": "The API server X cannot be reached: no. Remedy: look at it."}, "rights": [SKIPPED]},
@@ -113,3 +127,58 @@ def test_every_row_of_the_table_is_aligned() -> None:
     column = lines[0].index("CHECK")
     assert all(line[column - 1] == " " and line[column] != " " for line in lines)
     assert [line.split()[0] for line in lines].count("MISSING") == 2
+
+
+def planned(**changes: Any) -> dict[str, Any]:
+    return {
+        "sources": ["declared"],
+        "namespaces": [],
+        "prometheus": {},
+        "publish": {},
+        "probe_namespace": "probes",
+        **changes,
+    }
+
+
+BEHIND = {"service": "metrics/https:prometheus:9090"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        pytest.param({}, ["reader"], id="reading alone"),
+        pytest.param({"sources": "declared, observed"}, ["reader", "prober in probes"], id="the wire, from -e"),
+        pytest.param({"sources": ["declared", "programmed"]}, ["reader", "inspector"], id="proxies everywhere"),
+        pytest.param(
+            {"sources": ["declared", "programmed"], "namespaces": "shop,pay"},
+            ["reader", "inspector in shop", "inspector in pay"],
+            id="proxies where servers are judged",
+        ),
+        pytest.param(
+            {"sources": ["declared", "traffic"], "prometheus": BEHIND},
+            ["reader", "prometheus in metrics (https:prometheus:9090)"],
+            id="telemetry behind a Service",
+        ),
+        pytest.param(
+            {"sources": ["declared", "traffic"], "prometheus": {"url": "http://192.0.2.1"}},
+            ["reader"],
+            id="telemetry that is no matter of the cluster's",
+        ),
+        pytest.param(
+            {"publish": {"config_map": {"namespace": "audits", "name": "mtls"}}},
+            ["reader", "publisher in audits"],
+            id="a ConfigMap to write",
+        ),
+        pytest.param({"publish": {"url": "http://192.0.2.1"}}, ["reader"], id="an address to send to"),
+    ],
+)
+def test_which_rights_a_verification_is_asked_about(changes: dict[str, Any], asked: list[str]) -> None:
+    found = questions(planned(**changes))
+    assert [_shown(question) for question in found if question["asked"]] == asked
+    # The others are asked about all the same: the table shows what could be had.
+    assert {"reader", "inspector", "prober", "installer"} <= {question["file"] for question in found}
+
+
+def _shown(question: dict[str, Any]) -> str:
+    where = f" in {question['namespace']}" if question["namespace"] else ""
+    return f"{question['file']}{where}{''.join(f' ({name})' for name in question['names'])}"

@@ -85,13 +85,11 @@ def tiles(facts: Facts) -> Markup:
         for count in [sum(item["severity"] == name for item in facts.audit["findings"])]
         if count
     }
-    rows = [*facts.ports, *(edge.row for edge in facts.edges)]
-    agreement = {
-        name: count
-        for name in _AGREEMENTS
-        for count in [sum(field_of(row, "agreement") == name for row in rows)]
-        if count
-    }
+    agreements = [
+        *(port.agreement for port in facts.ports if port.in_scope),
+        *(edge.row.get("agreement") for edge in facts.edges if edge.in_scope),
+    ]
+    agreement = {name: agreements.count(name) for name in _AGREEMENTS if name in agreements}
     gaps = len(facts.audit["unknown"])
     return el(
         "div",
@@ -108,15 +106,10 @@ def tiles(facts: Facts) -> Markup:
             "to servers in the mesh" + (f"; {elsewhere} more lead out of it" if elsewhere else ""),
         ),
         _tile("Findings", "findings", findings, "by severity"),
-        _tile("Agreement", "seen", agreement, "of the sources that were asked") if agreement else None,
+        _tile("Agreement", "seen", agreement, "of the sources, about these ports and connections") if agreement else None,
         _tile("Not seen", "seen", {"unknown": gaps} if gaps else {}, "what could not be read or judged"),
         class_="tiles",
     )
-
-
-def field_of(row: object, name: str) -> object:
-    """A field of a port, which is a record, or of an edge's row, which is a dictionary."""
-    return row.get(name) if isinstance(row, Mapping) else getattr(row, name)
 
 
 def _tile(title: str, target: str, counts: Mapping[str, int], of_what: str) -> Markup:

@@ -127,7 +127,7 @@ details p{margin:6px 0 8px;overflow-wrap:anywhere}
 .e.quiet{stroke:var(--quiet);stroke-width:1;stroke-dasharray:1 4}
 .e.s-contradicted{stroke-dasharray:10 4}
 footer{color:var(--quiet-text);font-size:.85rem}
-@media (min-width:1180px){
+@media (min-width:1500px){
 body{grid-template-columns:210px minmax(0,1fr);padding:0 28px 40px}
 header,footer{grid-column:1/-1}
 nav{position:sticky;top:0;align-self:start;max-height:100vh;overflow:auto}

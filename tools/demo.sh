@@ -29,10 +29,11 @@ if [ -n "$before" ] && [ "$before" != "$method" ]; then
     echo "An earlier demo installed Istio by $before. A change of method is never made silently, so that is removed first."
     playbook uninstall -e "istio_install_method=$before" -e istio_install_purge=true
 fi
-playbook site -e "istio_install_method=$method"
+playbook site -e "istio_install_method=$method" -e "istio_verify_report_dir=$PWD/.reports/demo"
 cat <<TEXT
 
 Done in $(($(date +%s) - started)) s. What to try next:
+  open .reports/demo/report.html in a browser  # the same as a page: a graph, filters, certificates
   export KUBECONFIG=$KUBECONFIG PATH=$PWD/.venv/bin:\$PATH
   ansible-playbook meshproof.mtls.verify       # the table again; this one writes nothing
   ansible-playbook meshproof.mtls.site${MTLS_VARS:+ -e @$MTLS_VARS} -e istio_install_method=$method       # says changed=0

@@ -81,6 +81,12 @@ options:
         description: How long one answer may be.
         type: int
         default: 16777216
+      settle:
+        description:
+          - For how many seconds proxies that contradict the policies are asked again. After a change they get their
+            new configuration within seconds, and only what stays is a finding.
+        type: int
+        default: 10
   probe:
     description: How V(observed) is asked, with the options of M(meshproof.mtls.probe).
     type: dict
@@ -499,13 +505,14 @@ def audited(module: AnsibleModule, has_rules: bool) -> dict:
     from ansible_collections.meshproof.mtls.plugins.module_utils._source import evidence
 
     whole = declared.judged()
-    asking = evidence.Asking(params, module.check_mode, module.warn, module.no_log_values.add)
+    addresses = declared.addresses(whole["workloads"])
+    asking = evidence.Asking(params, module.check_mode, module.warn, module.no_log_values.add, addresses)
     found = evidence.gather(whole, asking)
     return comparison.compared(
         {**status.narrow(whole, params["namespaces"]), **beside},
         whole["workloads"],
         found,
-        declared.addresses(whole["workloads"]),
+        addresses,
         datetime.now(timezone.utc),
         params["authority_days"],
     )

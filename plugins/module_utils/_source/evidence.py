@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import _cluster as api
 from .._evidence import probe_plan, wire_answers
 from .._evidence.comparison.audit import NOT_ASKED, NOT_SEEN, PARTLY, SEEN, Evidence
+from .._evidence.comparison.settling import unsettled
 from .._evidence.envoy import choice
 from .._policy.membership import webhook_revision
 from . import proxies, traffic, wire
 from .prometheus import TrafficError
+
+
+_PAUSE = 1.0
+"""Seconds before proxies are asked again."""
 
 
 class Asking(NamedTuple):
@@ -25,6 +31,8 @@ class Asking(NamedTuple):
     warn: Callable[[str], None]
     hide: Callable[[str], None]
     """Takes a value that must never be shown."""
+    addresses: Mapping[str, str]
+    """The workload of each pod's address."""
 
 
 def gather(result: Mapping[str, Any], asking: Asking) -> Evidence:
@@ -69,7 +77,14 @@ def _proxies(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     proxies.require_library()
     if not chosen.targets:
         return [], NOT_SEEN, "there is no proxy to ask"
-    found = proxies.read(api.connect(asking.params), chosen.targets, upstreams=True, limits=limits)
+    cluster = api.connect(asking.params)
+    found = proxies.read(cluster, chosen.targets, upstreams=True, limits=limits)
+    end = time.monotonic() + options["settle"]
+    while (pods := unsettled(result, found, asking.addresses)) and time.monotonic() < end:
+        time.sleep(_PAUSE)
+        again = [target for target in chosen.targets if target.place in pods]
+        anew = {item.pod: item for item in proxies.read(cluster, again, upstreams=True, limits=limits)}
+        found = [anew.get(item.pod, item) for item in found]
     answered = sum(proxy.answered for proxy in found)
     state = SEEN if answered == len(found) == chosen.total else PARTLY if answered else NOT_SEEN
     return found, state, f"{answered} of {len(found)} proxies that were asked answered; the mesh has {chosen.total}"

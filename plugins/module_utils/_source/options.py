@@ -67,6 +67,7 @@ IN_AUDIT: dict[str, Any] = {
             "side_by_side": {"type": "int", "default": 16},
             "timeout": {"type": "float", "default": 15},
             "max_bytes": {"type": "int", "default": 16 * 2**20},
+            "settle": {"type": "int", "default": 10},
         },
     },
     "probe": {

@@ -50,6 +50,7 @@ def preflight(facts: Mapping[str, Any], job: str = VERIFY) -> Dict[str, Any]:
         _reading(facts["status"], asked=any(_reviews(answer) for answer in facts["rights"])),
         *_versions(facts["status"].get("cluster") or {}, str(facts.get("istio_version") or "")),
         *(_rights(item) for item in facts["rights"]),
+        *_places(facts["status"], facts["rights"]),
     ]
     lacking = [check for check in checks if check.result in (MISSING, UNKNOWN) and _needs(job, check)]
     return {
@@ -187,6 +188,29 @@ def _rights(answer: Mapping[str, Any]) -> Check:
     binding = f"rolebinding {role} -n {namespace}" if namespace else f"clusterrolebinding {role}"
     remedy = f"kubectl create {binding} --clusterrole={role} --serviceaccount=NAMESPACE:NAME (docs/rights.md)"
     return Check(MISSING, name, purpose, found, remedy, item["asked"])
+
+
+def _places(status: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
+    """The namespaces in which something is to be made; only the probe's is made by the verification itself."""
+    there = {item["name"] for item in status.get("namespaces") or ()}
+    can_make = any(
+        review["spec"]["resourceAttributes"]["resource"] == "namespaces"
+        and review["spec"]["resourceAttributes"]["verb"] == "create"
+        and review["status"]["allowed"]
+        for answer in answers
+        for review in _reviews(answer)
+    )
+    for item in (answer["item"] for answer in answers):
+        if not there or item["file"] not in ("prober", "publisher"):
+            continue
+        name, purpose = f"Namespace {item['namespace']}", _PURPOSE[item["file"]]
+        if item["namespace"] in there:
+            yield Check(OK, name, purpose, "there")
+        elif item["file"] == "prober" and can_make:
+            yield Check(NOTE, name, purpose, "not there; the probe makes it, and removes it again")
+        else:
+            remedy = f"kubectl create namespace {item['namespace']}, and bind the ClusterRole in it"
+            yield Check(MISSING, name, purpose, "not there, and not made by this job", remedy, item["asked"])
 
 
 def _reviews(answer: Mapping[str, Any]) -> List[Dict[str, Any]]:

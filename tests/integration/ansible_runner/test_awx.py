@@ -221,6 +221,7 @@ def test_verify_with_get_and_list_only(site: Job, controller: Controller) -> Non
 EVIDENCE = {
     "istio_verify_sources": ["declared", "programmed", "observed"],
     "istio_verify_require": "observed",
+    "istio_verify_probe_namespace": NAMESPACE,
     "istio_verify_publish": {"config_map": {"namespace": NAMESPACE, "name": "nightly"}},
 }
 """The job `mTLS: evidence` of the example."""
@@ -242,7 +243,7 @@ def test_preflight_names_what_the_reader_lacks_for_it(site: Job, controller: Con
     lacking = [text.split(":")[0] for text in job.artifacts["mtls_preflight"]["missing"]]
     assert lacking == [
         "Rights meshproof-inspector",
-        "Rights meshproof-prober in namespace meshproof-probe",
+        f"Rights meshproof-prober in namespace {NAMESPACE}",
         f"Rights meshproof-publisher in namespace {NAMESPACE}",
     ]
 

@@ -56,7 +56,15 @@ OLD_ISTIO = {"cluster": {**CLUSTER, "istio_versions": ["1.10.0"]}}
 NO_READER = reviews("reader", ("get", "apps", "deployments"), ("list", "apps", "deployments"), ("list", "", "pods"))
 NO_PROBER = reviews("prober", ("create", "", "pods"), namespace="probes")
 NO_FORWARD = ("create", "", "pods/portforward")
+SEEN = {"cluster": CLUSTER, "namespaces": [{"name": "shop"}]}
 REFUSED = {"item": item("reader"), "msg": "Failed to create object: no"}
+MAKES_NAMESPACES = {
+    "item": item("installer"),
+    "result": {
+        "spec": {"resourceAttributes": {"verb": "create", "group": "", "resource": "namespaces"}},
+        "status": {"allowed": True},
+    },
+}
 SKIPPED = {"item": item("reader"), "skipped": True}
 
 
@@ -93,6 +101,24 @@ SKIPPED = {"item": item("reader"), "skipped": True}
             "verify",
             ["Rights meshproof-inspector in namespace shop: 1 of 2, not create pods/portforward. Remedy: kubectl create "],
             id="rights that a source needs",
+        ),
+        pytest.param(
+            {"status": SEEN, "rights": [reviews("prober", namespace="probes", asked=True)]},
+            "verify",
+            ["Namespace probes: not there, and not made by this job. Remedy: kubectl create namespace probes, "],
+            id="a namespace that is not there",
+        ),
+        pytest.param(
+            {"status": SEEN, "rights": [reviews("publisher", namespace="shop", asked=True)]},
+            "verify",
+            [],
+            id="a namespace that is there",
+        ),
+        pytest.param(
+            {"status": SEEN, "rights": [reviews("prober", namespace="probes", asked=True), MAKES_NAMESPACES]},
+            "verify",
+            [],
+            id="a namespace that the probe makes",
         ),
         pytest.param(
             {"status": {"msg": "The API server X cannot be reached: no. Remedy: look at it."}, "rights": [SKIPPED]},

@@ -1,14 +1,29 @@
-"""How tests that need a cluster run playbooks: by full name, against KUBECONFIG, with the lab's own values if any."""
+"""How tests that need a cluster run playbooks and modules: by full name, against KUBECONFIG, with the lab's values."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+
+
+def values() -> dict[str, Any]:
+    """The lab's own values; none on a cluster of the user's own."""
+    path = os.environ.get("MTLS_VARS")
+    return (yaml.safe_load(Path(path).read_text()) or {}) if path else {}
+
+
+def python_image() -> str:
+    """An image with Python that the cluster can run."""
+    return str(values().get("istio_verify_probe_image", "python:3.13-alpine"))
 
 
 def command(playbook: str, *arguments: str) -> list[str]:
@@ -38,3 +53,28 @@ def must(playbook: str, *arguments: str) -> str:
     result = run(playbook, *arguments)
     assert result.returncode == 0, f"{playbook} {' '.join(arguments)}\n{result.stdout}"
     return result.stdout
+
+
+def module_command(name: str, *options: str, **arguments: Any) -> list[str]:
+    """The command line of one module of the collection."""
+    task = ["-m", f"meshproof.mtls.{name}", "-a", json.dumps(arguments)]
+    return [str(BIN / "ansible"), "localhost", *task, *options]
+
+
+def returned(output: str) -> dict[str, Any]:
+    """What a module returned, from what Ansible prints of it; `failed` tells how it ended."""
+    assert "Traceback" not in output, output
+    head, dummy, text = output[output.find("localhost |") :].partition("=>")
+    assert text, output
+    result: dict[str, Any] = json.loads(text)
+    return {**result, "failed": "FAILED" in head}
+
+
+def module(name: str, *options: str, **arguments: Any) -> dict[str, Any]:
+    """Run a module; what it returned, also when it failed."""
+    ended = subprocess.run(
+        module_command(name, *options, **arguments), cwd=ROOT, env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"),
+        text=True, check=False, capture_output=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return returned(ended.stdout)

@@ -102,8 +102,9 @@ _value:
 import json
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import enrols
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.exclusions import ExclusionError
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import enrols, judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import judge
 
 
 def judge_filter(status, enrolled=(), **options):

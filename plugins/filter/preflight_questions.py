@@ -38,8 +38,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - Items with V(file) (the ClusterRole in C(docs/rights)), V(namespace) (empty for all), V(names) (objects' names that
-      stand in place of the ClusterRole's own) and V(asked) (whether the verification does what the ClusterRole is for).
+    - Items with V(file) (the ClusterRole in C(docs/rights)), V(namespace) (empty for all), V(names) (of objects, in
+      place of the ClusterRole's own) and V(asked) (whether the verification does what the ClusterRole is for).
   type: list
   elements: dict
 """

@@ -20,14 +20,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers, choice
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Proxy, Shared
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import proxies as source
 
 from tests.benchmark.progress import Progress
-from tests.cluster_runs import environment
+from tests.cluster_runs import environment, python_image
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -103,8 +102,6 @@ def task(targets: list[choice.Target]) -> float:
 
 def start(cluster: api.Cluster) -> list[choice.Target]:
     """The pods, when the last of them is ready."""
-    values = os.environ.get("MTLS_VARS")
-    image = (yaml.safe_load(Path(values).read_text()) if values else {}).get("istio_verify_probe_image")
     cluster.create(
         _NAMESPACE,
         {
@@ -115,7 +112,7 @@ def start(cluster: api.Cluster) -> list[choice.Target]:
     )
     command = ["python3", "-c", "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"]
     container = {
-        "name": "app", "image": image or "python:3.13-alpine", "imagePullPolicy": "IfNotPresent", "command": command,
+        "name": "app", "image": python_image(), "imagePullPolicy": "IfNotPresent", "command": command,
         "ports": [{"containerPort": 8080}], "resources": {"requests": {"cpu": "1m"}},
     }  # fmt: skip
     for user in PROXY_USERS:

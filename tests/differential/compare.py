@@ -316,7 +316,10 @@ class _World:
 
 
 def _worse(first: Met | None, second: Met) -> Met:
-    """Of two answers for one endpoint the worse, of equally bad ones always the same; of an open verdict either may be shown."""
+    """Of two answers for one endpoint the worse, of equally bad ones always the same.
+
+    Where the verdict is open, either may be shown.
+    """
     if first is not None and ANY in (first.verdict, second.verdict):
         return Met("|".join(dict.fromkeys((*first.tls.split("|"), second.tls))), ANY)
     return second if first is None else min(first, second, key=lambda item: (_ORDER.index(item.verdict), item.tls))

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
+from tests.cluster_objects import present, wait_for
 from tests.cluster_runs import ROOT, command, environment, must
 from tests.inventory import differences, inventory
 
@@ -32,10 +33,7 @@ def clean() -> None:
 def seen() -> dict[str, Any]:
     api: client.ApiClient = config.new_client_from_config()
     # The pods that asked the wire are removed without waiting for their end.
-    end = time.monotonic() + 120
-    while PROBE_NAMESPACE in [item.metadata.name for item in client.CoreV1Api(api).list_namespace().items]:
-        assert time.monotonic() < end, f"namespace {PROBE_NAMESPACE} is still there"
-        time.sleep(1)
+    wait_for(lambda: PROBE_NAMESPACE not in present(client.CoreV1Api(api)), f"gone: the namespace {PROBE_NAMESPACE}")
     return inventory(api, alike=True)
 
 

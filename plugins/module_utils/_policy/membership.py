@@ -89,6 +89,12 @@ def webhook_revision(namespace: Labels, pod: Labels) -> Optional[str]:
     return DEFAULT_REVISION if inject == "true" else None
 
 
+def enrols(namespace: Optional[Labels]) -> bool:
+    """Whether a namespace with these labels is enrolled; a pod can still opt in or out of its own."""
+    labels = namespace or {}
+    return labels.get("istio.io/dataplane-mode") == "ambient" or bool(webhook_revision(labels, {}))
+
+
 def injected(namespace: str, pod: Labels, annotations: Labels, host_network: bool) -> bool:
     """Whether a called webhook injects (pkg/kube/inject/inject.go injectRequired): the label beats the annotation."""
     if host_network or namespace in NEVER_INJECTED:

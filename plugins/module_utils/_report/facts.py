@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .judgement import enrols
+from .._policy.membership import enrols
 from .offences import IN_MESH
 
 SOURCES = ("declared", "programmed", "observed")

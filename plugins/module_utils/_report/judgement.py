@@ -124,16 +124,6 @@ def judge(
     return {**judgement, "message": failure_message(judgement)}
 
 
-def enrols(labels: Mapping[str, str] | None) -> bool:
-    """Whether a namespace with these labels is enrolled; a pod can still opt in or out of its own."""
-    labels = labels or {}
-    if labels.get("istio.io/dataplane-mode") == "ambient":
-        return True
-    if "istio-injection" in labels:
-        return labels["istio-injection"] == "enabled"
-    return bool(labels.get("istio.io/rev"))
-
-
 def failure_message(judgement: Mapping[str, Any], most: int = 5) -> str:
     """Why the judgement is `fail`: short, the first offenders with their reasons and remedies. Empty for `pass`."""
     offences = [offence for offence in judgement["offences"] if offence["kind"] in judgement["exceeded"]]

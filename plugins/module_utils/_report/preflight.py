@@ -177,7 +177,8 @@ def _rights(answer: Mapping[str, Any]) -> Check:
     reviews = _reviews(answer)
     if not reviews:
         found, remedy = _split_remedy(str(answer.get("msg") or "no answer"))
-        return Check(UNKNOWN, name, purpose, found, remedy or "bind the account to system:basic-user again", item["asked"])
+        remedy = remedy or "bind the account to system:basic-user again"
+        return Check(UNKNOWN, name, purpose, found, remedy, item["asked"])
     denied = [review["spec"]["resourceAttributes"] for review in reviews if not review["status"]["allowed"]]
     total = len(reviews)
     if not denied:

@@ -14,10 +14,9 @@ from .._evidence import probe_plan, wire_answers
 from .._evidence.comparison.audit import NOT_ASKED, NOT_SEEN, PARTLY, SEEN, Evidence
 from .._evidence.comparison.settling import unsettled
 from .._evidence.envoy import choice
-from .._policy.membership import webhook_revision
+from .._policy.membership import enrols
 from . import proxies, traffic, wire
 from .prometheus import TrafficError
-
 
 _PAUSE = 1.0
 """Seconds before proxies are asked again."""
@@ -109,12 +108,8 @@ def _wire(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
 def _meant(result: Mapping[str, Any]) -> list[str]:
     """The namespaces that are in the mesh: by a workload, or by a label that their workloads may be older than."""
     found = {item["namespace"] for item in result["workloads"] if item["mesh"] in ("sidecar", "ambient")}
-    labelled = {item["name"] for item in result.get("namespaces", ()) if _enrols(item["labels"])}
+    labelled = {item["name"] for item in result.get("namespaces", ()) if enrols(item["labels"])}
     return sorted(found | labelled)
-
-
-def _enrols(labels: Mapping[str, str]) -> bool:
-    return webhook_revision(dict(labels), {}) is not None or labels.get("istio.io/dataplane-mode") == "ambient"
 
 
 def _revision(workloads: Iterable[Mapping[str, Any]], namespaces: Sequence[str]) -> str:

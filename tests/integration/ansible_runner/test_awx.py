@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 from kubernetes import client, utils
+
+from tests.cluster_objects import present, wait_for
+from tests.cluster_runs import values
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMESPACE = "meshproof-awx"
@@ -89,9 +91,7 @@ def _write(path: Path, text: str) -> None:
 
 def _cluster_values() -> dict[str, Any]:
     """The cluster's own values without its connection: a job knows only its credential."""
-    path = os.environ.get("MTLS_VARS")
-    values = (yaml.safe_load(Path(path).read_text()) or {}) if path else {}
-    return {name: value for name, value in values.items() if name != "mtls_cluster"}
+    return {name: value for name, value in values().items() if name != "mtls_cluster"}
 
 
 def _stats(events: Path) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def controller(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("awx")
     authority = folder.parent / "awx-ca.crt"
     authority.write_bytes(_authority(api))
-    if _is_there(core):
+    if NAMESPACE in present(core):
         _clear(core, rights)  # what a killed run left; without its namespace these roles would be somebody else's
     core.create_namespace({"metadata": {"name": NAMESPACE}})
     for role in ALL_ROLES:
@@ -136,14 +136,7 @@ def _clear(core: client.CoreV1Api, rights: client.RbacAuthorizationV1Api) -> Non
     for role in ALL_ROLES:
         _delete(rights.delete_cluster_role, f"meshproof-{role}")
     _delete(core.delete_namespace, NAMESPACE)
-    end = time.monotonic() + 120
-    while _is_there(core):
-        assert time.monotonic() < end, f"namespace {NAMESPACE} is still there"
-        time.sleep(1)
-
-
-def _is_there(core: client.CoreV1Api) -> bool:
-    return NAMESPACE in [item.metadata.name for item in core.list_namespace().items]
+    wait_for(lambda: NAMESPACE not in present(core), f"gone: the namespace {NAMESPACE}")
 
 
 def _delete(delete: Callable[[str], Any], name: str) -> None:
@@ -185,8 +178,8 @@ def succeeded(job: Job, controller: Controller) -> Job:
     """The job ended well, and nothing that it shows holds a token."""
     assert job.status == 0, job.output
     shown = [job.files / "stdout", *(job.files / "job_events").glob("*.json")]
-    for account, values in controller.credentials.items():
-        leaks = [path.name for path in shown if values["K8S_AUTH_API_KEY"] in path.read_text()]
+    for account, credential in controller.credentials.items():
+        leaks = [path.name for path in shown if credential["K8S_AUTH_API_KEY"] in path.read_text()]
         assert not leaks, f"the token of {account} is in {leaks}"
     return job
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from tests.cluster_objects import present, wait_for
 from tests.cluster_runs import must
 from tests.integration.bad_input.message import only_message
 from tests.inventory import differences, inventory
@@ -122,16 +123,9 @@ def test_a_namespace_that_is_terminating(mesh: None, api: client.ApiClient) -> N
             assert "deleted" in message or "terminat" in message
     finally:
         core.patch_namespaced_config_map("held", name, {"metadata": {"finalizers": None}})
-    _wait_until_gone(core, name)
+    wait_for(lambda: name not in present(core), f"gone: the namespace {name}")
     must("site", "--tags", "namespaces", *given(istio_namespaces_list=[name]))
     must("uninstall", "--tags", "namespaces", *given(istio_namespaces_list=[name]))
-
-
-def _wait_until_gone(core: client.CoreV1Api, namespace: str) -> None:
-    end = time.monotonic() + 60
-    while namespace in [item.metadata.name for item in core.list_namespace().items] and time.monotonic() < end:
-        time.sleep(1)
-    assert time.monotonic() < end, f"namespace {namespace} is still there"
 
 
 def test_an_image_that_cannot_be_pulled(mesh: None) -> None:

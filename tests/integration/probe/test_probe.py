@@ -2,67 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
-from kubernetes import client, dynamic
+from kubernetes import client
 
-from tests.cluster_runs import BIN, ROOT, environment
+from tests.cluster_objects import create, is_ready, present, process_of, remove_namespaces, wait_for
+from tests.cluster_runs import ROOT, environment, module_command, python_image, returned, values
 from tests.integration.probe import manifests
 from tests.integration.probe.manifests import BARE, EXCLUDED, HEALTH, OPEN, PRIVATE, QUIET, STRICT, WEB
 
 PLACE = "probing-pods"
 
 
-def values() -> dict[str, Any]:
-    """The lab's own values, or none on a cluster of the user's own."""
-    path = os.environ.get("MTLS_VARS")
-    return (yaml.safe_load(Path(path).read_text()) or {}) if path else {}
-
-
-PYTHON = str(values().get("istio_verify_probe_image", "python:3.13-alpine"))
+PYTHON = python_image()
 AGNHOST = str(values().get("istio_services_image", "registry.k8s.io/e2e-test-images/agnhost:2.53"))
-
-
-def ansible(**options: Any) -> list[str]:
-    given = json.dumps({"namespace": PLACE, "image": PYTHON, **options})
-    return [str(BIN / "ansible"), "localhost", "-m", "meshproof.mtls.probe", "-a", given]
-
-
-def answer_of(output: str) -> dict[str, Any]:
-    """What the module returned; the text that Ansible prints around it starts with the host's name."""
-    head, dummy, text = output[output.find("localhost |") :].partition("=>")
-    assert "SUCCESS" in head, output
-    return dict(json.loads(text))
 
 
 def probe(**options: Any) -> dict[str, Any]:
     """One run of the module; its result."""
     with started(**options) as run:
-        return answer_of(run.communicate(timeout=240)[0])
+        return answered(run, 240)
+
+
+def answered(run: subprocess.Popen[str], seconds: int) -> dict[str, Any]:
+    """The result of a run, which has to succeed."""
+    result = returned(run.communicate(timeout=seconds)[0])
+    assert not result["failed"], result
+    return result
 
 
 def started(**options: Any) -> subprocess.Popen[str]:
     """A run of the module that goes on."""
     return subprocess.Popen(
-        ansible(**options), cwd=ROOT, env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"),
-        text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        module_command("probe", **{"namespace": PLACE, "image": PYTHON, **options}), cwd=ROOT,
+        env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-
-
-def wait_for(done: Callable[[], Any], what: str, seconds: int = 120) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < end, f"{what}: not after {seconds} s"
-        time.sleep(0.3)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -73,29 +53,18 @@ def core(api: client.ApiClient) -> client.CoreV1Api:
 @pytest.fixture(scope="module")
 def mesh(api: client.ApiClient, core: client.CoreV1Api, istio: None) -> Iterator[dict[str, Any]]:
     """The servers' pods by their namespace."""
-    any_kind = dynamic.DynamicClient(api)
     try:
-        for manifest in [*manifests.namespaces(), *manifests.contents(PYTHON, AGNHOST)]:
-            resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-            resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
-        yield wait_for(lambda: servers(core), "the servers run", 180)
+        create(api, [*manifests.namespaces(), *manifests.contents(PYTHON, AGNHOST)])
+        yield wait_for(lambda: servers(core), "running: all servers")
     finally:
-        present = {item.metadata.name for item in core.list_namespace().items}
-        for name in manifests.NAMESPACES.keys() & present:
-            core.delete_namespace(name)
-        wait_for(lambda: not ours(core), "the namespaces are gone", 180)
-
-
-def ours(core: client.CoreV1Api) -> set[str]:
-    names = {item.metadata.name for item in core.list_namespace().items}
-    return names & {PLACE, *manifests.NAMESPACES}
+        remove_namespaces(api, manifests.NAMESPACES)
 
 
 def servers(core: client.CoreV1Api) -> dict[str, Any]:
     pods = {}
     for namespace in manifests.NAMESPACES:
         for pod in core.list_namespaced_pod(namespace, label_selector="app=server").items:
-            if pod.status.container_statuses and all(status.ready for status in pod.status.container_statuses):
+            if is_ready(pod):
                 pods[namespace] = pod
     return pods if len(pods) == len(manifests.NAMESPACES) else {}
 
@@ -193,21 +162,10 @@ def test_dozens_of_targets_from_one_pod(mesh: dict[str, Any]) -> None:
 # Faults.
 
 
-def pid_in(pod: Any) -> str:
-    """A process of a pod, as this machine sees it."""
-    for cgroup in Path("/proc").glob("[0-9]*/cgroup"):
-        try:
-            if pod.metadata.uid in cgroup.read_text():
-                return cgroup.parent.name
-        except OSError:
-            continue  # it ended meanwhile
-    raise AssertionError(f"no process of the pod {pod.metadata.name} on this machine")
-
-
 # In a cluster elsewhere its nodes' network cannot be reached from here.
 @pytest.mark.skipif(os.geteuid() != 0 or "MTLS_VARS" not in os.environ, reason="the tests run without a lab")
 def test_packets_that_a_firewall_drops_prove_nothing(mesh: dict[str, Any]) -> None:
-    enter = ["nsenter", f"--target={pid_in(mesh[STRICT])}", "--net", "--", "iptables"]
+    enter = ["nsenter", f"--target={process_of(mesh[STRICT])}", "--net", "--", "iptables"]
     # By the port that the client dialled, since the sidecar's own rules have led the packets elsewhere by then.
     match = ["--protocol", "tcp", "--match", "conntrack", "--ctorigdstport"]
     rules = [
@@ -240,13 +198,13 @@ def test_a_probe_that_loses_its_pods_knows_nothing(mesh: dict[str, Any], core: c
         return ""
 
     with started(targets=[{"service": f"{OPEN}/mute"}], step_timeout=20) as run:
-        outside = wait_for(lambda: asking("outside"), "the pod outside asks", 60)
+        outside = wait_for(lambda: asking("outside"), "asking: the pod outside", 60, pause=0.3)
         core.delete_namespaced_pod(outside, PLACE)
-        inside = wait_for(lambda: asking("inside"), "the pod inside asks", 60)
+        inside = wait_for(lambda: asking("inside"), "asking: the pod inside", 60, pause=0.3)
         core.create_namespaced_pod_eviction(inside, PLACE, {"metadata": {"name": inside, "namespace": PLACE}})
-        result = answer_of(run.communicate(timeout=120)[0])
+        result = answered(run, 120)
     [mute] = result["targets"]
     assert mute["verdict"] == "unknown", mute
     lost = "the probe's pod did not finish: it is being deleted by somebody else"
     assert (mute["outside"]["plaintext_detail"], mute["inside"]["detail"]) == (lost, lost)
-    wait_for(lambda: PLACE not in ours(core), "the probe's namespace is gone", 60)
+    wait_for(lambda: PLACE not in present(core), "gone: the probe's namespace", 60)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from kubernetes import client, dynamic
 
-from tests.cluster_runs import BIN, ROOT, environment
+from tests.cluster_objects import create, remove_namespaces, wait_until_ready
+from tests.cluster_runs import ROOT, module, python_image
 from tests.integration.proxy_info.manifests import HOME, MUTE, NAMESPACES, OUTSIDE, WORKLOADS, contents, namespaces
 
 GROUP = "rbac.authorization.k8s.io"
@@ -28,32 +25,17 @@ ROLES = ("reader", "inspector")
 @pytest.fixture(scope="module")
 def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     """The mesh, two users with few rights, and afterwards a cluster as it was."""
-    core = client.CoreV1Api(api)
     any_kind = dynamic.DynamicClient(api)
     try:
-        for manifest in [*rights(), *namespaces(), *contents(image()), binding_at_home()]:
-            resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-            resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
-        wait(lambda: not_ready(core), "these pods are not ready", 180)
+        create(api, [*rights(), *namespaces(), *contents(python_image()), binding_at_home()])
+        wait_until_ready(api, NAMESPACES, least=sum(item.get("replicas", 1) for item in WORKLOADS.values()) + 2)
         yield
     finally:
         for manifest in rights():
             resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
             if resource.get(label_selector="meshproof-test=proxy-info").items:
                 resource.delete(name=manifest["metadata"]["name"])
-        present = {item.metadata.name for item in core.list_namespace().items} & set(NAMESPACES)
-        for name in present:
-            core.delete_namespace(name)
-        wait(
-            lambda: sorted({item.metadata.name for item in core.list_namespace().items} & set(NAMESPACES)),
-            "these namespaces are still there", 180,
-        )  # fmt: skip
-
-
-def image() -> str:
-    path = os.environ.get("MTLS_VARS")
-    values = (yaml.safe_load(Path(path).read_text()) or {}) if path else {}
-    return str(values.get("istio_verify_probe_image", "python:3.13-alpine"))
+        remove_namespaces(api, NAMESPACES)
 
 
 def rights() -> list[dict[str, Any]]:
@@ -90,41 +72,12 @@ def bound(role: str, *users: str) -> dict[str, Any]:
     }
 
 
-def wait(pending: Any, what: str, seconds: int) -> None:
-    end = time.monotonic() + seconds
-    while left := pending():
-        assert time.monotonic() < end, f"{what} after {seconds} s: {left}"
-        time.sleep(1)
-
-
-def not_ready(core: client.CoreV1Api) -> list[str]:
-    pods = [pod for name in NAMESPACES for pod in core.list_namespaced_pod(name).items]
-    ready = [
-        pod
-        for pod in pods
-        if pod.status.container_statuses and all(status.ready for status in pod.status.container_statuses)
-    ]
-    if len(pods) < sum(item.get("replicas", 1) for item in WORKLOADS.values()) + 2:
-        return ["not all pods are made"]
-    return sorted({pod.metadata.name for pod in pods} - {pod.metadata.name for pod in ready})
-
-
-def ask(**options: Any) -> dict[str, Any]:
-    """The module's result; `msg` and nothing else where it failed."""
-    ended = subprocess.run(
-        [str(BIN / "ansible"), "localhost", "-m", "meshproof.mtls.proxy_info", "-a", json.dumps(options)],
-        cwd=ROOT, env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"), text=True, capture_output=True, check=False,
-    )  # fmt: skip
-    assert "Traceback" not in ended.stdout + ended.stderr
-    return json.loads(ended.stdout.partition("=>")[2])
-
-
 @pytest.fixture(scope="module")
 def everything(mesh: None) -> dict[str, Any]:
     """All proxies of the namespaces, when each has the configuration that its policies ask for."""
     end = time.monotonic() + 60
     while True:
-        found = ask(namespaces=list(NAMESPACES), all=True, upstreams=True)
+        found = module("proxy_info", namespaces=list(NAMESPACES), all=True, upstreams=True)
         if accepts(found).get("ports") == EXPECTED["ports"] or time.monotonic() > end:
             return found
         time.sleep(3)
@@ -209,7 +162,7 @@ def test_what_is_sent(everything: dict[str, Any], name: str) -> None:
 
 
 def test_a_sample_has_some_of_every_workload(mesh: None) -> None:
-    found = ask(namespaces=[HOME])
+    found = module("proxy_info", namespaces=[HOME])
     assert len(found["proxies"]) == found["asked"] == len(WORKLOADS)
     assert {proxy["workload"] for proxy in found["proxies"]} == {f"{HOME}/Deployment/{name}" for name in WORKLOADS}
     assert found["total"] >= 7
@@ -219,7 +172,7 @@ def test_a_sample_has_some_of_every_workload(mesh: None) -> None:
 
 
 def test_chosen_workloads(mesh: None) -> None:
-    found = ask(workloads=[f"{HOME}/Deployment/strict"], all=True)
+    found = module("proxy_info", workloads=[f"{HOME}/Deployment/strict"], all=True)
     assert [proxy["workload"] for proxy in found["proxies"]] == [f"{HOME}/Deployment/strict"] * 2
 
 
@@ -233,13 +186,13 @@ def test_chosen_workloads(mesh: None) -> None:
     ],
 )
 def test_what_cannot_be_done(mesh: None, options: dict[str, Any], words: str) -> None:
-    found = ask(**options)
+    found = module("proxy_info", **options)
     assert "proxies" not in found
     assert words in found["msg"]
 
 
 def test_rights_in_one_namespace_only(mesh: None) -> None:
-    found = ask(namespaces=list(NAMESPACES), impersonate_user=HALF)
+    found = module("proxy_info", namespaces=list(NAMESPACES), impersonate_user=HALF)
     answered = {proxy["pod"].split("/")[0]: proxy["answered"] for proxy in found["proxies"]}
     assert answered == {HOME: True, OUTSIDE: False}
     [mute] = [proxy for proxy in found["proxies"] if not proxy["answered"]]
@@ -247,7 +200,7 @@ def test_rights_in_one_namespace_only(mesh: None) -> None:
 
 
 def test_an_answer_that_is_too_long_makes_unknown(mesh: None) -> None:
-    found = ask(workloads=[f"{HOME}/Deployment/strict"], upstreams=True, max_bytes=4096)
+    found = module("proxy_info", workloads=[f"{HOME}/Deployment/strict"], upstreams=True, max_bytes=4096)
     [proxy] = found["proxies"]
     assert (proxy["answered"], proxy["certificates"], proxy["passthrough"]) == (True, [], None)
     assert {port["accepts"] for port in proxy["ports"]} == {"unknown"}

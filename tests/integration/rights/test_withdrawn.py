@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from kubernetes import client, dynamic
+from kubernetes import client
 
+from tests.cluster_objects import create, remove_namespaces
 from tests.cluster_runs import BIN, ROOT, environment
 from tests.integration.rights.manifests import ENROLLED, HOME, NAMESPACES, TAGGED, manifests
 
@@ -93,13 +93,10 @@ def without(right: Right) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     """The mesh, the roles and their users; afterwards a cluster as it was."""
-    core, access = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
+    access = client.RbacAuthorizationV1Api(api)
     roles = {EVERYTHING: reader(), **{right.user: without(right) for right in rights()}}
     try:
-        any_kind = dynamic.DynamicClient(api)
-        for manifest in manifests():
-            resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-            resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
+        create(api, manifests())
         for name, rules in roles.items():
             metadata = {"name": name}
             access.create_cluster_role({"metadata": metadata, "rules": rules})
@@ -110,7 +107,8 @@ def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
             )
         yield
     finally:
-        _remove(core, access)
+        _remove(access)
+        remove_namespaces(api, NAMESPACES)
 
 
 def _binding(role: str, user: str) -> dict[str, Any]:
@@ -121,7 +119,7 @@ def _binding(role: str, user: str) -> dict[str, Any]:
     }
 
 
-def _remove(core: client.CoreV1Api, access: client.RbacAuthorizationV1Api) -> None:
+def _remove(access: client.RbacAuthorizationV1Api) -> None:
     for item in access.list_cluster_role_binding().items:
         if item.metadata.name.startswith("meshproof-test:"):
             access.delete_cluster_role_binding(item.metadata.name)
@@ -129,13 +127,6 @@ def _remove(core: client.CoreV1Api, access: client.RbacAuthorizationV1Api) -> No
     for item in access.list_role_binding_for_all_namespaces().items:
         if item.metadata.name == AT_HOME:
             access.delete_namespaced_role_binding(AT_HOME, item.metadata.namespace)
-    left = {item.metadata.name for item in core.list_namespace().items} & set(NAMESPACES)
-    for name in left:
-        core.delete_namespace(name)
-    end = time.monotonic() + 120
-    while left & {item.metadata.name for item in core.list_namespace().items}:
-        assert time.monotonic() < end, f"these namespaces do not go: {left}"
-        time.sleep(1)
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from kubernetes import client, dynamic
+from kubernetes import client
 from kubernetes.stream import stream
 
-from tests.cluster_runs import BIN, ROOT, environment, must
+from tests.cluster_objects import create, is_ready, remove_namespaces, wait_for
+from tests.cluster_runs import module, must, python_image
 from tests.integration.situations.manifests import CLIENTS, NAMESPACES, SERVERS, contents, namespaces
 
 Answers = dict[tuple[str, str], str]
@@ -70,38 +67,11 @@ def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     """A mesh with all servers and clients running, and afterwards a cluster as it was."""
     core = client.CoreV1Api(api)
     try:
-        _create(api, namespaces())
-        _create(api, contents(_image()))
-        _wait(lambda: _not_running(core), "these pods do not run", 180)
+        create(api, [*namespaces(), *contents(python_image())])
+        wait_for(lambda: _are_running(core), "running: every server and client")
         yield
     finally:
-        present = {item.metadata.name for item in core.list_namespace().items}
-        for name in NAMESPACES.keys() & present:
-            core.delete_namespace(name)
-        _wait(
-            lambda: sorted(NAMESPACES.keys() & {item.metadata.name for item in core.list_namespace().items}),
-            "these namespaces are still there", 180,
-        )  # fmt: skip
-
-
-def _image() -> str:
-    path = os.environ.get("MTLS_VARS")
-    values = (yaml.safe_load(Path(path).read_text()) or {}) if path else {}
-    return str(values.get("istio_verify_probe_image", "python:3.13-alpine"))
-
-
-def _create(api: client.ApiClient, manifests: list[dict[str, Any]]) -> None:
-    any_kind = dynamic.DynamicClient(api)
-    for manifest in manifests:
-        resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-        resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
-
-
-def _wait(pending: Any, what: str, seconds: int) -> None:
-    end = time.monotonic() + seconds
-    while left := pending():
-        assert time.monotonic() < end, f"{what} after {seconds} s: {left}"
-        time.sleep(1)
+        remove_namespaces(api, NAMESPACES)
 
 
 def _pods(core: client.CoreV1Api) -> dict[str, Any]:
@@ -113,23 +83,13 @@ def _pods(core: client.CoreV1Api) -> dict[str, Any]:
     }
 
 
-def _not_running(core: client.CoreV1Api) -> list[str]:
-    pods = _pods(core)
-    ready = {
-        place
-        for place, pod in pods.items()
-        if pod.status.container_statuses and all(status.ready for status in pod.status.container_statuses)
-    }
-    return sorted({*SERVERS, *CLIENTS} - ready)
+def _are_running(core: client.CoreV1Api) -> bool:
+    return {*SERVERS, *CLIENTS} <= {place for place, pod in _pods(core).items() if is_ready(pod)}
 
 
 def declared() -> Answers:
     """The verdict of status_info for each client and server."""
-    result = subprocess.run(
-        [str(BIN / "ansible"), "localhost", "-m", "meshproof.mtls.status_info", "-a", "detail=full"],
-        cwd=ROOT, env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"), text=True, capture_output=True, check=True,
-    )  # fmt: skip
-    status = json.loads(result.stdout.partition("=>")[2])
+    status = module("status_info", detail="full")
     names = {item["id"]: f"{item['namespace']}/{item['name']}" for item in status["workloads"]}
     return {
         (names[member], edge["service"]): edge["verdict"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,11 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from tests.cluster_runs import BIN, ROOT, environment
+from tests.cluster_runs import module
 
 NOBODY_THERE = "http://127.0.0.1:1"
 HIDDEN = "hunter2hunter2"
 NAMESPACE = "snapshot-test"
-
-
-def module(folder: Path, name: str, *options: str, **arguments: Any) -> dict[str, Any]:
-    """Run one module and return what it returned."""
-    task = ["-m", f"meshproof.mtls.{name}", "-a", json.dumps(arguments)]
-    subprocess.run(
-        [BIN / "ansible", "localhost", *task, "-t", folder, *options],
-        cwd=ROOT, env=environment(), check=False, capture_output=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads((folder / "localhost").read_text())
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +44,10 @@ def secrets(api: client.ApiClient) -> Iterator[None]:
 @pytest.mark.usefixtures("secrets")
 def test_the_file_answers_as_the_cluster_does(tmp_path: Path) -> None:
     dest = tmp_path / "mesh.snapshot.gz"
-    assert module(tmp_path, "snapshot", "--check", dest=str(dest))["changed"]
+    assert module("snapshot", "--check", dest=str(dest))["changed"]
     assert not dest.exists()
 
-    first = module(tmp_path, "snapshot", dest=str(dest))
+    first = module("snapshot", dest=str(dest))
     assert first["changed"]
     assert first["unread"] == []
     assert first["size"] == dest.stat().st_size
@@ -68,22 +56,22 @@ def test_the_file_answers_as_the_cluster_does(tmp_path: Path) -> None:
     assert f'"name":"a","namespace":"{NAMESPACE}"' in text
     assert HIDDEN not in text
 
-    live = module(tmp_path, "status_info", detail="full")
-    saved = module(tmp_path, "status_info", detail="full", snapshot=str(dest), host=NOBODY_THERE)
+    live = module("status_info", detail="full")
+    saved = module("status_info", detail="full", snapshot=str(dest), host=NOBODY_THERE)
     assert saved.pop("snapshot")["uid"] == first["cluster"]["uid"]
     assert saved == live
 
-    again = module(tmp_path, "snapshot", dest=str(dest))
+    again = module("snapshot", dest=str(dest))
     assert not again["changed"]
     assert again["time"] == first["time"]
 
 
 def test_what_could_not_be_read_travels_along(tmp_path: Path) -> None:
     dest = tmp_path / "mesh.snapshot.gz"
-    taken = module(tmp_path, "snapshot", dest=str(dest), read_namespaces=["default"])
+    taken = module("snapshot", dest=str(dest), read_namespaces=["default"])
     assert {gap["kind"] for gap in taken["unread"]} >= {"Pod", "PeerAuthentication"}
-    live = module(tmp_path, "status_info", read_namespaces=["default"])
-    saved = module(tmp_path, "status_info", snapshot=str(dest), host=NOBODY_THERE)
+    live = module("status_info", read_namespaces=["default"])
+    saved = module("status_info", snapshot=str(dest), host=NOBODY_THERE)
     assert saved["unknown"] == live["unknown"]
 
 
@@ -96,6 +84,6 @@ def test_what_could_not_be_read_travels_along(tmp_path: Path) -> None:
     ],
 )
 def test_an_error_is_one_message(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
-    result = module(tmp_path, "snapshot", **arguments)
+    result = module("snapshot", **arguments)
     assert message in result["msg"]
     assert "Traceback" not in json.dumps(result)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from lab import prometheus
-from tests.cluster_runs import BIN, ROOT, environment
+from tests.cluster_runs import module
 from tests.integration.traffic.series import Recorded, openmetrics
 
 Result = dict[str, Any]
@@ -57,17 +56,6 @@ def seen() -> Callable[..., Result]:
 
 
 @pytest.fixture
-def traffic_info(tmp_path: Path) -> Callable[..., Result]:
-    """Runs the module and returns what it returned."""
-
-    def run(**arguments: Any) -> Result:
-        task = ["-m", "meshproof.mtls.traffic_info", "-a", json.dumps(arguments)]
-        ended = subprocess.run(
-            [BIN / "ansible", "localhost", *task, "-t", tmp_path],
-            cwd=ROOT, env=environment(), check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert "Traceback" not in ended.stdout + ended.stderr
-        found: Result = json.loads((tmp_path / "localhost").read_text())
-        return found
-
-    return run
+def traffic_info() -> Callable[..., Result]:
+    """Runs the module as a task would."""
+    return partial(module, "traffic_info")

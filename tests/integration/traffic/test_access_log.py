@@ -9,8 +9,8 @@ import pytest
 import yaml
 from kubernetes import client
 
-from tests.cluster_runs import ROOT
-from tests.integration.traffic.cluster import create, execute, image, remove, wait, wait_until_ready
+from tests.cluster_objects import create, execute, remove_namespaces, wait_for, wait_until_ready
+from tests.cluster_runs import ROOT, python_image
 from tests.integration.traffic.manifests import (
     FORMATS,
     HTTP,
@@ -52,14 +52,14 @@ def logged(api: client.ApiClient, istio: None) -> Iterator[None]:
     """Servers of each format that were called by one caller inside and one outside the mesh, by HTTP and by TCP."""
     try:
         create(api, namespaces())
-        create(api, servers_and_callers(image()))
+        create(api, servers_and_callers(python_image()))
         wait_until_ready(api, (LOGS, OUTSIDE))
         places = [f"{name}.{LOGS}:{port}" for name in FORMATS for port in (80, 90)]
         execute(api, LOGS, "caller", ASK, *places)
         execute(api, OUTSIDE, "stranger", ASK, *places)
         yield
     finally:
-        remove(api, (LOGS, OUTSIDE))
+        remove_namespaces(api, (LOGS, OUTSIDE))
 
 
 def asked(seen: Run, server: str, **arguments: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def asked(seen: Run, server: str, **arguments: Any) -> dict[str, Any]:
         found.update(seen(source="access_log", workloads=[f"{LOGS}/{server}"], window="10m", **arguments))
         return bool(found["summary"]["requests"] == 4)
 
-    wait(written, "written: four lines")
+    wait_for(written, "written: four lines")
     return found
 
 

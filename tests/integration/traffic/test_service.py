@@ -11,8 +11,8 @@ import yaml
 from kubernetes import client
 
 from lab.configuration import NODE_NAME
-from tests.cluster_runs import ROOT
-from tests.integration.traffic.cluster import create, image, remove, wait, wait_until_ready
+from tests.cluster_objects import create, remove_namespaces, wait_for, wait_until_ready
+from tests.cluster_runs import ROOT, python_image
 from tests.integration.traffic.manifests import PROMETHEUS, binding, prometheus_in_a_pod
 from tests.integration.traffic.series import openmetrics, series
 
@@ -27,11 +27,11 @@ def service(api: client.ApiClient, programs: Path) -> Iterator[None]:
     if [node.metadata.name for node in client.CoreV1Api(api).list_node().items] != [NODE_NAME]:
         pytest.skip("this cluster is not the lab")
     try:
-        create(api, prometheus_in_a_pod(image(), openmetrics([series(*range(100, 141))])))
+        create(api, prometheus_in_a_pod(python_image(), openmetrics([series(*range(100, 141))])))
         wait_until_ready(api, [PROMETHEUS])
         yield
     finally:
-        remove(api, [PROMETHEUS])
+        remove_namespaces(api, [PROMETHEUS])
 
 
 @pytest.mark.usefixtures("service")
@@ -79,7 +79,7 @@ def test_a_stopped_prometheus_is_an_error(api: client.ApiClient, traffic_info: R
     """The last one: the pod does not come back."""
     core = client.CoreV1Api(api)
     core.delete_namespaced_pod("prometheus", PROMETHEUS)
-    wait(lambda: not core.list_namespaced_pod(PROMETHEUS).items, "gone: the pod")
+    wait_for(lambda: not core.list_namespaced_pod(PROMETHEUS).items, "gone: the pod")
     result = traffic_info(prometheus={"service": SERVICE})
     assert "no endpoints available for service" in result["msg"]
     assert "that its pods are ready" in result["msg"]

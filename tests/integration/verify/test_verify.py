@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +16,8 @@ import pytest
 import yaml
 from kubernetes import client
 
-from tests.cluster_runs import ROOT, must, run
+from tests.cluster_objects import remove_namespaces, wait_until_ready
+from tests.cluster_runs import ROOT, must, python_image, run
 
 OPEN, STRICT, OUTPUT = NAMESPACES = ("verify-open", "verify-strict", "verify-output")
 ACCOUNT = "auditor"
@@ -81,19 +80,13 @@ def mesh(api: client.ApiClient, istio: None) -> Iterator[client.CoreV1Api]:
         rights.create_cluster_role_binding(
             {"metadata": {"name": "verify-test-reader"}, "roleRef": role_ref("reader"), "subjects": SUBJECTS}
         )
-        for name in (OPEN, STRICT):
-            wait(lambda name=name: not ready(core, name), f"the server of {name} is not ready")
+        wait_until_ready(api, (OPEN, STRICT), least=2)
         yield core
     finally:
         for role in ROLES:
             remove(rights.delete_cluster_role_binding, f"verify-test-{role}")
             remove(rights.delete_cluster_role, f"verify-test-{role}")
-        for name in NAMESPACES:
-            remove(core.delete_namespace, name)
-        wait(
-            lambda: {item.metadata.name for item in core.list_namespace().items} & set(NAMESPACES),
-            "namespaces are still there",
-        )
+        remove_namespaces(api, NAMESPACES)
 
 
 SUBJECTS = [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": OUTPUT}]
@@ -112,11 +105,10 @@ def remove(delete: Any, name: str) -> None:
 
 
 def server(api: client.ApiClient, namespace: str) -> None:
-    values = yaml.safe_load(Path(os.environ["MTLS_VARS"]).read_text()) if os.environ.get("MTLS_VARS") else {}
     labels = {"app": "server"}
     container = {
         "name": "server",
-        "image": values.get("istio_verify_probe_image", "python:3.13-alpine"),
+        "image": python_image(),
         "command": ["python3", "-m", "http.server", "8080"],
         "ports": [{"containerPort": 8080}],
     }
@@ -130,19 +122,6 @@ def server(api: client.ApiClient, namespace: str) -> None:
     client.CoreV1Api(api).create_namespaced_service(
         namespace, {"metadata": {"name": "server"}, "spec": {"selector": labels, "ports": [port]}}
     )
-
-
-def ready(core: client.CoreV1Api, namespace: str) -> bool:
-    pods = core.list_namespaced_pod(namespace).items
-    conditions = [item for pod in pods for item in pod.status.conditions or () if item.type == "Ready"]
-    return bool(conditions) and all(item.status == "True" for item in conditions)
-
-
-def wait(pending: Any, what: str, seconds: int = 120) -> None:
-    end = time.monotonic() + seconds
-    while left := pending():
-        assert time.monotonic() < end, f"{what} after {seconds} s: {left}"
-        time.sleep(1)
 
 
 # Exceptions.

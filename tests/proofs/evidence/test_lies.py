@@ -12,16 +12,16 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes import client, dynamic
 from kubernetes.stream import stream
 
-from tests.cluster_runs import BIN, ROOT, environment, must
+from tests.cluster_objects import create, present, process_of, remove_namespaces, wait_for, wait_until_ready
+from tests.cluster_runs import ROOT, module, must, values
 from tests.proofs.evidence import lies
 from tests.proofs.evidence.lies import CLIENTS, LATE, NAMESPACES, OPEN, STALE, STRICT
 
@@ -33,29 +33,11 @@ PAGE = ROOT / "docs" / "sources.md"
 ROOT_NAMESPACE = "istio-system"
 
 
-def values() -> dict[str, Any]:
-    return dict(yaml.safe_load(Path(os.environ["MTLS_VARS"]).read_text()))
-
-
-def module(name: str, **arguments: Any) -> dict[str, Any]:
-    """What a module of the collection returns."""
-    result = subprocess.run(
-        [str(BIN / "ansible"), "localhost", "-m", f"meshproof.mtls.{name}", "-a", json.dumps(arguments)],
-        cwd=ROOT, env=environment(ANSIBLE_CALLBACK_RESULT_FORMAT="json"), text=True, check=False,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    head, dummy, text = result.stdout[result.stdout.find("localhost |") :].partition("=>")
-    assert "FAILED" not in head, result.stdout
-    assert text, result.stdout
-    return dict(json.loads(text))
-
-
-def wait_for(done: Callable[[], Any], what: str, seconds: int = 120) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < end, f"{what}: not after {seconds} s"
-        time.sleep(1)
-    return found
+def asked(name: str, **arguments: Any) -> dict[str, Any]:
+    """What a module returns, which has to succeed."""
+    result = module(name, **arguments)
+    assert not result["failed"], result
+    return result
 
 
 class Mesh:
@@ -63,35 +45,18 @@ class Mesh:
 
     def __init__(self, api: client.ApiClient) -> None:
         self.core = client.CoreV1Api(api)
-        self._any = dynamic.DynamicClient(api)
+        self._api = api
 
     def create(self, *manifests: dict[str, Any]) -> None:
-        for manifest in manifests:
-            resource = self._any.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-            resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
+        create(self._api, manifests)
 
     def wait_until_ready(self, *names: str) -> None:
-        def ready() -> bool:
-            pods = [pod for name in names for pod in self.core.list_namespaced_pod(name).items]
-            return bool(pods) and all(
-                pod.status.container_statuses and all(status.ready for status in pod.status.container_statuses)
-                for pod in pods
-            )
-
-        wait_for(ready, f"the pods of {', '.join(names)} are ready", 180)
+        wait_until_ready(self._api, names)
 
     def inside(self, namespace: str, pod: str, *command: str) -> None:
         """Run a program of this machine in a pod's network namespace."""
-        uid = self.core.read_namespaced_pod(pod, namespace).metadata.uid
-        for cgroup in Path("/proc").glob("[0-9]*/cgroup"):
-            try:
-                if uid in cgroup.read_text():
-                    break
-            except OSError:
-                continue  # it ended meanwhile
-        else:
-            raise AssertionError(f"no process of {pod} on this machine")
-        subprocess.run(["nsenter", f"--target={cgroup.parent.name}", "--net", "--", *command], check=True)
+        process = process_of(self.core.read_namespaced_pod(pod, namespace))
+        subprocess.run(["nsenter", f"--target={process}", "--net", "--", *command], check=True)
 
     def call(self, namespace: str, pod: str, address: str) -> str:
         """One request from a pod; the status or the error."""
@@ -139,7 +104,7 @@ class Mesh:
             found = self.core.read_namespaced_config_map("istio-ca-root-cert", STRICT).data or {}
             return base64.b64encode(found.get("root-cert.pem", "").encode()).decode()[:200] == issuer[:200]
 
-        wait_for(published, "istiod has published the new root", 120)
+        wait_for(published, "published: the new root", 120)
         servers = [item for item in lies.workloads(self.image) if item["kind"] == "Pod"]
         fresh = next(item for item in servers if item["metadata"]["name"] == "plain")
         fresh["metadata"]["name"] = "fresh"
@@ -151,7 +116,7 @@ class Mesh:
                 return False  # the webhook is not there yet, or not yet known by its new certificate
             return True
 
-        wait_for(created, "the new istiod injects", 120)
+        wait_for(created, "injecting: the new istiod", 120)
         self.wait_until_ready(STRICT)
 
     def restore_root(self) -> None:
@@ -178,15 +143,9 @@ def mesh(api: client.ApiClient) -> Iterator[Mesh]:
         made.lie()
         yield made
     finally:
-        present = {item.metadata.name for item in made.core.list_namespace().items}
-        for name in set(NAMESPACES) & present:
-            made.core.delete_namespace(name)
+        remove_namespaces(api, NAMESPACES)
         made.restore_root()
         must("uninstall", "-e", "istio_install_purge=true")
-        wait_for(
-            lambda: not set(NAMESPACES) & {item.metadata.name for item in made.core.list_namespace().items},
-            "the namespaces are gone", 180,
-        )  # fmt: skip
 
 
 class Seen:
@@ -194,12 +153,12 @@ class Seen:
 
     def __init__(self, image: str, folder: Path) -> None:
         servers = [STRICT, LATE, OPEN, STALE]
-        self.status = module("status_info", detail="full")
-        self.proxies = {item["pod"]: item for item in module("proxy_info", all=True, upstreams=True)["proxies"]}
+        self.status = asked("status_info", detail="full")
+        self.proxies = {item["pod"]: item for item in asked("proxy_info", all=True, upstreams=True)["proxies"]}
         self.wire = {
-            item["service"]: item for item in module("probe", target_namespaces=servers, image=image)["targets"]
+            item["service"]: item for item in asked("probe", target_namespaces=servers, image=image)["targets"]
         }
-        self.audit = module(
+        self.audit = asked(
             "audit",
             sources=["declared", "programmed", "observed", "traffic"],
             dest=str(folder / "audit.json"),
@@ -302,7 +261,7 @@ def better(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 def audited(image: str, timeout: int, dest: Path) -> dict[str, Any]:
     """An audit of the proxies and the wire while something is broken: its file, with what it returned."""
-    returned = module(
+    returned = asked(
         "audit",
         sources=["declared", "programmed", "observed"],
         dest=str(dest),
@@ -313,7 +272,7 @@ def audited(image: str, timeout: int, dest: Path) -> dict[str, Any]:
 
 
 def nothing_is_left(mesh: Mesh) -> bool:
-    return "meshproof-probe" not in {item.metadata.name for item in mesh.core.list_namespace().items}
+    return "meshproof-probe" not in present(mesh.core)
 
 
 def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.ApiClient, tmp_path: Path) -> None:
@@ -322,7 +281,7 @@ def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.
     apps.patch_namespaced_deployment_scale("istiod", ROOT_NAMESPACE, {"spec": {"replicas": 0}})
     try:
         wait_for(
-            lambda: not mesh.core.list_namespaced_pod(ROOT_NAMESPACE, label_selector="app=istiod").items, "istiod ends"
+            lambda: not mesh.core.list_namespaced_pod(ROOT_NAMESPACE, label_selector="app=istiod").items, "gone: istiod"
         )
         time.sleep(5)  # until the proxies have noticed
         after = audited(mesh.image, 40, tmp_path / "audit.json")
@@ -330,11 +289,11 @@ def test_without_istiod_nothing_gets_better(mesh: Mesh, seen: Seen, api: client.
         assert {row["observed"] for row in after["ports"]} == {"unknown"}
         assert better(before, after) == []
         assert any(item["id"] == "MTLS-104" and "plain" in item["object"] for item in after["findings"])
-        wait_for(lambda: nothing_is_left(mesh), "the probe's namespace is gone")
+        wait_for(lambda: nothing_is_left(mesh), "gone: the probe's namespace")
     finally:
         apps.patch_namespaced_deployment_scale("istiod", ROOT_NAMESPACE, {"spec": {"replicas": 1}})
         wait_for(
-            lambda: apps.read_namespaced_deployment("istiod", ROOT_NAMESPACE).status.ready_replicas, "istiod is back"
+            lambda: apps.read_namespaced_deployment("istiod", ROOT_NAMESPACE).status.ready_replicas, "ready: istiod"
         )
 
 
@@ -349,7 +308,7 @@ def test_with_a_stopped_kubelet_nothing_gets_better(mesh: Mesh, seen: Seen, tmp_
     assert (after["seen"]["programmed"]["state"], after["seen"]["observed"]["state"]) == ("not seen", "not seen")
     assert {row["programmed"] for row in after["ports"]} <= {"unknown", None}
     assert better(before, after) == []
-    wait_for(lambda: nothing_is_left(mesh), "the probe's namespace is gone", 120)
+    wait_for(lambda: nothing_is_left(mesh), "gone: the probe's namespace", 120)
 
 
 def kubelets() -> list[int]:
@@ -371,11 +330,11 @@ def test_another_root_is_seen_in_the_proxies(mesh: Mesh, seen: Seen) -> None:
     """Last, because it breaks trust: a pod with a certificate of a new root among others of the old one."""
     mesh.change_root()
     image = mesh.image
-    audit = module(
+    audit = asked(
         "audit", sources=["declared", "programmed"], limit=1000, proxies={"all": True}, probe={"image": image}
     )
     roots = [item for item in audit["findings"] if item["id"] == "MTLS-107"]
     assert len(roots) >= 2, audit["findings"]
     assert any(f"{STRICT}/fresh" in item["message"] for item in roots)
-    status = {item["id"]: item for item in module("status_info", detail="full")["workloads"]}
+    status = {item["id"]: item for item in asked("status_info", detail="full")["workloads"]}
     assert status[f"{STRICT}/Pod/fresh"]["mode"] == "STRICT", "the policies know nothing of it"

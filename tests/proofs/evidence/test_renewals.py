@@ -13,8 +13,10 @@ import pytest
 from kubernetes import client
 from kubernetes.stream import stream
 
+from tests.cluster_objects import remove_namespaces
+from tests.cluster_runs import values
 from tests.proofs.evidence import lies
-from tests.proofs.evidence.test_lies import Mesh, module, values, wait_for
+from tests.proofs.evidence.test_lies import Mesh, asked
 
 SPACE = "renewals"
 RENEWALS, SECONDS = 2, 120
@@ -51,13 +53,12 @@ def core(api: client.ApiClient, istio: None) -> Iterator[client.CoreV1Api]:
         mesh.wait_until_ready(SPACE)
         yield mesh.core
     finally:
-        mesh.core.delete_namespace(SPACE)
-        wait_for(lambda: SPACE not in {item.metadata.name for item in mesh.core.list_namespace().items}, "it is gone")
+        remove_namespaces(api, [SPACE])
 
 
 def certificates() -> list[dict[str, Any]]:
     """The certificates that the two proxies show now."""
-    proxies = module("proxy_info", namespaces=[SPACE], all=True)["proxies"]
+    proxies = asked("proxy_info", namespaces=[SPACE], all=True)["proxies"]
     return [
         {**item, "pod": proxy["pod"]}
         for proxy in proxies

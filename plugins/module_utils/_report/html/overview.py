@@ -106,7 +106,7 @@ def tiles(facts: Facts) -> Markup:
             "to servers in the mesh" + (f"; {elsewhere} more lead out of it" if elsewhere else ""),
         ),
         _tile("Findings", "findings", findings, "by severity"),
-        _tile("Agreement", "seen", agreement, "of the sources, about these ports and connections") if agreement else None,
+        _tile("Agreement", "seen", agreement, "of the sources about these") if agreement else None,
         _tile("Not seen", "seen", {"unknown": gaps} if gaps else {}, "what could not be read or judged"),
         class_="tiles",
     )

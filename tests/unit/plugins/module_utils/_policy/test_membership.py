@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import enrols
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     INJECTED,
     answer,
@@ -256,3 +257,20 @@ def test_proxyless_grpc_cannot_be_judged():
     assert workload(result, "demo/a")["mode"] == "unknown"
     assert port(result, "demo/a", 8080)["plaintext"] == "unknown"
     assert answer(result, "demo/a", "demo/a") == "unknown -> unknown"
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (None, False),
+        ({}, False),
+        ({"istio-injection": "enabled"}, True),
+        ({"istio-injection": "disabled"}, False),
+        ({"istio.io/rev": "canary"}, True),
+        ({"istio.io/rev": "canary", "istio-injection": "disabled"}, False),
+        ({"istio.io/dataplane-mode": "ambient"}, True),
+        ({"istio.io/dataplane-mode": "none"}, False),
+    ],
+)
+def test_which_namespaces_are_enrolled(labels: dict[str, str] | None, expected: bool) -> None:
+    assert enrols(labels) is expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import enrols, judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import judge
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.offences import KINDS
 
 from .samples import STRICT, edge, port, status, target, workload
@@ -302,23 +302,6 @@ def test_counts_name_every_kind() -> None:
     counts = judge(STRICT)["counts"]
     assert {kind: counts[kind] for kind in KINDS} == dict.fromkeys(KINDS, 0)
     assert (counts["ports"], counts["edges"], counts["mtls"], counts["refused"]) == (1, 2, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        (None, False),
-        ({}, False),
-        ({"istio-injection": "enabled"}, True),
-        ({"istio-injection": "disabled"}, False),
-        ({"istio.io/rev": "canary"}, True),
-        ({"istio.io/rev": "canary", "istio-injection": "disabled"}, False),
-        ({"istio.io/dataplane-mode": "ambient"}, True),
-        ({"istio.io/dataplane-mode": "none"}, False),
-    ],
-)
-def test_which_namespaces_are_enrolled(labels: dict[str, str] | None, expected: bool) -> None:
-    assert enrols(labels) is expected
 
 
 UNREAD = [

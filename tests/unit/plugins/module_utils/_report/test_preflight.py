@@ -99,7 +99,7 @@ SKIPPED = {"item": item("reader"), "skipped": True}
         pytest.param(
             {"rights": [reviews("inspector", NO_FORWARD, namespace="shop", asked=True)]},
             "verify",
-            ["Rights meshproof-inspector in namespace shop: 1 of 2, not create pods/portforward. Remedy: kubectl create "],
+            ["Rights meshproof-inspector in namespace shop: 1 of 2, not create pods/portforward. Remedy: kubectl "],
             id="rights that a source needs",
         ),
         pytest.param(

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from kubernetes import client
 
+from tests.cluster_objects import wait_for
 from tests.cluster_runs import must, run
 from tests.inventory import differences, get, inventory
 from tests.proofs.observability import image
@@ -46,8 +47,8 @@ def ours(api: client.ApiClient) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def clean(api: client.ApiClient) -> Iterator[client.ApiClient]:
-    """A cluster that has nothing of this role, before and after."""
+def clean(api: client.ApiClient, istio: None) -> Iterator[client.ApiClient]:
+    """A cluster with Istio that has nothing of this role, before and after."""
     assert ours(api) == {}, f"remove namespace {NAMESPACE} first"
     yield api
     must("observability", *arguments(state="absent"))
@@ -178,7 +179,7 @@ def test_an_existing_prometheus_is_used(installed: list[str], clean: client.ApiC
     kiali = yaml.safe_load(text(clean, "meshproof-kiali", "config.yaml"))
     assert kiali["external_services"]["prometheus"]["url"] == url
     assert url in text(clean, "meshproof-grafana", "datasources.yaml")
-    assert [key for key in ours(clean) if "meshproof-prometheus" in key] == []
+    wait_for(lambda: not [key for key in ours(clean) if "meshproof-prometheus" in key], "gone: Prometheus")
     assert "MeshproofPlaintextCallers" in text(clean, RECORD, "rules.yml")
 
 

@@ -211,7 +211,7 @@ def _compared(
         cause = (
             "a proxy has not got the policies yet, or another object than a policy decides"
             if given not in (None, UNKNOWN, edge["verdict"])
-            else "some clients call pods' addresses instead of this host, or their proxy does not take the traffic; or the "
-            "policies are younger than what telemetry saw in its window"
+            else "some clients call pods' addresses instead of this host, or their proxy does not take the traffic; "
+            "or the policies are younger than what telemetry saw in its window"
         )
     return {"programmed": given, "observed": seen, "agreement": agreed, "cause": cause}

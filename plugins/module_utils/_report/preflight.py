@@ -20,6 +20,8 @@ _PURPOSE = {
     "publisher": "publish",
     "installer": SITE,
 }
+# Reads the certificates that proxies have.
+_FOR_PROXIES = "cryptography"
 _SHOWN_KINDS = 4
 
 OK, NOTE, MISSING, UNKNOWN = "ok", "note", "MISSING", "UNKNOWN"
@@ -45,7 +47,7 @@ def preflight(facts: Mapping[str, Any], job: str = VERIFY) -> Dict[str, Any]:
     wanted one, or empty).
     """
     checks = [
-        *_libraries(facts["environment"]),
+        *_libraries(facts["environment"], facts["rights"]),
         *_tools(facts),
         _reading(facts["status"], asked=any(_reviews(answer) for answer in facts["rights"])),
         *_versions(facts["status"].get("cluster") or {}, str(facts.get("istio_version") or "")),
@@ -105,15 +107,17 @@ def _detail(check: Check) -> str:
     return f"{check.found} → {check.remedy}" if check.remedy else check.found
 
 
-def _libraries(environment: Mapping[str, Any]) -> Iterator[Check]:
+def _libraries(environment: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
     python = environment["python"]
+    proxies = any(answer["item"]["file"] == "inspector" and answer["item"]["asked"] for answer in answers)
     for library, version in environment["libraries"].items():
         name = f"Python library {library}"
+        purpose, asked = (_PURPOSE["inspector"], proxies) if library == _FOR_PROXIES else (VERIFY, True)
         if version:
-            yield Check(OK, name, VERIFY, f"{version} for {python}")
+            yield Check(OK, name, purpose, f"{version} for {python}")
         else:
             remedy = f"{python} -m pip install {library}, or set ansible_python_interpreter to a Python that has it"
-            yield Check(MISSING, name, VERIFY, f"not found by {python}", remedy)
+            yield Check(MISSING, name, purpose, f"not found by {python}", remedy, asked)
 
 
 def _tools(facts: Mapping[str, Any]) -> Iterator[Check]:

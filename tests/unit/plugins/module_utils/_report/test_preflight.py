@@ -78,6 +78,18 @@ SKIPPED = {"item": item("reader"), "skipped": True}
             [f"Python library kubernetes: not found by {PYTHON}. Remedy: {PYTHON} -m pip install kubernetes, "],
             id="a library is missing",
         ),
+        pytest.param(
+            {"environment": environment(libraries={"cryptography": None}), "rights": [reviews("inspector")]},
+            "site",
+            [],
+            id="a library that no source needs",
+        ),
+        pytest.param(
+            {"environment": environment(libraries={"cryptography": ""}), "rights": [reviews("inspector", asked=True)]},
+            "verify",
+            [f"Python library cryptography: not found by {PYTHON}. Remedy: {PYTHON} -m pip install cryptography, "],
+            id="a library that a source needs",
+        ),
         pytest.param({"environment": environment(tools={"helm": None})}, "site", [], id="a tool can be fetched"),
         pytest.param(
             {"rights": [NO_READER]},

@@ -90,6 +90,7 @@ def tiles(facts: Facts) -> Markup:
         *(edge.row.get("agreement") for edge in facts.edges if edge.in_scope),
     ]
     agreement = {name: agreements.count(name) for name in _AGREEMENTS if name in agreements}
+    agreed = _tile("Agreement", "seen", agreement, "of the sources, about these ports and connections")
     gaps = len(facts.audit["unknown"])
     return el(
         "div",
@@ -106,7 +107,7 @@ def tiles(facts: Facts) -> Markup:
             "to servers in the mesh" + (f"; {elsewhere} more lead out of it" if elsewhere else ""),
         ),
         _tile("Findings", "findings", findings, "by severity"),
-        _tile("Agreement", "seen", agreement, "of the sources about these") if agreement else None,
+        agreed if agreement else None,
         _tile("Not seen", "seen", {"unknown": gaps} if gaps else {}, "what could not be read or judged"),
         class_="tiles",
     )

@@ -11,8 +11,8 @@ from kubernetes import client, dynamic
 from kubernetes.stream import stream
 
 Manifest = dict[str, Any]
-PATIENCE = 180
-"""Seconds; two cores may be busy with something else."""
+PATIENCE = 120
+"""Seconds that something may take which comes by itself."""
 
 
 def create(api: client.ApiClient, manifests: Iterable[Manifest]) -> None:
@@ -23,12 +23,12 @@ def create(api: client.ApiClient, manifests: Iterable[Manifest]) -> None:
         resource.create(body=manifest, namespace=manifest["metadata"].get("namespace"))
 
 
-def remove_namespaces(api: client.ApiClient, namespaces: Iterable[str]) -> None:
+def remove_namespaces(api: client.ApiClient, namespaces: Iterable[str], seconds: int = PATIENCE) -> None:
     """Delete namespaces, if they are there, and wait until they have gone."""
     core, names = client.CoreV1Api(api), set(namespaces)
     for name in names & present(core):
         core.delete_namespace(name)
-    wait_for(lambda: not names & present(core), f"gone: the namespaces {', '.join(sorted(names))}")
+    wait_for(lambda: not names & present(core), f"gone: the namespaces {', '.join(sorted(names))}", seconds)
 
 
 def present(core: client.CoreV1Api) -> set[str]:
@@ -42,7 +42,7 @@ def is_ready(pod: Any) -> bool:
     return bool(found) and all(status.ready for status in found)
 
 
-def wait_until_ready(api: client.ApiClient, namespaces: Sequence[str], least: int = 1) -> None:
+def wait_until_ready(api: client.ApiClient, namespaces: Sequence[str], least: int = 1, seconds: int = PATIENCE) -> None:
     """Wait for all pods of some namespaces, of which there have to be so many."""
     core = client.CoreV1Api(api)
 
@@ -50,7 +50,7 @@ def wait_until_ready(api: client.ApiClient, namespaces: Sequence[str], least: in
         pods = [pod for name in namespaces for pod in core.list_namespaced_pod(name).items]
         return len(pods) >= least and all(map(is_ready, pods))
 
-    wait_for(ready, f"ready: the pods of {', '.join(namespaces)}")
+    wait_for(ready, f"ready: the pods of {', '.join(namespaces)}", seconds)
 
 
 def wait_for(done: Callable[[], Any], what: str, seconds: int = PATIENCE, pause: float = 1.0) -> Any:

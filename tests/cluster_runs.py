@@ -9,10 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+
+in_the_lab = pytest.mark.skipif(
+    os.geteuid() != 0 or "MTLS_VARS" not in os.environ, reason="it needs the lab on this machine, and root"
+)
+"""For tests that make a lab, or enter its nodes and pods: elsewhere these cannot be reached from here."""
 
 
 def values() -> dict[str, Any]:
@@ -28,8 +34,8 @@ def python_image() -> str:
 
 def command(playbook: str, *arguments: str) -> list[str]:
     """The command line of one playbook of the collection."""
-    values = os.environ.get("MTLS_VARS")
-    extra = ["-e", f"@{values}"] if values else []
+    path = os.environ.get("MTLS_VARS")
+    extra = ["-e", f"@{path}"] if path else []
     return [str(BIN / "ansible-playbook"), f"meshproof.mtls.{playbook}", *extra, *arguments]
 
 
@@ -67,7 +73,7 @@ def returned(output: str) -> dict[str, Any]:
     head, dummy, text = output[output.find("localhost |") :].partition("=>")
     assert text, output
     result: dict[str, Any] = json.loads(text)
-    return {**result, "failed": "FAILED" in head}
+    return {**result, "failed": "SUCCESS" not in head and "CHANGED" not in head}
 
 
 def module(name: str, *options: str, **arguments: Any) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class _World:
         self.domains = dict(_trust_domains(manifests))
         self.named = Counter(_hosts(manifests))
         self.headless = {
-            f"{item['metadata']['name']}.{item['metadata']['namespace']}.svc.cluster.local"
+            _service_host(item)
             for item in manifests
             if item["kind"] == "Service" and item["spec"].get("clusterIP") == "None"
         }
@@ -158,10 +158,10 @@ class _World:
     def _destinations(self) -> Iterator[tuple[str, int]]:
         """Everything that clients can dial, known to their proxies or not."""
         for manifest in self.manifests:
-            metadata, spec = manifest["metadata"], manifest.get("spec", {})
+            spec = manifest.get("spec", {})
             hosts, number = [], "port"
             if manifest["kind"] == "Service" and spec.get("type") != "ExternalName":
-                hosts = [f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"]
+                hosts = [_service_host(manifest)]
             elif manifest["kind"] == "ServiceEntry":
                 hosts, number = spec["hosts"], "number"
             for port in spec["ports"] if hosts else ():
@@ -332,12 +332,15 @@ def _mode(accepts: Any) -> str:
     return "PERMISSIVE" if accepts["mtls"] else "DISABLE"
 
 
+def _service_host(service: Manifest) -> str:
+    return f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local"
+
+
 def _hosts(manifests: list[Manifest]) -> Iterator[str]:
     """The hosts of all Services and ServiceEntries, as often as they are named."""
     for manifest in manifests:
-        metadata = manifest["metadata"]
         if manifest["kind"] == "Service":
-            yield f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
+            yield _service_host(manifest)
         elif manifest["kind"] == "ServiceEntry":
             yield from manifest["spec"]["hosts"]
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from .._policy import versions
 from .table import columns
 
-VERIFY, OBSERVED, SITE = "verify", "observed", "site"
+JOBS = VERIFY, OBSERVED, SITE = ("verify", "observed", "site")
 # What each ClusterRole is for: a job, or a part of the verification, which is needed where it is asked for.
 _PURPOSE = {
     "reader": VERIFY,
@@ -44,8 +44,10 @@ def preflight(facts: Mapping[str, Any], job: str = VERIFY) -> Dict[str, Any]:
 
     `facts` holds `environment` (python, libraries, tools), `status` (what status_info returned, failed or not),
     `rights` (what kubernetes.core.k8s returned for the reviews of each ClusterRole), `method`, `istio_version` (the
-    wanted one, or empty).
+    wanted one, or empty). Raises ValueError for a job that there is not.
     """
+    if job not in JOBS:
+        raise ValueError(f"There is no job {job}. Remedy: choose one of {', '.join(JOBS)}.")
     checks = [
         *_libraries(facts["environment"], facts["rights"]),
         *_tools(facts),
@@ -205,9 +207,9 @@ def _places(status: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> 
         for answer in answers
         for review in _reviews(answer)
     )
-    for item in (answer["item"] for answer in answers):
-        if not there or item["file"] not in ("prober", "publisher"):
-            continue
+    # Without a list of namespaces there is nothing to hold them against.
+    made = [answer["item"] for answer in answers if there and answer["item"]["file"] in ("prober", "publisher")]
+    for item in made:
         name, purpose = f"Namespace {item['namespace']}", _PURPOSE[item["file"]]
         if item["namespace"] in there:
             yield Check(OK, name, purpose, "there")

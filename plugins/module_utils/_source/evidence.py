@@ -79,7 +79,7 @@ def _proxies(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     cluster = api.connect(asking.params)
     found = proxies.read(cluster, chosen.targets, upstreams=True, limits=limits)
     end = time.monotonic() + options["settle"]
-    while (pods := unsettled(result, found, asking.addresses)) and time.monotonic() < end:
+    while time.monotonic() < end and (pods := unsettled(result, found, asking.addresses)):
         time.sleep(_PAUSE)
         again = [target for target in chosen.targets if target.place in pods]
         anew = {item.pod: item for item in proxies.read(cluster, again, upstreams=True, limits=limits)}

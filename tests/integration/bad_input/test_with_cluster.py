@@ -123,7 +123,7 @@ def test_a_namespace_that_is_terminating(mesh: None, api: client.ApiClient) -> N
             assert "deleted" in message or "terminat" in message
     finally:
         core.patch_namespaced_config_map("held", name, {"metadata": {"finalizers": None}})
-    wait_for(lambda: name not in present(core), f"gone: the namespace {name}")
+    wait_for(lambda: name not in present(core), f"gone: the namespace {name}", 60)
     must("site", "--tags", "namespaces", *given(istio_namespaces_list=[name]))
     must("uninstall", "--tags", "namespaces", *given(istio_namespaces_list=[name]))
 

@@ -9,10 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from lab.folder import LabFolder
-from tests.cluster_runs import ROOT
+from tests.cluster_runs import ROOT, in_the_lab
 
 KINDS_OF_NAMESPACES = ("mnt", "pid", "net", "ipc", "uts")
 
@@ -59,8 +57,7 @@ def machine() -> dict[str, list[str]]:
     }
 
 
-# With a cluster of the user's own, or without root, no lab can or may be made; the other tests run there all the same.
-@pytest.mark.skipif(os.geteuid() != 0 or "MTLS_VARS" not in os.environ, reason="the tests run without a lab")
+@in_the_lab
 def test_lab_down_leaves_nothing(tmp_path: Path) -> None:
     folder = LabFolder(tmp_path / "lab")
     said_by("iptables-save")  # the first call makes a lock file

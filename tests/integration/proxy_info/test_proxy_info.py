@@ -28,14 +28,16 @@ def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     any_kind = dynamic.DynamicClient(api)
     try:
         create(api, [*rights(), *namespaces(), *contents(python_image()), binding_at_home()])
-        wait_until_ready(api, NAMESPACES, least=sum(item.get("replicas", 1) for item in WORKLOADS.values()) + 2)
+        wait_until_ready(
+            api, NAMESPACES, least=sum(item.get("replicas", 1) for item in WORKLOADS.values()) + 2, seconds=180
+        )
         yield
     finally:
         for manifest in rights():
             resource = any_kind.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
             if resource.get(label_selector="meshproof-test=proxy-info").items:
                 resource.delete(name=manifest["metadata"]["name"])
-        remove_namespaces(api, NAMESPACES)
+        remove_namespaces(api, NAMESPACES, 180)
 
 
 def rights() -> list[dict[str, Any]]:

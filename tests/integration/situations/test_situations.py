@@ -68,10 +68,10 @@ def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     core = client.CoreV1Api(api)
     try:
         create(api, [*namespaces(), *contents(python_image())])
-        wait_for(lambda: _are_running(core), "running: every server and client")
+        wait_for(lambda: _are_running(core), "running: every server and client", 180)
         yield
     finally:
-        remove_namespaces(api, NAMESPACES)
+        remove_namespaces(api, NAMESPACES, 180)
 
 
 def _pods(core: client.CoreV1Api) -> dict[str, Any]:

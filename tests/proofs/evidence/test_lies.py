@@ -21,14 +21,12 @@ from kubernetes import client, dynamic
 from kubernetes.stream import stream
 
 from tests.cluster_objects import create, present, process_of, remove_namespaces, wait_for, wait_until_ready
-from tests.cluster_runs import ROOT, module, must, values
+from tests.cluster_runs import ROOT, in_the_lab, module, must, values
 from tests.proofs.evidence import lies
 from tests.proofs.evidence.lies import CLIENTS, LATE, NAMESPACES, OPEN, STALE, STRICT
 
 # The lies are made on the node itself: rules removed, packets refused, a kubelet stopped.
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or "MTLS_VARS" not in os.environ, reason="pods' network namespaces can be entered in the lab only"
-)
+pytestmark = in_the_lab
 PAGE = ROOT / "docs" / "sources.md"
 ROOT_NAMESPACE = "istio-system"
 
@@ -51,7 +49,7 @@ class Mesh:
         create(self._api, manifests)
 
     def wait_until_ready(self, *names: str) -> None:
-        wait_until_ready(self._api, names)
+        wait_until_ready(self._api, names, seconds=180)
 
     def inside(self, namespace: str, pod: str, *command: str) -> None:
         """Run a program of this machine in a pod's network namespace."""
@@ -143,7 +141,7 @@ def mesh(api: client.ApiClient) -> Iterator[Mesh]:
         made.lie()
         yield made
     finally:
-        remove_namespaces(api, NAMESPACES)
+        remove_namespaces(api, NAMESPACES, 180)
         made.restore_root()
         must("uninstall", "-e", "istio_install_purge=true")
 

@@ -160,6 +160,11 @@ def test_what_a_job_lacks(changes: dict[str, Any], job: str, missing: list[str])
     assert all(". Remedy: " in text for text in found)
 
 
+def test_a_job_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match=r"There is no job sight. Remedy: choose one of verify, observed, site."):
+        preflight(facts(), "sight")
+
+
 def test_every_row_of_the_table_is_aligned() -> None:
     lines = preflight(facts(rights=[NO_READER, NO_PROBER]))["lines"]
     column = lines[0].index("CHECK")

@@ -44,7 +44,7 @@ _value:
 import base64
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.reading import ReportError, audit_in
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit.reading import ReportError, audit_in
 
 
 def audit_file(slurped):

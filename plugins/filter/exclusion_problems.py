@@ -35,7 +35,7 @@ _value:
   elements: str
 """
 
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.exclusions import problems
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.exclusions import problems
 
 
 class FilterModule:

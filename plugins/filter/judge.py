@@ -13,10 +13,10 @@ author:
 description:
   - Takes what M(meshproof.mtls.status_info) returns with O(meshproof.mtls.status_info#module:detail=full), or what
     M(meshproof.mtls.audit) wrote into its file, and says whether the servers in scope are as required, and what is not.
-  - An offence is a port that accepts plaintext (V(plaintext)), a port that bypasses the proxy (V(uncaptured)), an edge
+  - A violation is a port that accepts plaintext (V(plaintext)), a port that bypasses the proxy (V(uncaptured)), an edge
     in plaintext (V(plaintext)), a broken edge of a client in the mesh (V(broken)), anything that could not be told
     (V(unknown)), and proxies, a wire, traffic or certificates that contradict the policies (V(disagreement)).
-  - Where M(meshproof.mtls.status_info) was given rules, a failed one is an offence, too (V(rule)), unless its severity
+  - Where M(meshproof.mtls.status_info) was given rules, a failed one is a violation, too (V(rule)), unless its severity
     is V(warning).
   - A client outside the mesh that a server refuses is what STRICT is for, and counts as success.
 options:
@@ -60,7 +60,7 @@ options:
     choices: [declared, programmed, observed]
     default: declared
   limits:
-    description: How many offences of each kind are accepted, none where a kind is left out.
+    description: How many violations of each kind are accepted, none where a kind is left out.
     type: dict
     default: {}
   read:
@@ -91,9 +91,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - V(verdict) is V(pass) or V(fail), V(exceeded) the kinds of offence that are too many, V(message) why it failed.
+    - V(verdict) is V(pass) or V(fail), V(exceeded) the kinds of violation that are too many, V(message) why it failed.
     - V(counts), V(limits), V(scope) and V(evidence) say what the judgement stands on.
-    - V(offences) is a list of kind, object, reason and remedy, worst first.
+    - V(violations) is a list of kind, object, reason and remedy, worst first.
     - V(missing), V(servers), V(ports), V(edges), V(wire), V(traffic), V(findings), V(rules) and V(exclusions) are the
       rows for P(meshproof.mtls.verdict_table#filter).
   type: dict
@@ -102,9 +102,9 @@ _value:
 import json
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.exclusions import ExclusionError
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import enrols
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.exclusions import ExclusionError
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import judge
 
 
 def judge_filter(status, enrolled=(), **options):

@@ -75,7 +75,7 @@ import json
 
 import yaml
 from ansible_collections.meshproof.mtls.plugins.module_utils._intent.mtls import plan
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.preview import manifest_diff
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preview import manifest_diff
 
 
 def mtls_plan(existing, **options):

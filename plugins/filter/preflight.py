@@ -42,7 +42,7 @@ _value:
   type: dict
 """
 
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.preflight import preflight
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preflight import preflight
 
 
 class FilterModule:

@@ -44,7 +44,7 @@ _value:
   elements: dict
 """
 
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.preflight import questions
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preflight import questions
 
 
 class FilterModule:

@@ -49,7 +49,7 @@ _value:
   type: dict
 """
 
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.preview import preview
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preview import preview
 
 
 class FilterModule:

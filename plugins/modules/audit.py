@@ -221,7 +221,7 @@ EXAMPLES = r"""
 
 - name: Show the ports that are not as the policies say
   ansible.builtin.debug:
-    msg: "{{ audit.findings | selectattr('id', 'in', ['MTLS-101', 'MTLS-102', 'MTLS-106']) }}"
+    msg: "{{ document.findings | selectattr('id', 'in', ['MTLS-101', 'MTLS-102', 'MTLS-106']) }}"
 
 - name: Judge the mesh
   meshproof.mtls.audit:
@@ -230,11 +230,11 @@ EXAMPLES = r"""
 
 - name: Show how many workloads and edges are how secure
   ansible.builtin.debug:
-    var: audit.summary
+    var: document.summary
 
 - name: Refuse to go on while there is a finding of high severity
   ansible.builtin.assert:
-    that: audit.summary.findings.by_severity.high | default(0) == 0
+    that: document.summary.findings.by_severity.high | default(0) == 0
 
 - name: Judge a snapshot that was taken elsewhere, by rules of one's own, too
   meshproof.mtls.audit:
@@ -421,9 +421,10 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import audit, rules
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit import document
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh, reading
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import IN_AUDIT, passwords_in
 
 
@@ -454,7 +455,7 @@ def main() -> None:
         module.fail_json(msg=problem)
     try:
         gates = rules.compiled(params["rules"])  # a wrong rule is known before anything is read
-        with api.collector_paused():  # until the end: nothing of this is garbage before
+        with reading.collector_paused():  # until the end: nothing of this is garbage before
             result = audited(module, bool(gates))
             if gates:
                 result["rules"] = rules.judged(gates, result)
@@ -463,7 +464,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except api.Interrupted as error:
         module.fail_json(msg=f"The audit was {error}; the probe's pods have been removed.")
-    for warning in status.version_warnings(result["cluster"]):
+    for warning in mesh.version_warnings(result["cluster"]):
         module.warn(warning)
     module.exit_json(
         **changes,
@@ -471,8 +472,8 @@ def main() -> None:
         cluster=result["cluster"],
         mesh=result["mesh"],
         summary=result["summary"],
-        findings=audit.worst(result["findings"], params["limit"]),
-        findings_by_id=audit.by_id(result["findings"]),
+        findings=document.worst(result["findings"], params["limit"]),
+        findings_by_id=document.by_id(result["findings"]),
         unknown=result["unknown"][: params["limit"]],
         **{name: result[name] for name in ("seen", "snapshot", "rules") if name in result},
     )
@@ -499,7 +500,7 @@ def audited(module: AnsibleModule, has_rules: bool) -> dict:
     if set(params["sources"]) == {"declared"}:
         # Rules see the result as status_info has it, and sets lack something only where all workloads are listed.
         compact = not has_rules and not params["namespaces"]
-        return {**status.narrow(declared.judged(compact=compact), params["namespaces"]), **beside}
+        return {**mesh.narrow(declared.judged(compact=compact), params["namespaces"]), **beside}
     # Not above: what an audit of policies alone does not need costs it a tenth of its time.
     from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison import audit as comparison
     from ansible_collections.meshproof.mtls.plugins.module_utils._source import evidence
@@ -509,7 +510,7 @@ def audited(module: AnsibleModule, has_rules: bool) -> dict:
     asking = evidence.Asking(params, module.check_mode, module.warn, module.no_log_values.add, addresses)
     found = evidence.gather(whole, asking)
     return comparison.compared(
-        {**status.narrow(whole, params["namespaces"]), **beside},
+        {**mesh.narrow(whole, params["namespaces"]), **beside},
         whole["workloads"],
         found,
         addresses,
@@ -522,14 +523,14 @@ def write(module: AnsibleModule, result: dict) -> dict:
     """Write the whole result unless the file says the same already."""
     dest = module.params["dest"]
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    new = audit.document(result, now, module.params["sources"])
+    new = document.document(result, now, module.params["sources"])
     old = read_file(module, dest)
-    changed = old is None or not audit.same(old, new)
+    changed = old is None or not document.same(old, new)
     answer = {"changed": changed, "dest": dest}
     if module._diff and changed:
         answer["diff"] = {
-            "before": audit.counts(old or ""),
-            "after": audit.counts(new),
+            "before": document.counts(old or ""),
+            "after": document.counts(new),
             "before_header": dest,
             "after_header": dest,
         }

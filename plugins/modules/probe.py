@@ -505,7 +505,7 @@ targets:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import probe_plan, wire_answers
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import plan
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import wire
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import PROBE
 
@@ -523,7 +523,7 @@ def main() -> None:
         targets = wire.find_targets(cluster, module.params)
         probed = bool(targets) and not module.check_mode
         answers = wire.ask(cluster, module.params, targets, module.warn, module.no_log_values.add) if probed else {}
-    except (api.ClusterError, probe_plan.TargetError) as error:
+    except (api.ClusterError, plan.TargetError) as error:
         module.fail_json(msg=str(error))
     except api.Interrupted as error:
         module.fail_json(msg=f"The probe was {error}; its pods have been removed.")
@@ -531,7 +531,7 @@ def main() -> None:
     if module.check_mode:
         for result in results:
             result["reason"] = "Check mode: this would be asked."
-    module.exit_json(changed=False, probed=probed, targets=results, summary=wire_answers.count(results))
+    module.exit_json(changed=False, probed=probed, targets=results, summary=answers.count(results))
 
 
 if __name__ == "__main__":

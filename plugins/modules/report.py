@@ -127,7 +127,8 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents, reading
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit import reading
+from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 
 ONLY_THE_OWNER = 0o077
 

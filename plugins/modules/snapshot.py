@@ -150,7 +150,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh, selections
 
 IDENTITY = "/api/v1/namespaces/kube-system"
 ONLY_THE_OWNER = 0o077
@@ -200,9 +200,9 @@ def content(cluster: api.Cluster, read_namespaces: list[str]) -> snapshots.Conte
     """What the cluster says now."""
     now = datetime.datetime.now(datetime.timezone.utc)
     facts: dict[str, Any] = {"server": cluster.server, "kubernetes_version": cluster.version(), "uid": uid(cluster)}
-    found, unread = api.read_declared(cluster, api.MeshManifests, read_namespaces)
+    found, unread = selections.read_declared(cluster, selections.MeshManifests, read_namespaces)
     resources = found.resources()
-    facts["istio_versions"] = status.istio_versions(resources)
+    facts["istio_versions"] = mesh.istio_versions(resources)
     return snapshots.Content(now.strftime("%Y-%m-%dT%H:%M:%SZ"), facts, unread, resources)
 
 

@@ -510,9 +510,9 @@ summary:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import rules
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh
 
 IN_SUMMARY = (
     "cluster",
@@ -555,14 +555,14 @@ def main() -> None:
         declared, beside = source.read(params, module.warn)
         if params["detail"] == "connection":
             module.exit_json(changed=False, cluster=declared.cluster, **beside)
-        result = {**status.narrow(declared.judged(params["proposed"]), params["namespaces"]), **beside}
+        result = {**mesh.narrow(declared.judged(params["proposed"]), params["namespaces"]), **beside}
         if gates:
             result["rules"] = rules.judged(gates, result)
     except (api.ClusterError, snapshots.SnapshotError, rules.RuleError) as error:
         module.fail_json(msg=str(error))
-    except status.ProposalError as error:
+    except mesh.ProposalError as error:
         module.fail_json(msg=f"A proposed change cannot be evaluated: {error}. Remedy: correct the option proposed.")
-    for warning in status.version_warnings(result["cluster"]):
+    for warning in mesh.version_warnings(result["cluster"]):
         module.warn(warning)
     if params["detail"] == "summary":
         result = {name: result[name] for name in IN_SUMMARY if name in result}

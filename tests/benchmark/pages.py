@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
-from ansible_collections.meshproof.mtls.plugins.module_utils._cluster._decode import decode
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit import document
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster.decode import decode
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import audit
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh, reading, selections
 
 from tests.benchmark.seed import PREFIX
 
@@ -56,7 +56,7 @@ def record(cluster: api.Cluster) -> list[Page]:
     cluster.request = recorded
     try:
         cluster.version()
-        api.read_declared(cluster, status.Found)
+        selections.read_declared(cluster, mesh.Found)
     finally:
         cluster.request = request
     return pages
@@ -102,11 +102,11 @@ def replay(lists: Mapping[tuple[str, str], list[bytes]]) -> float:
     cluster.list = listed
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
-        with api.collector_paused():
-            found, unread = api.read_declared(cluster, status.Found)
+        with reading.collector_paused():
+            found, unread = selections.read_declared(cluster, mesh.Found)
             about = {"server": "", "kubernetes_version": ""}
-            result = status.Declared(found, unread, about).judged(compact=True)
-            Path(folder, "audit.json").write_text(audit.document(result, "", ["declared"]), encoding="utf-8")
+            result = mesh.Declared(found, unread, about).judged(compact=True)
+            Path(folder, "audit.json").write_text(document.document(result, "", ["declared"]), encoding="utf-8")
         ended = time.process_time()
     print(json.dumps(result["summary"]), file=sys.stderr)
     return ended - started

@@ -12,7 +12,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import facts
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import states
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.html import page
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html import audits
 
@@ -27,7 +27,7 @@ MOST_BYTES = 300_000
 def test_take_a_picture(tmp_path: Path, scheme: str) -> None:
     path = tmp_path / "page.html"
     digest = hashlib.sha256(b"the pictures' audit").hexdigest()
-    path.write_text(page.page(facts.facts_of(audits.some()), digest, "Mutual TLS report: shop"), encoding="utf-8")
+    path.write_text(page.page(states.facts_of(audits.some()), digest, "Mutual TLS report: shop"), encoding="utf-8")
     with devtools.browser(tmp_path) as browser:
         tab = devtools.Page(browser)
         tab.show(WIDTH, dark=scheme == "dark")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import facts
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import states
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.html import page
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html import audits
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html.hostile import STRINGS, poisoned
@@ -30,7 +30,7 @@ SHOWN_ROWS = "[...document.querySelectorAll('{table} tbody tr')].filter(row => !
 
 def written(audit: audits.Audit, path: Path, title: str = "") -> Path:
     """The audit's page in a file."""
-    path.write_text(page.page(facts.facts_of(audit), "ab" * 32, title), encoding="utf-8")
+    path.write_text(page.page(states.facts_of(audit), "ab" * 32, title), encoding="utf-8")
     return path
 
 

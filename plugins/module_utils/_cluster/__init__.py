@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from ._api import Cluster, Kind, connect
-from ._errors import ClusterError
-from ._forward import Forwards
-from ._options import ARGUMENT_SPEC, secrets_in
-from ._pods import Interrupted, ShortLivedPods
-from ._prometheus import get_through_service
-from ._read import Selection, collector_paused, read
-from ._selections import MeshManifests, read_declared, read_mesh, read_mesh_into
+from .api import Cluster, Kind, connect
+from .errors import ClusterError
+from .forward import Forwards
+from .options import ARGUMENT_SPEC, secrets_in
+from .pods import Interrupted, ShortLivedPods
+from .prometheus import get_through_service
 
 __all__ = [
     "ARGUMENT_SPEC",
@@ -21,15 +19,8 @@ __all__ = [
     "Forwards",
     "Interrupted",
     "Kind",
-    "MeshManifests",
-    "Selection",
     "ShortLivedPods",
-    "collector_paused",
     "connect",
     "get_through_service",
-    "read",
-    "read_declared",
-    "read_mesh",
-    "read_mesh_into",
     "secrets_in",
 ]

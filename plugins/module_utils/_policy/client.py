@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional, Tuple
 from .destination_rules import Setting
 from .mesh import Mesh
 from .records import TUNNEL_LABEL, Policy, Subset, Tls
-from .server import DISABLE, UNKNOWN, PeerIndex
+from .server import DISABLE, UNKNOWN, PeerAuthenticationIndex
 from .services import Destination, DestinationPort, Endpoint
 
 PASSTHROUGH = "PASSTHROUGH"
@@ -130,7 +130,7 @@ def cluster_of(
     rule: Optional[Setting],
     subset: Optional[Subset],
     mesh: Mesh,
-    peers: PeerIndex,
+    peers: PeerAuthenticationIndex,
     gateway: bool,
     own_certs: bool,
 ) -> Cluster:
@@ -216,7 +216,7 @@ _FIELD = {
 }
 
 
-def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerIndex, hbone: bool) -> Sent:
+def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, hbone: bool) -> Sent:
     """What reaches one endpoint."""
     if hbone and not cluster.same_for_all and tunnels(endpoint):
         # HBONE replaces plaintext and Istio mTLS, SIMPLE and MUTUAL run inside it (applyHBONETransportSocketMatches).

@@ -13,7 +13,7 @@ from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, T
 
 from .membership import matches
 from .mesh import CLUSTER_DOMAIN
-from .records import Labels, Policy, Rule, Selector, Subset
+from .records import DestinationRule, Labels, Policy, Selector, Subset
 
 
 class Setting(NamedTuple):
@@ -29,7 +29,7 @@ class MergedRule:
 
     __slots__ = ("_setting", "export_to", "names", "namespace", "policy", "selector", "subsets")
 
-    def __init__(self, rule: Rule, export_to: FrozenSet[str]) -> None:
+    def __init__(self, rule: DestinationRule, export_to: FrozenSet[str]) -> None:
         self.namespace = rule.namespace
         self.selector: Selector = rule.selector
         self.export_to = export_to
@@ -39,14 +39,14 @@ class MergedRule:
         self.names = [f"{rule.namespace}/{rule.name}"]
         self._add_subsets(rule)
 
-    def merge(self, rule: Rule) -> None:
+    def merge(self, rule: DestinationRule) -> None:
         """Keeps what is there: an older rule with only a load balancer discards a newer rule's TLS."""
         self.names.append(f"{rule.namespace}/{rule.name}")
         self._add_subsets(rule)
         if self.policy is None:
             self.policy = rule.policy
 
-    def _add_subsets(self, rule: Rule) -> None:
+    def _add_subsets(self, rule: DestinationRule) -> None:
         for subset in rule.subsets:
             self.subsets.setdefault(subset.name, subset)
 
@@ -83,7 +83,7 @@ class HostIndex:
         self.wildcard: Dict[str, List[MergedRule]] = {}
         self._lengths: Tuple[int, ...] = ()
 
-    def add(self, host: str, rule: Rule, export_to: FrozenSet[str]) -> None:
+    def add(self, host: str, rule: DestinationRule, export_to: FrozenSet[str]) -> None:
         """mergeDestinationRule with ENABLE_ENHANCED_DESTINATIONRULE_MERGE, the default."""
         target = self.wildcard if host.startswith("*") else self.exact
         present = target.setdefault(host, [])
@@ -135,10 +135,10 @@ class HostIndex:
         yield from self.wildcard
 
 
-class RuleIndex:
+class DestinationRuleIndex:
     """The DestinationRules that one control plane sees, in the order in which it searches them."""
 
-    def __init__(self, rules: List[Rule], root: str, default_export: Tuple[str, ...]) -> None:
+    def __init__(self, rules: List[DestinationRule], root: str, default_export: Tuple[str, ...]) -> None:
         self.root = root
         self._local: Dict[str, HostIndex] = {}
         self._exported: Dict[str, HostIndex] = {}
@@ -155,7 +155,7 @@ class RuleIndex:
                 target.setdefault(host, []).append(namespace)
         self._lengths = tuple(sorted({len(name) for name in self._namespaces_of_suffix}))
 
-    def _add(self, rule: Rule, default_export: Tuple[str, ...]) -> None:
+    def _add(self, rule: DestinationRule, default_export: Tuple[str, ...]) -> None:
         host = fqdn(rule.host, rule.namespace)
         export_to = frozenset(rule.export_to)
         if rule.selector is not None:

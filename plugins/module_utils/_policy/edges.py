@@ -13,7 +13,7 @@ from .headless import through_shared_listeners
 from .listeners import listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of
-from .plane import Plane, mode_of
+from .push_context import PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset
 from .rows import Edge
 from .scopes import Clients, Outcome, Scopes
@@ -37,7 +37,7 @@ class Judge:
     def __init__(
         self,
         workloads: List[Workload],
-        planes: Callable[[Optional[str]], Plane],
+        planes: Callable[[Optional[str]], PushContext],
         gateways: GatewayIndex,
         all_destinations: List[Destination],
         catalogue: Catalogue,
@@ -184,14 +184,21 @@ class Judge:
         plane = self._planes(outcome.revision)
         gateway = outcome.kind == "gateway"
         cluster: Cluster = cluster_of(
-            destination, port, outcome.rule, subset, plane.mesh, plane.peers, gateway, outcome.metadata_certs
+            destination,
+            port,
+            outcome.rule,
+            subset,
+            plane.mesh,
+            plane.peer_authentications,
+            gateway,
+            outcome.metadata_certs,
         )
         name = subset.name if subset is not None else None
         done: Dict[str, Answer] = {}
         for endpoint in port.endpoints:
             if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
                 continue
-            what = sent(cluster, endpoint, plane.peers, plane.sends_hbone)
+            what = sent(cluster, endpoint, plane.peer_authentications, plane.sends_hbone)
             answer = self._meet(destination, port, endpoint, what, gateway)
             answer = self._trusting(plane, destination, endpoint, answer)
             done[endpoint.id] = _worse(done.get(endpoint.id), answer)
@@ -228,7 +235,7 @@ class Judge:
         reason = what.why if why in what.why else f"{what.why}; {why}"
         return what.tls, verdict(what.tls, server, http), reason
 
-    def _trusting(self, client: Plane, destination: Destination, endpoint: Endpoint, answer: Answer) -> Answer:
+    def _trusting(self, client: PushContext, destination: Destination, endpoint: Endpoint, answer: Answer) -> Answer:
         """Istio mTLS also needs trust: proxies of two revisions may belong to different trust domains."""
         workload = endpoint.workload
         if answer[:2] != ("mtls", "mtls") or workload is None or workload.mesh != "sidecar":
@@ -265,7 +272,7 @@ class Judge:
             plane = self._planes(None)
             if plane.mesh.doubt:
                 return UNKNOWN, f"the mesh configuration is unknown: {plane.mesh.doubt}"
-            decision = plane.peers.decide(endpoint.namespace, endpoint.labels)
+            decision = plane.peer_authentications.decide(endpoint.namespace, endpoint.labels)
             return decision.at(port), decision.why(port)
         if workload.doubt:
             return UNKNOWN, f"what {workload.id} does in the mesh is unknown: {workload.doubt}"

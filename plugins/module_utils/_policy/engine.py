@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from .destination_rules import RuleIndex
+from .destination_rules import DestinationRuleIndex
 from .edges import Judge
 from .gateways import GatewayIndex
 from .membership import Workload, gather, matches
 from .mesh import Mesh, Meshes
-from .plane import Plane, inbound_doubt
-from .records import Filter, Labels, Snapshot
+from .push_context import PushContext, inbound_doubt
+from .records import EnvoyFilter, Labels, Snapshot
 from .rows import Edge
-from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerIndex, accepts
+from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticationIndex, accepts
 from .services import Catalogue, destinations, target_ports
 from .unread import Unread
 from .visibility import SidecarIndex
@@ -50,8 +50,8 @@ class State:
         self.snapshot = snapshot
         self.unread = Unread(unread, self.snapshot.problems)
         self.meshes = Meshes(self.snapshot, self.unread.anywhere("ConfigMap"))
-        self._planes: Dict[str, Plane] = {}
-        self._by_revision: Dict[Optional[str], Plane] = {}
+        self._planes: Dict[str, PushContext] = {}
+        self._by_revision: Dict[Optional[str], PushContext] = {}
         self.workloads = gather(self.snapshot, self.meshes, self.unread)
         catalogue = Catalogue(self.snapshot, self.workloads, self.unread)
         self.destinations = destinations(self.snapshot, catalogue)
@@ -66,7 +66,7 @@ class State:
         self.judge = Judge(self.workloads, self.plane, self.gateways, self.destinations, catalogue, self.unread)
         self.edges: List[Edge] = self.judge.edges()
 
-    def plane(self, revision: Optional[str]) -> Plane:
+    def plane(self, revision: Optional[str]) -> PushContext:
         """What the control plane of a revision knows, built when first needed."""
         known = self._by_revision.get(revision)
         if known is not None:
@@ -78,7 +78,7 @@ class State:
         self._by_revision[revision] = found
         return found
 
-    def _build(self, mesh: Mesh) -> Plane:
+    def _build(self, mesh: Mesh) -> PushContext:
         snapshot, meshes = self.snapshot, self.meshes
         visible: Dict[str, bool] = {}
 
@@ -92,16 +92,16 @@ class State:
             return meshes.sees(mesh, item.revision) and sees_namespace(item.namespace)
 
         root = mesh.root_namespace
-        inbound = [item for item in snapshot.filters if item.inbound and seen(item)]
-        outbound = [item for item in snapshot.filters if item.outbound and seen(item)]
+        inbound = [item for item in snapshot.envoy_filters if item.inbound and seen(item)]
+        outbound = [item for item in snapshot.envoy_filters if item.outbound and seen(item)]
 
         def filters(namespace: str, labels: Labels, is_inbound: bool) -> str:
             return _filter(inbound if is_inbound else outbound, root, namespace, labels)
 
-        return Plane(
+        return PushContext(
             mesh,
-            PeerIndex([item for item in snapshot.peers if seen(item)], root, self.unread),
-            RuleIndex([item for item in snapshot.destination_rules if seen(item)], root, mesh.rule_export),
+            PeerAuthenticationIndex([item for item in snapshot.peer_authentications if seen(item)], root, self.unread),
+            DestinationRuleIndex([item for item in snapshot.destination_rules if seen(item)], root, mesh.rule_export),
             SidecarIndex([item for item in snapshot.sidecars if seen(item)], root),
             filters,
             sees_namespace,
@@ -131,7 +131,11 @@ class State:
         plane = self.plane(workload.shape.revision)
         if inbound_doubt(workload, plane, self.unread):
             return UNREADABLE
-        decide = plane.peers.decide_ambient if workload.mesh == "ambient" else plane.peers.decide
+        decide = (
+            plane.peer_authentications.decide_ambient
+            if workload.mesh == "ambient"
+            else plane.peer_authentications.decide
+        )
         return decide(workload.namespace, workload.labels)
 
     def _ports(self, workload: Workload, decision: Decision, services: Iterable[int]) -> List[Port]:
@@ -252,7 +256,7 @@ class State:
         return sorted(entries, key=lambda item: tuple(str(value) for value in item.values()))
 
 
-def _filter(filters: List[Filter], root: str, namespace: str, labels: Labels) -> str:
+def _filter(filters: List[EnvoyFilter], root: str, namespace: str, labels: Labels) -> str:
     """The first EnvoyFilter of the root or own namespace that selects labels."""
     for item in filters:
         if item.namespace in (root, namespace) and matches(item.selector, labels):

@@ -44,7 +44,7 @@ from typing import Any, Dict, Iterable, List, Set, Tuple
 from .engine import State
 from .membership import Workload, matches
 from .records import INJECT, PROXY_PORTS, REVISION_LABEL, Authorization
-from .server import DISABLE, PERMISSIVE, STRICT, UNSET, PeerIndex, name_of
+from .server import DISABLE, PERMISSIVE, STRICT, UNSET, PeerAuthenticationIndex, name_of
 
 SEVERITIES: Dict[str, str] = {
     "MTLS-001": "medium",
@@ -268,7 +268,9 @@ def _annotation(thing: str, value: str) -> Finding:
 def _policies(state: State) -> Iterable[Finding]:
     """Section 2, scopes: PeerAuthentications that do not do what they seem to."""
     revisions = sorted({workload.shape.revision or "" for workload in state.workloads if workload.shape.revision})
-    indexes: List[PeerIndex] = [state.plane(revision or None).peers for revision in revisions or [""]]
+    indexes: List[PeerAuthenticationIndex] = [
+        state.plane(revision or None).peer_authentications for revision in revisions or [""]
+    ]
     by_namespace: Dict[str, List[Workload]] = {}
     for workload in state.workloads:
         by_namespace.setdefault(workload.namespace, []).append(workload)
@@ -311,7 +313,7 @@ def _policies(state: State) -> Iterable[Finding]:
                         "workloads; port maps never merge",
                         "merge them into one",
                     )
-    for peer in state.snapshot.peers:
+    for peer in state.snapshot.peer_authentications:
         if peer.ports and not peer.selector:
             yield _finding(
                 "MTLS-012",
@@ -386,7 +388,7 @@ def _namespaces(state: State) -> Iterable[Finding]:
 def _objects(state: State) -> Iterable[Finding]:
     """Single objects worth a look."""
     snapshot = state.snapshot
-    for item in snapshot.filters:
+    for item in snapshot.envoy_filters:
         if item.inbound or item.outbound:
             yield _finding(
                 "MTLS-017",

@@ -146,7 +146,7 @@ def _predicted_pod(template: Template, prediction: Prediction, meshes: Meshes) -
 
 def selectors_of(snapshot: Snapshot) -> Iterable[Selector]:
     """Every selector that looks at the labels of pods."""
-    for peer in snapshot.peers:
+    for peer in snapshot.peer_authentications:
         yield peer.selector
     for rule in snapshot.destination_rules:
         yield rule.selector
@@ -157,7 +157,7 @@ def selectors_of(snapshot: Snapshot) -> Iterable[Selector]:
         snapshot.services,
         snapshot.service_entries,
         snapshot.gateways,
-        snapshot.filters,
+        snapshot.envoy_filters,
         snapshot.authorizations,
     ):
         for item in group:

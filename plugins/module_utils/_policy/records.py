@@ -110,7 +110,7 @@ class Template(NamedTuple):
     env: Labels
 
 
-class Peer(NamedTuple):
+class PeerAuthentication(NamedTuple):
     """PeerAuthentication."""
 
     namespace: str
@@ -155,7 +155,7 @@ class Subset(NamedTuple):
     policy: Optional[Policy]
 
 
-class Rule(NamedTuple):
+class DestinationRule(NamedTuple):
     """DestinationRule."""
 
     namespace: str
@@ -287,7 +287,7 @@ class GatewayObject(NamedTuple):
     servers: Tuple[Server, ...]
 
 
-class Filter(NamedTuple):
+class EnvoyFilter(NamedTuple):
     """EnvoyFilter, reduced to whether it can change who may connect or what is sent."""
 
     namespace: str
@@ -340,12 +340,12 @@ class Snapshot:
         "cronjobs",
         "destination_rules",
         "entries",
-        "filters",
+        "envoy_filters",
         "gateways",
         "jobs",
         "mesh_maps",
         "namespaces",
-        "peers",
+        "peer_authentications",
         "pods",
         "problems",
         "replica_sets",
@@ -360,14 +360,14 @@ class Snapshot:
     def __init__(self) -> None:
         self.authorizations: List[Authorization] = []
         self.cronjobs: Set[Tuple[str, str]] = set()
-        self.destination_rules: List[Rule] = []
+        self.destination_rules: List[DestinationRule] = []
         self.entries: List[Entry] = []
-        self.filters: List[Filter] = []
+        self.envoy_filters: List[EnvoyFilter] = []
         self.gateways: List[GatewayObject] = []
         self.jobs: Dict[Tuple[str, str], Tuple[str, str]] = {}
         self.mesh_maps: List[MeshMap] = []
         self.namespaces: Dict[str, NamespaceObject] = {}
-        self.peers: List[Peer] = []
+        self.peer_authentications: List[PeerAuthentication] = []
         self.pods: List[Pod] = []
         self.problems: List[Problem] = []
         self.replica_sets: Dict[Tuple[str, str], Optional[Tuple[str, str]]] = {}

@@ -15,7 +15,7 @@ from .client import RULE
 from .destination_rules import MergedRule, Setting, choose
 from .membership import Workload
 from .outbound import NOTHING_CAPTURED
-from .plane import Plane
+from .push_context import PushContext
 from .records import Labels, Outbound
 from .services import Destination
 from .unread import Unread
@@ -132,7 +132,7 @@ class Scopes:
     def __init__(
         self,
         workloads: Iterable[Workload],
-        planes: Callable[[Optional[str]], Plane],
+        planes: Callable[[Optional[str]], PushContext],
         destinations: List[Destination],
         unread: Unread,
     ) -> None:
@@ -223,7 +223,7 @@ class Scopes:
             selected,
         )
 
-    def _view(self, plane: Plane, workload: Workload) -> Optional[View]:
+    def _view(self, plane: PushContext, workload: Workload) -> Optional[View]:
         sidecar = plane.sidecars.of(workload.namespace, workload.labels)
         if sidecar is None:
             return None
@@ -232,7 +232,7 @@ class Scopes:
             self._views[key] = view_of(sidecar, workload.namespace)
         return self._views[key]
 
-    def _client_doubt(self, plane: Plane, workload: Workload) -> str:
+    def _client_doubt(self, plane: PushContext, workload: Workload) -> str:
         """Why nothing can be said about what a client sends."""
         namespace, root, covers = workload.namespace, plane.mesh.root_namespace, self._unread.covers
         if plane.mesh.doubt:
@@ -344,7 +344,9 @@ class Scopes:
         if view is not None and SIDECAR in why:
             clients.sidecars.add(view.name)
 
-    def _hiding(self, destination: Destination, scope: Scope, plane: Plane, ports: Optional[FrozenSet[int]]) -> str:
+    def _hiding(
+        self, destination: Destination, scope: Scope, plane: PushContext, ports: Optional[FrozenSet[int]]
+    ) -> str:
         """Why a destination is hidden from a scope's proxies, whoever else has its host; "" when it is not."""
         if not plane.sees_namespace(destination.namespace):
             return f"discovery selectors hide namespace {destination.namespace} from the client's proxy"
@@ -356,10 +358,10 @@ class Scopes:
             return f"{SIDECAR} hides {destination.host}"
         return ""
 
-    def _visible(self, destination: Destination, scope: Scope, plane: Plane) -> bool:
+    def _visible(self, destination: Destination, scope: Scope, plane: PushContext) -> bool:
         return destination.exported_to(scope.namespace, plane.mesh.service_export)
 
-    def _owners_for(self, host: str, scope: Scope, plane: Plane) -> Optional[Dict[int, Destination]]:
+    def _owners_for(self, host: str, scope: Scope, plane: PushContext) -> Optional[Dict[int, Destination]]:
         """For a host of several destinations whom a scope's proxies have at each port."""
         rivals = self._owners.contested.get(host)
         if rivals is None:
@@ -372,7 +374,7 @@ class Scopes:
         view = None if scope.kind == "gateway" else scope.view or NO_SIDECAR
         return self._owners.owned(visible, view, scope.namespace)
 
-    def _rule(self, destination: Destination, scope: Scope, plane: Plane) -> Tuple[Optional[MergedRule], str]:
+    def _rule(self, destination: Destination, scope: Scope, plane: PushContext) -> Tuple[Optional[MergedRule], str]:
         """The DestinationRule: client's namespace, service's, root; the first with any match ends the search."""
         client, host, root = scope.namespace, destination.host, plane.mesh.root_namespace
         own = plane.rules.own(client, host)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional
 
 from .membership import Workload, matches
-from .records import Labels, Peer
+from .records import Labels, PeerAuthentication
 from .unread import Unread
 
 STRICT, PERMISSIVE, DISABLE, UNSET, UNKNOWN = "STRICT", "PERMISSIVE", "DISABLE", "UNSET", "unknown"
@@ -42,31 +42,31 @@ class Decision(NamedTuple):
 UNREADABLE = Decision(UNKNOWN, None, {}, None)
 
 
-def name_of(peer: Peer) -> str:
+def name_of(peer: PeerAuthentication) -> str:
     """ns/name."""
     return f"{peer.namespace}/{peer.name}"
 
 
-class PeerIndex:
+class PeerAuthenticationIndex:
     """The PeerAuthentications that one control plane sees.
 
     pilot/pkg/model/authentication.go addPeerAuthentication, pilot/pkg/security/authn/policy_applier.go
     ComposePeerAuthentication. In each scope the oldest wins (then name, then namespace) and losers vanish completely.
     """
 
-    def __init__(self, peers: List[Peer], root: str, unread: Unread) -> None:
+    def __init__(self, peers: List[PeerAuthentication], root: str, unread: Unread) -> None:
         self.root = root
-        self.mesh: Optional[Peer] = None
-        self.namespaces: Dict[str, Peer] = {}
-        self.workloads: Dict[str, List[Peer]] = {}
-        self.ignored: List[Peer] = []
-        self.shadowed: Dict[str, Peer] = {}
+        self.mesh: Optional[PeerAuthentication] = None
+        self.namespaces: Dict[str, PeerAuthentication] = {}
+        self.workloads: Dict[str, List[PeerAuthentication]] = {}
+        self.ignored: List[PeerAuthentication] = []
+        self.shadowed: Dict[str, PeerAuthentication] = {}
         self._unread = unread
         self._decisions: Dict[object, Decision] = {}
         for peer in sorted(peers, key=lambda item: (item.age, item.name, item.namespace)):
             self._add(peer)
 
-    def _add(self, peer: Peer) -> None:
+    def _add(self, peer: PeerAuthentication) -> None:
         """Scope: no selector in root is the mesh, elsewhere the namespace; a selector in root is ignored."""
         if peer.selector:
             if peer.namespace == self.root:
@@ -92,7 +92,7 @@ class PeerIndex:
         decision = self._compose(namespace, None, self.mesh)
         return f"PeerAuthentication {decision.policy} is {decision.mode}"
 
-    def workload_policy(self, namespace: str, labels: Labels) -> Optional[Peer]:
+    def workload_policy(self, namespace: str, labels: Labels) -> Optional[PeerAuthentication]:
         """The winning PeerAuthentication with a selector."""
         for peer in self.workloads.get(namespace, ()):
             if matches(peer.selector, labels):
@@ -107,7 +107,7 @@ class PeerIndex:
         """The effective mode for labels in a namespace, as ztunnel enforces it; see _ambient."""
         return self._remember(namespace, self.workload_policy(namespace, labels), ambient=True)
 
-    def _remember(self, namespace: str, own: Optional[Peer], ambient: bool) -> Decision:
+    def _remember(self, namespace: str, own: Optional[PeerAuthentication], ambient: bool) -> Decision:
         key = (namespace, own and own.name, ambient)
         found = self._decisions.get(key)
         if found is None:
@@ -115,7 +115,9 @@ class PeerIndex:
             self._decisions[key] = found
         return found
 
-    def _compose(self, namespace: str, own: Optional[Peer], mesh: Optional[Peer]) -> Decision:
+    def _compose(
+        self, namespace: str, own: Optional[PeerAuthentication], mesh: Optional[PeerAuthentication]
+    ) -> Decision:
         """Workload, else namespace, else mesh, else PERMISSIVE; UNSET passes on. Ports only from the workload's."""
         if self._unread.covers("PeerAuthentication", namespace):
             return UNREADABLE
@@ -127,7 +129,7 @@ class PeerIndex:
         ports = {port: mode if value == UNSET else value for port, value in own.ports.items()} if own else {}
         return Decision(mode, policy, ports, name_of(own) if own else None)
 
-    def _ambient(self, namespace: str, own: Optional[Peer]) -> Decision:
+    def _ambient(self, namespace: str, own: Optional[PeerAuthentication]) -> Decision:
         """ztunnel's view: deny rules on callers without identity, so DISABLE opens like PERMISSIVE.
 
         pilot/pkg/serviceregistry/ambient/authorization.go. Its own corners: a mesh policy with an empty selector does

@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from . import audit, junit
-from .facts import Facts, Headline, facts_of, headline
+from .._audit import document
+from .._audit.reading import audit_in
+from .._judgement.states import Facts, Headline, facts_of, headline
+from . import junit
 from .html import page
-from .reading import audit_in
 
 ENDINGS = {"html": ".html", "json": ".json", "junit": ".xml"}
 FORMATS = tuple(ENDINGS)
@@ -41,7 +42,7 @@ def _file(name: str, facts: Facts, digest: str, title: str, rows: int) -> bytes:
     if name == "junit":
         return junit.junit(facts, title).encode()
     beside = {key: value for key, value in facts.audit.items() if key not in ("format", "time", "sources")}
-    text = audit.document(beside, facts.audit["time"], facts.audit["sources"])
+    text = document.document(beside, facts.audit["time"], facts.audit["sources"])
     # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes JSON's own escape again.
     return text.encode("utf-8", "backslashreplace")
 
@@ -51,4 +52,4 @@ def counts(name: str, data: bytes) -> str:
     text = data.decode("utf-8", "replace")
     if name == "junit":
         return junit.counts(text)
-    return audit.counts(page.summary_in(text) if name == "html" else text)
+    return document.counts(page.summary_in(text) if name == "html" else text)

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .facts import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts
-from .visible import escaped_text
+from .._foreign.visible import escaped_text
+from .._judgement.states import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts
 
 _PASSED, _FAILURE, _ERROR, _SKIPPED = "passed", "failure", "error", "skipped"
 _OUTCOMES = {"failures": _FAILURE, "errors": _ERROR, "skipped": _SKIPPED}

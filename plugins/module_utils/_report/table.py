@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .offences import FAIL, shortened
+from .._foreign.lines import columns, joined, section
+from .._judgement.violations import FAIL, shortened
 
 Row = dict[str, Any]
 
@@ -95,22 +96,6 @@ def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]
     return joined(sections)
 
 
-def joined(parts: Iterable[list[str]]) -> list[str]:
-    """Parts one after the other with an empty line between them; empty parts leave no trace."""
-    lines: list[str] = []
-    for part in parts:
-        lines += ([""] if lines and part else []) + part
-    return lines
-
-
-def columns(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Rows as lines with aligned columns; the last column is as long as it is."""
-    texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[index]) for row in texts) for index in range(len(texts[0]) - 1)] if texts else []
-    padded = [[row[index].ljust(width) for index, width in enumerate(widths)] + row[-1:] for row in texts]
-    return ["  ".join(row).rstrip() for row in padded]
-
-
 def _service(row: Row) -> str:
     return f"{row['service']}:{row['port']}" + (f" subset {row['subset']}" if row.get("subset") else "")
 
@@ -121,13 +106,13 @@ def _answers(row: Row) -> list[str]:
 
 def _heading(judgement: Mapping[str, Any]) -> list[str]:
     counts, evidence, cluster = judgement["counts"], judgement["evidence"], judgement["evidence"]["cluster"]
-    offences = ", ".join(f"{counts[kind]} {kind}" for kind in judgement["limits"] if counts[kind])
-    verdict = "FAIL" if judgement["verdict"] == "fail" else "PASS within the limits" if offences else "PASS"
+    violations = ", ".join(f"{counts[kind]} {kind}" for kind in judgement["limits"] if counts[kind])
+    verdict = "FAIL" if judgement["verdict"] == "fail" else "PASS within the limits" if violations else "PASS"
     sources = ", ".join(name if had else f"{name} (could not be had)" for name, had in evidence["sources"].items())
     istio = ", ".join(cluster.get("istio_versions") or ["unknown"])
     return columns(
         [
-            ["VERDICT", verdict + (f" ({offences})" if offences else "")],
+            ["VERDICT", verdict + (f" ({violations})" if violations else "")],
             [
                 "JUDGED",
                 f"ports {counts['ports']}, edges {counts['edges']} (mTLS {counts['mtls']}, other TLS {counts['tls']}, "
@@ -142,16 +127,6 @@ def _heading(judgement: Mapping[str, Any]) -> list[str]:
             ],
         ]
     )
-
-
-def section(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]], max_rows: int) -> list[str]:
-    """A table with its title and its number of rows, of which `max_rows` are shown; nothing where there are none."""
-    rows = list(rows)
-    if not rows:
-        return []
-    shown = rows[:max_rows]
-    more = [f"… and {len(rows) - max_rows} more"] if len(rows) > max_rows else []
-    return [f"{title} ({len(rows)})", *columns([header, *shown]), *more]
 
 
 def _exclusions(exclusions: Sequence[Mapping[str, Any]]) -> list[str]:

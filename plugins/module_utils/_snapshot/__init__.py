@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from ._errors import SnapshotError
-from ._files import why_not_there
-from ._format import Content, facts_of, pack
-from ._kept import kept
-from ._load import Loaded, about, load, manifests_in
-from ._write import header_of, same_content, write
+from .errors import SnapshotError
+from .files import why_not_there
+from .format import Content, facts_of, pack
+from .kept import kept
+from .load import Loaded, about, load, manifests_in
+from .write import header_of, same_content, write
 
 __all__ = [
     "Content",

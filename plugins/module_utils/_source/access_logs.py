@@ -13,6 +13,7 @@ from .. import _cluster as api
 from .._evidence.traffic import access_log, queries
 from .._evidence.traffic.rows import Counts, unknown
 from .._policy import evaluate
+from . import reading
 
 POD = api.Kind("", "v1", "pods", "Pod")
 PROXY = "istio-proxy"
@@ -114,11 +115,11 @@ def _pods(cluster: api.Cluster, namespaces: list[str]) -> tuple[list[dict[str, A
     Beside them the namespaces that could not be read.
     """
     try:
-        return api.read(cluster, [api.Selection(POD)])[0], []
+        return reading.read(cluster, [reading.Selection(POD)])[0], []
     except api.ClusterError as error:
         if not error.forbidden:
             raise
-    pods, unread = api.read(cluster, [api.Selection(POD)], namespaces)
+    pods, unread = reading.read(cluster, [reading.Selection(POD)], namespaces)
     return pods, [unknown(gap["reason"], f"traffic to {gap['namespace']}", gap["namespace"]) for gap in unread]
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from .. import _cluster as api
 from .. import _snapshot as snapshots
-from .._evidence.status import Declared, Found
+from . import reading, selections
+from .mesh import Declared, Found
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **api.ARGUMENT_SPEC,
@@ -38,7 +39,7 @@ def read(params: Mapping[str, Any], warn: Callable[[str], None]) -> tuple[Declar
 def _from_cluster(params: Mapping[str, Any]) -> Declared:
     cluster = api.connect(params)
     facts = about(cluster)
-    found, unread = api.read_declared(cluster, Found, params["read_namespaces"])
+    found, unread = selections.read_declared(cluster, Found, params["read_namespaces"])
     return Declared(found, unread, facts)
 
 
@@ -48,7 +49,7 @@ def _from_file(params: Mapping[str, Any], warn: Callable[[str], None]) -> tuple[
             "read_namespaces is about reading a cluster, and with snapshot none is read. Remedy: leave it out; the "
             "option namespaces limits what is reported."
         )
-    with api.collector_paused():  # parsing makes millions of objects, none of them garbage
+    with reading.collector_paused():  # parsing makes millions of objects, none of them garbage
         loaded = snapshots.load(params["snapshot"], params["snapshot_complete"])
     for warning in loaded.warnings:
         warn(warning)

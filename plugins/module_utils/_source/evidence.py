@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import _cluster as api
-from .._evidence import probe_plan, wire_answers
 from .._evidence.comparison.audit import NOT_ASKED, NOT_SEEN, PARTLY, SEEN, Evidence
 from .._evidence.comparison.settling import unsettled
 from .._evidence.envoy import choice
+from .._evidence.probe import answers as wire_answers
+from .._evidence.probe import plan
 from .._policy.membership import enrols
 from . import proxies, traffic, wire
 from .prometheus import TrafficError
@@ -48,7 +49,7 @@ def gather(result: Mapping[str, Any], asking: Asking) -> Evidence:
             continue
         try:
             found[name], state, detail = ask(result, asking)
-        except (api.ClusterError, TrafficError, choice.ChoiceError, probe_plan.TargetError) as error:
+        except (api.ClusterError, TrafficError, choice.ChoiceError, plan.TargetError) as error:
             found[name], state, detail = _NOTHING[name], NOT_SEEN, str(error)
         seen[source] = {"state": state, "detail": detail}
     return Evidence(seen=seen, **found)

@@ -17,6 +17,7 @@ from .._evidence.envoy import certificates
 from .._evidence.envoy.choice import Target
 from .._evidence.envoy.records import Proxy, Shared
 from .._policy import Reader, judge
+from . import reading, selections
 
 _BAD_REQUEST = 400
 
@@ -45,8 +46,8 @@ def workloads(
     cluster: api.Cluster, namespaces: Sequence[str] = ()
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The workloads as status_info has them, and where pods could not be listed. Raises ClusterError."""
-    reader, unread = api.read_declared(cluster, Reader, namespaces)
-    with api.collector_paused():
+    reader, unread = selections.read_declared(cluster, Reader, namespaces)
+    with reading.collector_paused():
         found: list[dict[str, Any]] = judge(reader, (), unread, compact=True)["workloads"]
     gaps = [gap for gap in unread if gap["kind"] == "Pod"]
     return found, [{name: gap[name] for name in ("kind", "namespace", "reason")} for gap in gaps]

@@ -13,16 +13,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .. import _cluster as api
-from .._evidence import (
-    probe_identity,
-    probe_plan,
-    probe_pods,
-    wire,
-    wire_answers,
-    wire_http2,
-    wire_plain,
-    wire_tls,
-)
+from .._evidence.probe import answers as wire_answers
+from .._evidence.probe import plan as probe_plan
+from .._evidence.probe import pods as probe_pods
+from .._evidence.probe import wrong_identity as probe_identity
+from .._evidence.wire import http2, plain, program, tls
+from . import reading
 
 SERVICES = api.Kind("", "v1", "services", "Service")
 SLICES = api.Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
@@ -32,7 +28,7 @@ ROOT_CERTIFICATE = "istio-ca-root-cert"
 # A pod's manifest, which carries the questions, must stay below what the API server stores.
 MOST_ASKS = 4000
 # Sent to the pods as text; each may import those before it.
-PROGRAM = (wire_http2, wire_plain, wire_tls, wire)
+PROGRAM = (http2, plain, tls, program)
 Tell = Callable[[str], None]
 
 
@@ -61,7 +57,7 @@ def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_
     services = [item for item in wanted if item["service"]]
     pods = [item for item in wanted if item["pod"]]
     kinds = [SERVICES, SLICES] + ([PODS] if pods or params["pod_ports"] else [])
-    resources, unread = api.read(cluster, [api.Selection(kind) for kind in kinds], namespaces)
+    resources, unread = reading.read(cluster, [reading.Selection(kind) for kind in kinds], namespaces)
     if unread:
         gap = unread[0]
         raise probe_plan.TargetError(

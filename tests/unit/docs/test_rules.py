@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.rules import RuleError, compiled, judged
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.rules import RuleError, compiled, judged
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     mesh_config,
     namespace,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..audit import worst
-from ..facts import SOURCES, Facts
+from ..._audit.document import worst
+from ..._judgement.states import SOURCES, Facts
 from .looks import pill, said
 from .markup import Markup, el, joined
 from .tables import Row, Table, code, field, listed, short, tight

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..facts import EDGE_STATES, REFUSED, Clients, Edge, Facts
+from ..._judgement.states import EDGE_STATES, REFUSED, Clients, Edge, Facts
 from .looks import look
 
 MOST_SERVERS = 24

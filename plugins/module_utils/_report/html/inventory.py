@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..facts import Facts
+from ..._judgement.states import Facts
 from .looks import pill
 from .markup import el, joined
 from .tables import Row, Table, code, field, moment, short, tight

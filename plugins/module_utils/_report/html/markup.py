@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Union
 
-from ..visible import escaped_text
+from ..._foreign.visible import escaped_text
 
 _VOID = ("br", "input", "link", "meta")
 

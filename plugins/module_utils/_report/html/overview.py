@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..facts import EDGE_STATES, PORT_STATES, Facts, counted, headline
+from ..._judgement.states import EDGE_STATES, PORT_STATES, Facts, counted, headline
 from .looks import look, pill, symbol
 from .markup import Markup, el
 from .tables import Row, Table, field

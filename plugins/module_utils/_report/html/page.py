@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..facts import Facts
+from ..._judgement.states import Facts
 from . import content, inventory, overview
 from .graph import Drawings, Graph, described, drawings_of, legend
 from .looks import SYMBOLS, pill

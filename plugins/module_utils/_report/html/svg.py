@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ..facts import GOOD, SOURCES
-from ..visible import visible
+from ..._foreign.visible import visible
+from ..._judgement.states import GOOD, SOURCES
 from .graph import Graph, Group, Line, Server
 from .looks import look
 from .markup import Markup, el, joined

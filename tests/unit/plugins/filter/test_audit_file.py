@@ -11,14 +11,14 @@ import gzip
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.meshproof.mtls.plugins.filter import audit_file, exclusion_problems, judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit import document
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import audit
 
 read = audit_file.FilterModule().filters()["audit_file"]
 wrong = exclusion_problems.FilterModule().filters()["exclusion_problems"]
 judged = judge.FilterModule().filters()["judge"]
 TIME = "2026-01-31T12:00:00Z"
-TEXT = audit.document({**evaluate([]), "cluster": {}}, TIME, ["declared"]).encode()
+TEXT = document.document({**evaluate([]), "cluster": {}}, TIME, ["declared"]).encode()
 
 
 def slurped(data: bytes) -> dict[str, str]:

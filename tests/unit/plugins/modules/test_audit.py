@@ -11,13 +11,13 @@ import json
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import KINDS
 from ansible_collections.meshproof.mtls.plugins.modules import audit
-from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._cluster.conftest import FakeServer
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     namespace,
     peer,
     pod,
     service,
 )
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.conftest import FakeServer
 
 testing = pytest.importorskip("ansible.module_utils.testing")
 

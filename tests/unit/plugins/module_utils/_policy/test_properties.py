@@ -12,13 +12,13 @@ import random
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence import status
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preview import preview
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import judge
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.preview import preview
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.table import verdict_table
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import kept
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh as source
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     deployment,
     egress,
@@ -374,13 +374,13 @@ def malformed(rnd: random.Random) -> Any:
 
 def judged_whole(manifests: list[Any], proposed: list[Any], unread: list[Any]) -> None:
     """Everything that a module does with manifests; a refused proposal is a clear error."""
-    found = status.Found()
+    found = source.Found()
     found.add(manifests)
     try:
-        result = status.Declared(found, unread, {"server": "", "kubernetes_version": ""}).judged(proposed)
-    except status.ProposalError:
+        result = source.Declared(found, unread, {"server": "", "kubernetes_version": ""}).judged(proposed)
+    except source.ProposalError:
         return
-    json.dumps(status.narrow(result, ["n1"]))
+    json.dumps(source.narrow(result, ["n1"]))
     verdict_table(judge({**result, "rules": []}))
     preview(result)
 

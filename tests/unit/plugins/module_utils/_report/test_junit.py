@@ -9,14 +9,15 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import facts, junit
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import states
+from ansible_collections.meshproof.mtls.plugins.module_utils._report import junit
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html import audits
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html.hostile import STRINGS, poisoned
 
 
 def suites(audit, title=""):
     """{suite: {test: outcome}} and the whole document."""
-    root = ElementTree.fromstring(junit.junit(facts.facts_of(audit), title))
+    root = ElementTree.fromstring(junit.junit(states.facts_of(audit), title))
     found = {}
     for suite in root:
         cases = found.setdefault(suite.get("name"), {})
@@ -83,7 +84,7 @@ def test_counts_are_those_of_the_tests():
         assert int(element.get("tests")) == len(cases)
         for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
             assert int(element.get(attribute)) == sum(case.find(tag) is not None for case in cases)
-    text = junit.junit(facts.facts_of(MANY))
+    text = junit.junit(states.facts_of(MANY))
     assert junit.counts(text) == "".join(
         f"{name}: {root.get(name)}\n" for name in ("tests", "failures", "errors", "skipped")
     )
@@ -104,9 +105,9 @@ def test_hostile_names_stay_text(bad):
     dummy, root = suites(poisoned(MANY, bad), title=bad)
     clean = suites(MANY)[1]
     assert [element.tag for element in root.iter()] == [element.tag for element in clean.iter()]
-    text = junit.junit(facts.facts_of(poisoned(MANY, bad)), bad)
+    text = junit.junit(states.facts_of(poisoned(MANY, bad)), bad)
     assert re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]", text) is None
 
 
 def test_the_same_audit_is_the_same_text():
-    assert junit.junit(facts.facts_of(audits.many())) == junit.junit(facts.facts_of(audits.many()))
+    assert junit.junit(states.facts_of(audits.many())) == junit.junit(states.facts_of(audits.many()))

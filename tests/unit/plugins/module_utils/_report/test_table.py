@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.judgement import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.table import columns, verdict_table
-
-from .samples import STRICT, edge, port, status, target, workload
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._judgement.samples import (
+    STRICT,
+    edge,
+    port,
+    status,
+    target,
+    workload,
+)
 
 
 def test_columns_are_aligned_and_the_last_is_as_long_as_it_is() -> None:
@@ -144,7 +150,7 @@ def test_missing_proof_is_shown_first() -> None:
     ]
 
 
-def test_offences_within_the_limits_do_not_look_like_none() -> None:
+def test_violations_within_the_limits_do_not_look_like_none() -> None:
     mesh = status(workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")]), [])
     assert verdict_table(judge(mesh, limits={"plaintext": 1}))[0] == "VERDICT     PASS within the limits (1 plaintext)"
     assert verdict_table(judge(mesh))[0] == "VERDICT     FAIL (1 plaintext)"

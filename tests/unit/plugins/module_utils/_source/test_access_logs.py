@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.rows import Counts
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import access_logs
-from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._cluster.conftest import FakeServer
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.conftest import FakeServer
 
 FORBIDDEN = (403, {"kind": "Status", "message": 'pods "x" is forbidden: User "a" cannot get resource "pods/log"'})
 WAITING = (400, {"kind": "Status", "message": 'container "istio-proxy" in pod "a-1" is waiting to start'})

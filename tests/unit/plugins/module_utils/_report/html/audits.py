@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit import document
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import states
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import Reader, judge
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import audit, facts
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     istio,
     namespace,
@@ -44,7 +45,7 @@ def judged(resources: list[Any], compact: bool = False, labels: bool = True) -> 
     reader.add(resources)
     spaces = [item for item in resources if item["kind"] == "Namespace"]
     return {
-        "format": audit.FORMAT,
+        "format": document.FORMAT,
         "time": TIME,
         "sources": ["declared"],
         **judge(reader, compact=compact),
@@ -129,7 +130,7 @@ SILENT = "mail/Deployment/web-05"
 
 def with_sources(found: Audit, trouble: bool = False) -> Audit:
     """The same audit, as if proxies and the wire had been asked, too."""
-    known = facts.facts_of(found)
+    known = states.facts_of(found)
     inside = [port for port in known.ports if port.workload["mesh"] == "sidecar"]
     ports = []
     for port in sorted(inside, key=lambda port: (port.workload["id"], port.port)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import facts
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import states
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.html import graph
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.html.svg import svg
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
@@ -24,7 +24,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.
 
 def drawn(audit):
     """The drawings, and the facts."""
-    known = facts.facts_of(audit)
+    known = states.facts_of(audit)
     return graph.drawings_of(known), known
 
 

@@ -12,7 +12,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._report import facts
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import states
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.html import page
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html import audits
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html.hostile import STRINGS, poisoned
@@ -53,7 +53,7 @@ class Tree(HTMLParser):
 
 def made(audit, **options):
     """The page's text."""
-    return page.page(facts.facts_of(audit), DIGEST, **options)
+    return page.page(states.facts_of(audit), DIGEST, **options)
 
 
 TWO, MANY = made(audits.two()), made(audits.many())

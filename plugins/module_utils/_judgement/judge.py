@@ -1,0 +1,340 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is the mesh as it is required to be? Verdicts in, one judgement out.
+
+The judge looks at the servers of the enrolled namespaces: at what their ports accept and at every edge that leads to
+them. What could not be read or proven is `unknown` and counts against the mesh. A client outside the mesh that a
+server refuses is what STRICT is for: it counts as success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .._audit.document import lasting
+from . import evidence as sources_together
+from .exclusions import Exclusions
+from .traffic import traffic_rows
+from .violations import (
+    BROKEN,
+    DISAGREEMENT,
+    ENROLLED,
+    EXCLUDED,
+    FAIL,
+    IN_MESH,
+    KINDS,
+    OK,
+    PLAINTEXT,
+    REMEDIES,
+    RESULTS,
+    RULE,
+    SERVERS_KINDS,
+    UNCAPTURED,
+    UNKNOWN,
+    WARNING,
+    Row,
+    looked_at,
+    row_of,
+    shortened,
+    violation_of,
+    worst_first,
+)
+from .wire import wire_rows
+
+
+def judge(
+    status: Mapping[str, Any],
+    probe: Mapping[str, Any] | None = None,
+    namespaces: Sequence[str] = (),
+    enrolled: Sequence[str] = (),
+    exclude: Iterable[Mapping[str, Any]] = (),
+    sources: Sequence[str] = ("declared",),
+    require: str = "declared",
+    limits: Mapping[str, int] | None = None,
+    read: Sequence[str] = (),
+    today: str = "",
+) -> dict[str, Any]:
+    """Judge what `status_info` (detail full) or `audit` (its file) answered, and `probe` where it was asked by itself.
+
+    `namespaces` names the scope; without it the scope is `enrolled` (namespaces whose labels say so) and every
+    namespace with a workload in the mesh. `exclude` holds {namespace, workload, port, reason, until}; after the day
+    `until` an entry no longer counts, by `today`, both YYYY-MM-DD. `limits` is how many
+    violations of each kind are accepted; a kind that it leaves out accepts none. Of the users' own rules in `status` a
+    failed one is a violation, unless its severity is `warning`. `read` are the namespaces that reading
+    was limited to: what lies elsewhere is not seen, on purpose. Raises ExclusionError.
+    """
+    probe = probe or sources_together.probe_of(status)
+    workloads = {workload["id"]: workload for workload in status["workloads"]}
+    scope = sorted(set(namespaces) or _enrolled(workloads.values()) | set(enrolled))
+    exclusions = Exclusions(exclude, today)
+    pods = {f"{item['namespace']}/{pod}": item["id"] for item in workloads.values() for pod in item["pods"]}
+    causes = sources_together.causes(status)
+    servers = sorted(_servers(workloads.values(), scope, exclusions), key=worst_first)
+    edges = sorted(_edges(status, workloads, scope, exclusions), key=worst_first)
+    wire = sorted(wire_rows(probe, servers, edges, scope, require, exclusions, pods, causes), key=worst_first)
+    ports = sorted(sources_together.port_rows(status, workloads, scope, require, wire, exclusions), key=worst_first)
+    traffic = sorted(traffic_rows(status, workloads, scope, exclusions), key=worst_first)
+    findings = sorted(sources_together.finding_rows(status, workloads, scope, exclusions), key=worst_first)
+    rules = sorted(map(_rule, status.get("rules", [])), key=lambda row: RESULTS.index(row["result"]))
+    missing = (
+        _unproven_scope(namespaces, scope, servers)
+        + _hidden_servers(status, scope, read)
+        + (
+            sources_together.missing_evidence(status, probe, require)
+            or sources_together.silent_gateways(status, servers, require)
+        )
+    )
+    # What a server or the wire does comes before the edges that follow from it.
+    rows = [*servers, *ports, *wire, *traffic, *findings, *edges]
+    found = [*missing, *(violation_of(row) for row in (*rows, *rules) if row["result"] == FAIL and not row.get("told"))]
+    violations = sorted(found, key=lambda violation: KINDS.index(violation["kind"]))
+    counts = {kind: sum(violation["kind"] == kind for violation in violations) for kind in KINDS}
+    accepted = {kind: int((limits or {}).get(kind, 0)) for kind in KINDS}
+    exceeded = [kind for kind in KINDS if counts[kind] > accepted[kind]]
+    judgement = {
+        "verdict": "fail" if exceeded else "pass",
+        "exceeded": exceeded,
+        "counts": {
+            **counts,
+            "ports": len(servers),
+            "edges": len(edges),
+            "mtls": sum(edge["verdict"] == "mtls" for edge in edges),
+            "tls": sum(edge["verdict"] == "tls" for edge in edges),
+            "refused": sum(edge["verdict"] == "refused" for edge in edges),
+            "probed": sum(row["seen"] for row in wire),
+            "excluded": sum(row["result"] == EXCLUDED for row in rows),
+        },
+        "limits": accepted,
+        "scope": scope,
+        "evidence": sources_together.evidence(status, probe, sources, require),
+        "violations": violations,
+        "servers": servers,
+        "edges": edges,
+        "ports": ports,
+        "wire": wire,
+        "traffic": traffic,
+        "findings": findings,
+        "rules": rules,
+        "answers": lasting((probe or {}).get("targets", [])),
+        "missing": missing,
+        "exclusions": exclusions.entries,
+    }
+    return {**judgement, "message": failure_message(judgement)}
+
+
+def failure_message(judgement: Mapping[str, Any], most: int = 5) -> str:
+    """Why the judgement is `fail`: short, the first offenders with their reasons and remedies. Empty for `pass`."""
+    violations = [violation for violation in judgement["violations"] if violation["kind"] in judgement["exceeded"]]
+    if not violations:
+        return ""
+    counts = ", ".join(
+        f"{judgement['counts'][kind]} {kind} (accepted {judgement['limits'][kind]})" for kind in judgement["exceeded"]
+    )
+    lines = [f"Mutual TLS is not as required: {counts}."]
+    lines += [
+        f"{violation['object']}: {violation['kind']}, {violation['reason'].rstrip('.')}. Remedy: {violation['remedy']}."
+        for violation in violations[:most]
+    ]
+    if len(violations) > most:
+        lines.append(f"And {len(violations) - most} more: see the table above, or the report.")
+    return "\n".join(lines)
+
+
+def _enrolled(workloads: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {workload["namespace"] for workload in workloads if workload["mesh"] in ENROLLED}
+
+
+# Servers: what each port accepts.
+
+
+def _servers(workloads: Iterable[Mapping[str, Any]], scope: Sequence[str], exclusions: Exclusions) -> list[Row]:
+    return [
+        _server(workload, port, exclusions.cover(workload["namespace"], [workload["name"]], [port["port"]]))
+        for workload in workloads
+        if workload["namespace"] in scope
+        for port in workload["ports"]
+    ]
+
+
+def _server(workload: Mapping[str, Any], port: Mapping[str, Any], excluded: bool) -> Row:
+    kind, reason, remedy = _server_violation(workload, port)
+    name = f"{workload['namespace']}/{workload['name']}"
+    return row_of(
+        kind,
+        reason,
+        REMEDIES.get(remedy, ""),
+        excluded,
+        object=f"{name} port {port['port']}",
+        id=workload["id"],
+        namespace=workload["namespace"],
+        workload=name,
+        mesh=workload["mesh"],
+        port=port["port"],
+        mode=port["mode"],
+        policy=workload["policy"],
+        captured=port["captured"],
+        plaintext=port["plaintext"],
+    )
+
+
+def _server_violation(workload: Mapping[str, Any], port: Mapping[str, Any]) -> tuple[str | None, str, str]:
+    """(kind or None, reason, key of the remedy)"""
+    mode, plaintext = port["mode"], port["plaintext"]
+    policy = f"PeerAuthentication {workload['policy']}" if workload["policy"] else "the default, without any policy,"
+    if workload["mesh"] not in IN_MESH and plaintext != "refused":
+        return PLAINTEXT, "the workload is not in the mesh, so no proxy refuses plaintext", "no proxy"
+    if port["captured"] is False and not (mode == "unknown" and plaintext == "unknown"):
+        return UNCAPTURED, f"traffic to the port bypasses the proxy, so {mode or 'no mode'} is not enforced", UNCAPTURED
+    if plaintext == "accepted":
+        return PLAINTEXT, f"{policy} makes the port {mode}, so it accepts plaintext", PLAINTEXT
+    if plaintext != "refused":
+        return UNKNOWN, "whether the port accepts plaintext could not be told", UNKNOWN
+    return None, policy.rstrip(","), ""
+
+
+# Edges: what each client really sends to them.
+
+
+class Clients(NamedTuple):
+    """A set of clients as it is shown. Many edges share a set, and a set can hold the whole mesh."""
+
+    all: str
+    inside: str
+    """Those in the mesh alone; empty where there are none."""
+    known: bool
+
+
+def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, Clients]:
+    """The sets of clients by their id; a compact one, `{"all_but": [ids]}`, is every workload but these."""
+    found = {}
+    for name, ids in sets.items():
+        if isinstance(ids, Mapping):
+            lacking = set(ids["all_but"])
+            members = [workload for client, workload in workloads.items() if client not in lacking]
+        else:
+            members = [workloads[client] for client in ids if client in workloads]
+        inside = [client for client in members if client["mesh"] in IN_MESH]
+        found[name] = Clients(_names(members), _names(inside) if inside else "", bool(members))
+    return found
+
+
+def _names(workloads: Iterable[Mapping[str, Any]]) -> str:
+    return shortened(sorted({f"{workload['namespace']}/{workload['name']}" for workload in workloads}))
+
+
+def _edges(
+    status: Mapping[str, Any],
+    workloads: Mapping[str, Mapping[str, Any]],
+    scope: Sequence[str],
+    exclusions: Exclusions,
+) -> list[Row]:
+    clients = clients_of(status["client_sets"], workloads)
+    wanted = set(scope)
+    rows = []
+    for edge in status["edges"]:
+        server = workloads.get(edge["endpoint"] or "")
+        service_namespace, service = edge["service"].split("/", 1)
+        namespace, name = (server["namespace"], server["name"]) if server else (service_namespace, service)
+        if namespace in wanted:
+            excluded = exclusions.cover(namespace, [name, service], [edge["port"], edge.get("target_port")])
+            rows.append(_edge(edge, clients[edge["clients"]], server, excluded))
+    return rows
+
+
+def _edge(edge: Mapping[str, Any], clients: Clients, server: Mapping[str, Any] | None, excluded: bool) -> Row:
+    verdict, kind, remedy, names = edge["verdict"], None, "", clients.all
+    if verdict == "broken" and clients.known and not clients.inside:
+        # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
+        verdict = "refused"
+    elif verdict == "broken":
+        kind, remedy, names = BROKEN, _remedy(server, BROKEN), clients.inside or clients.all
+    elif verdict == "plaintext":
+        kind, remedy = PLAINTEXT, _remedy(server, "sender" if edge["client_tls"] == "plaintext" else PLAINTEXT)
+    elif verdict not in ("mtls", "tls"):
+        kind, remedy = UNKNOWN, UNKNOWN
+    reason, way_out = edge["reason"], REMEDIES.get(remedy, "")
+    if edge.get("agreement") == "contradicted":
+        kind, reason = DISAGREEMENT, f"{sources_together.against(edge, edge['verdict'])}: {reason}"
+        way_out = looked_at(edge["cause"])
+    service = f"{edge['service']}:{edge['port']}" + (f" subset {edge['subset']}" if edge["subset"] else "")
+    return row_of(
+        kind,
+        reason,
+        way_out,
+        excluded,
+        object=f"{names} → {service}",
+        clients=names,
+        client_set=edge["clients"],
+        service=edge["service"],
+        port=edge["port"],
+        subset=edge["subset"],
+        endpoint=edge["endpoint"],
+        client_tls=edge["client_tls"],
+        verdict=verdict,
+    )
+
+
+def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:
+    """What a server's own state asks for first: a proxy, or that its ports lead to it."""
+    if server and server["mesh"] not in IN_MESH:
+        return "no proxy"
+    if server and any(port["captured"] is False for port in server["ports"]):
+        return UNCAPTURED
+    return otherwise
+
+
+# Users' own rules.
+
+
+def _rule(rule: Mapping[str, Any]) -> Row:
+    failed = WARNING if rule["severity"] == WARNING else FAIL
+    return {
+        "result": OK if rule["passed"] else failed,
+        "kind": None if rule["passed"] else RULE,
+        "object": f"rule {rule['name']}",
+        "name": rule["name"],
+        "severity": rule["severity"],
+        "count": rule["count"],
+        "reason": rule["message"] or "nothing is selected",
+        "remedy": REMEDIES[RULE],
+    }
+
+
+# What the judgement stands on.
+
+
+def _hidden_servers(status: Mapping[str, Any], scope: Sequence[str], read: Sequence[str]) -> list[dict[str, str]]:
+    """What could not be read and holds servers: they are missing in the rows, so the rows alone would look fine."""
+    shown = {(workload["namespace"], workload["name"]) for workload in status["workloads"]}
+    only_elsewhere = bool(read) and set(scope) <= set(read)
+    return [
+        {
+            "kind": UNKNOWN,
+            "object": f"{entry['kind']} {entry.get('namespace') or '*'}/{entry.get('name') or '*'}",
+            "reason": f"could not be read: {entry['reason']}",
+            "remedy": REMEDIES[UNKNOWN],
+        }
+        for entry in status["unknown"]
+        if entry["kind"] in SERVERS_KINDS
+        and (entry["namespace"] in scope if entry.get("namespace") else not only_elsewhere)
+        and (entry.get("namespace"), entry.get("name")) not in shown
+    ]
+
+
+def _unproven_scope(named: Sequence[str], scope: Sequence[str], servers: list[Row]) -> list[dict[str, str]]:
+    """Nothing to judge is no proof: neither for the whole, nor for a namespace that was asked for by its name."""
+    found = {server["namespace"] for server in servers}
+    empty = [("the mesh", "no namespace is enrolled")] if not scope else []
+    empty += [(f"namespace {name}", "no server was found in it") for name in named if name not in found]
+    empty += [("the mesh", "the enrolled namespaces hold no server")] if scope and not named and not found else []
+    return [
+        {
+            "kind": UNKNOWN,
+            "object": what,
+            "reason": f"{why}, so there is nothing that could be proven",
+            "remedy": REMEDIES["scope"],
+        }
+        for what, why in empty
+    ]

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What proposed changes mean: for the connections of the mesh, and for the objects as a diff."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .._foreign.lines import joined, section
+from .judge import Clients, clients_of
+from .violations import IN_MESH
+
+BAD = ("broken", "plaintext", "unknown")
+
+
+def preview(status: Mapping[str, Any], max_rows: int = 20) -> dict[str, list[str]]:
+    """The `changes` of status_info (detail full): `lines` to print, and the servers that rules for hosts `break`."""
+    workloads = {workload["id"]: workload for workload in status["workloads"]}
+    changes = status.get("changes", [])
+    edges = [change for change in changes if change["what"] == "edge"]
+    ports = [_port_row(change, workloads) for change in changes if change["what"] == "port"]
+    clients = clients_of(status.get("change_client_sets", {}), workloads)
+    rows = sorted((_edge_row(edge, clients[edge["clients"]]) for edge in edges), key=_worst_first)
+    tables = [
+        section("PORTS THAT CHANGE", ["WORKLOAD", "PORT", "BEFORE", "", "AFTER"], ports, max_rows),
+        section("CONNECTIONS THAT CHANGE", ["CLIENTS", "", "SERVICE", "BEFORE", "", "AFTER", "WHY"], rows, max_rows),
+    ]
+    return {
+        "lines": joined(tables),
+        "breaks": sorted({_broken_by_rule(edge, workloads) for edge in edges if _is_broken_by_rule(edge, workloads)}),
+    }
+
+
+def manifest_diff(changes: Iterable[Mapping[str, Any]], as_text: Callable[[Any], str]) -> list[str]:
+    """Pairs of `before` and `after` (None where there is nothing) as a unified diff, without what the server sets.
+
+    `as_text` writes a manifest as people read it, which is YAML wherever there is a library for it.
+    """
+    lines: list[str] = []
+    for change in changes:
+        named = change["after"] or change["before"]
+        title = f"{named['kind']} {named['metadata']['namespace']}/{named['metadata']['name']}"
+        before, after = (_lines(change[side], as_text) for side in ("before", "after"))
+        lines += [
+            line.rstrip("\n") for line in difflib.unified_diff(before, after, f"{title} (before)", f"{title} (after)")
+        ]
+    return lines
+
+
+def _lines(manifest: Mapping[str, Any] | None, as_text: Callable[[Any], str]) -> list[str]:
+    if manifest is None:
+        return []
+    meta = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels") if key in manifest["metadata"]}
+    shown = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": meta, "spec": manifest["spec"]}
+    return as_text(shown).splitlines(keepends=True)
+
+
+def _port_row(change: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    workload = workloads.get(change["workload"])
+    name = f"{workload['namespace']}/{workload['name']}" if workload else change["workload"]
+    return [name, change["port"], _accepts(change["before"]), "→", _accepts(change["after"])]
+
+
+def _accepts(port: Mapping[str, Any] | None) -> str:
+    return "nothing" if port is None else f"{port['mode'] or 'none'}, plaintext {port['plaintext']}"
+
+
+def _edge_row(change: Mapping[str, Any], clients: Clients) -> list[str]:
+    service = f"{change['service']}:{change['port']}" + (f" subset {change['subset']}" if change["subset"] else "")
+    before, after = (_verdict(change[key], bool(clients.inside)) for key in ("before", "after"))
+    return [clients.all, "→", service, before, "→", after, (change["after"] or {}).get("reason", "")]
+
+
+def _verdict(answer: Mapping[str, Any] | None, meshed: bool) -> str:
+    """As istio_verify has it: clients outside the mesh are not broken but refused."""
+    if answer is None:
+        return "nothing"
+    return "refused" if answer["verdict"] == "broken" and not meshed else str(answer["verdict"])
+
+
+def _worst_first(row: Sequence[str]) -> tuple[int, list[str]]:
+    return (BAD.index(row[5]) if row[5] in BAD else len(BAD)), list(row)
+
+
+def _is_broken_by_rule(change: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a client will send mutual TLS to what has no proxy to take it, which only a rule brings about."""
+    before, after = change["before"] or {}, change["after"] or {}
+    server = workloads.get(change["endpoint"] or "", {"mesh": "none"})
+    return (
+        (after.get("client_tls"), after.get("verdict")) == ("mtls", "broken")
+        and before.get("verdict") != "broken"
+        and server["mesh"] not in IN_MESH
+    )
+
+
+def _broken_by_rule(change: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> str:
+    server = workloads.get(change["endpoint"] or "")
+    name = f"{server['kind']} {server['namespace']}/{server['name']}" if server else change["endpoint"] or "no server"
+    return f"{name} (Service {change['service']})"

@@ -1,0 +1,275 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An audit in the words of reports: one state for each port and each connection, worst first, and who the clients are.
+
+A state is the worst that any source says that was asked. `unknown` is worse than every good answer: a report never
+turns missing evidence into a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .._policy.membership import enrols
+from .violations import IN_MESH
+
+SOURCES = ("declared", "programmed", "observed")
+CONTRADICTED, UNKNOWN, REFUSED, OUTSIDE = "contradicted", "unknown", "refused", "outside"
+# States, worst first. What a port accepts:
+PORT_STATES = (CONTRADICTED, "plaintext", "permissive", UNKNOWN, "strict", OUTSIDE)
+# … and what becomes of a connection.
+EDGE_STATES = (CONTRADICTED, "plaintext", "broken", UNKNOWN, "tls", "mtls", REFUSED)
+GOOD = ("strict", "mtls", "tls", REFUSED)
+
+
+class Port(NamedTuple):
+    """What a port of a workload accepts, by source: strict | permissive | plaintext | unknown, None if not asked."""
+
+    workload: Mapping[str, Any]
+    port: int
+    said: tuple[str | None, ...]
+    state: str
+    agreement: str | None
+    why: str
+    cause: str
+    in_scope: bool
+    """Whether the mesh is meant to protect it: its workload is in the mesh, or its namespace is enrolled."""
+
+
+class Edge(NamedTuple):
+    """A connection from a set of clients, by source: mtls | tls | plaintext | broken | refused | unknown, or None."""
+
+    row: Mapping[str, Any]
+    said: tuple[str | None, ...]
+    state: str
+    in_scope: bool
+    """Whether it leads to a server that the mesh is meant to protect."""
+
+
+class Clients:
+    """The sets of clients. A compact set, `{"all_but": […]}`, is never written out."""
+
+    def __init__(self, audit: Mapping[str, Any]) -> None:
+        self.sets: Mapping[str, Any] = audit["client_sets"]
+        self.places = {name: place for place, name in enumerate(self.sets)}
+        workloads = audit["workloads"]
+        self._inside = {workload["id"] for workload in workloads if workload["mesh"] in IN_MESH}
+        # Those in the mesh first: they are who a reader looks for.
+        self.everyone = sorted((workload["id"] for workload in workloads), key=lambda name: not self.is_inside(name))
+
+    def is_inside(self, workload: str) -> bool:
+        """Whether a workload is in the mesh."""
+        return workload in self._inside
+
+    def count(self, name: str) -> tuple[int, int]:
+        """How many clients a set has, and how many of them are in the mesh."""
+        members = self.sets.get(name, ())
+        if isinstance(members, Mapping):
+            lacking = set(members["all_but"])
+            return len(self.everyone) - len(lacking), len(self._inside - lacking)
+        return len(members), sum(map(self.is_inside, members))
+
+    def members(self, name: str, most: int) -> list[str]:
+        """The first members of a set, those in the mesh before all others."""
+        members = self.sets.get(name, ())
+        if not isinstance(members, Mapping):
+            return sorted(members, key=lambda one: (not self.is_inside(one), one))[:most]
+        lacking = set(members["all_but"])
+        found: list[str] = []
+        for one in self.everyone:
+            if len(found) >= most:
+                break
+            if one not in lacking:
+                found.append(one)
+        return found
+
+    def classes(self) -> dict[tuple[bool, frozenset[str]], list[str]]:
+        """Workloads that belong to the same sets, and so share every answer: {(in the mesh, set ids): workload ids}."""
+        whole = {name for name, members in self.sets.items() if isinstance(members, Mapping)}
+        listed: dict[str, set[str]] = {}
+        for name, members in self.sets.items():
+            for one in members["all_but"] if name in whole else members:
+                listed.setdefault(one, set()).add(name)
+        found: dict[tuple[bool, frozenset[str]], list[str]] = {}
+        for one in self.everyone:
+            # In a compact set is who is not listed in it.
+            key = (self.is_inside(one), frozenset(whole ^ listed.get(one, set())))
+            found.setdefault(key, []).append(one)
+        return found
+
+
+class Facts(NamedTuple):
+    """What a report is made from."""
+
+    audit: Mapping[str, Any]
+    workloads: dict[str, Mapping[str, Any]]
+    clients: Clients
+    ports: list[Port]
+    edges: list[Edge]
+    asked: tuple[str, ...]
+    """The sources that were asked, in the order of SOURCES."""
+
+
+def facts_of(audit: Mapping[str, Any]) -> Facts:
+    """Everything about an audit that `schema.problem_with` finds nothing wrong with; rows are sorted worst first."""
+    workloads = {workload["id"]: workload for workload in audit["workloads"]}
+    enrolled = {item["name"] for item in audit.get("namespaces", ()) if enrols(item.get("labels"))}
+    protected = {
+        name for name, workload in workloads.items() if workload["mesh"] in IN_MESH or workload["namespace"] in enrolled
+    }
+    spaces = enrolled | {workloads[name]["namespace"] for name in protected}
+    clients = Clients(audit)
+    known = {(item["workload"], item["port"]): item for item in audit.get("ports", ())}
+    ports = [
+        _port(workload, port, known.get((name, port["port"]), {}), name in protected)
+        for name, workload in workloads.items()
+        for port in workload["ports"]
+    ]
+    # Ports that only another source knows: a listener that no manifest speaks of.
+    declared = {(port.workload["id"], port.port) for port in ports}
+    ports += [
+        _port(workloads[name], {"port": number}, item, name in protected)
+        for (name, number), item in known.items()
+        if (name, number) not in declared and name in workloads
+    ]
+    edges = [_edge(row, clients, _is_protected(row, workloads, protected, spaces)) for row in audit["edges"]]
+    ports.sort(key=lambda port: (PORT_STATES.index(port.state), port.workload["id"], port.port))
+    edges.sort(key=lambda edge: (not edge.in_scope, EDGE_STATES.index(edge.state)))
+    asked = {source for source in SOURCES if source in audit["sources"]}
+    for place, source in enumerate(SOURCES):
+        if any(port.said[place] for port in ports) or any(edge.said[place] for edge in edges):
+            asked.add(source)
+    return Facts(audit, workloads, clients, ports, edges, tuple(source for source in SOURCES if source in asked))
+
+
+def _is_protected(row: Mapping[str, Any], workloads: Mapping[str, Any], protected: set[str], spaces: set[str]) -> bool:
+    """An edge belongs where its server is; without one, where its Service is."""
+    endpoint = row.get("endpoint")
+    if endpoint in workloads:
+        return endpoint in protected
+    return endpoint is None and str(row["service"]).split("/", 1)[0] in spaces
+
+
+def declared_at(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
+    """What the policies let a port accept: strict | permissive | plaintext | unknown."""
+    mode, plaintext = port.get("mode"), port.get("plaintext", UNKNOWN)
+    if plaintext not in ("accepted", "refused") or mode == "unknown":
+        return UNKNOWN
+    if plaintext == "refused":
+        return "strict"
+    captured = port.get("captured") is not False and workload["mesh"] in IN_MESH
+    return "permissive" if captured and mode == "PERMISSIVE" else "plaintext"
+
+
+def _port(workload: Mapping[str, Any], port: Mapping[str, Any], known: Mapping[str, Any], in_scope: bool) -> Port:
+    declared = known.get("declared") or (declared_at(workload, port) if "plaintext" in port else None)
+    said = (declared, known.get("programmed"), known.get("observed"))
+    agreement = known.get("agreement")
+    state = CONTRADICTED if agreement == CONTRADICTED else _worst(said, PORT_STATES) if in_scope else OUTSIDE
+    why = known.get("why") or _why(workload, port)
+    return Port(workload, port["port"], said, state, agreement, why, known.get("cause") or "", in_scope)
+
+
+def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
+    if workload["mesh"] not in IN_MESH:
+        return "not in the mesh"
+    if port.get("captured") is False:
+        return "traffic to the port bypasses the proxy"
+    policy = workload.get("policy")
+    mode = port.get("mode") or "unknown"
+    return (
+        f"PeerAuthentication {policy} makes it {mode}" if policy else f"no PeerAuthentication decides, so it is {mode}"
+    )
+
+
+def _edge(row: Mapping[str, Any], clients: Clients, in_scope: bool) -> Edge:
+    total, inside = clients.count(row["clients"])
+    # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
+    outsiders = total > 0 and inside == 0 and row.get("endpoint") is not None
+    said = tuple(
+        REFUSED if outsiders and verdict == "broken" else verdict
+        for verdict in (row["verdict"], row.get("programmed"), row.get("observed"))
+    )
+    state = CONTRADICTED if row.get("agreement") == CONTRADICTED else _worst(said, EDGE_STATES)
+    return Edge(row, said, state, in_scope)
+
+
+def _worst(said: Iterable[str | None], states: Sequence[str]) -> str:
+    """The worst that was said; a word that is none of ours is unknown."""
+    return min(
+        (word if word in states else UNKNOWN for word in said if word is not None), key=states.index, default=UNKNOWN
+    )
+
+
+def counted(states: Iterable[str], order: Sequence[str]) -> dict[str, int]:
+    """How often each state occurs, in the given order, without those that do not."""
+    found = dict.fromkeys(order, 0)
+    for state in states:
+        found[state] += 1
+    return {state: count for state, count in found.items() if count}
+
+
+class Headline(NamedTuple):
+    """The report in one sentence. `tone` is good, bad or doubtful."""
+
+    tone: str
+    text: str
+
+
+def headline(facts: Facts) -> Headline:
+    """The worst that can be said of the servers that the mesh is meant to protect."""
+    ports = [port.state for port in facts.ports if port.in_scope]
+    edges = [edge.state for edge in facts.edges if edge.in_scope]
+    basis = _basis(facts)
+    contradicted = [
+        _number(states.count(CONTRADICTED), what)
+        for states, what in ((ports, "port"), (edges, "connection"))
+        if CONTRADICTED in states
+    ]
+    open_ports = sum(state in ("plaintext", "permissive") for state in ports)
+    doubts = ports.count(UNKNOWN) + edges.count(UNKNOWN)
+    if contradicted:
+        return Headline("bad", f"The sources contradict each other at {_listed(contradicted)}")
+    if open_ports:
+        return Headline("bad", f"Plaintext is accepted by {open_ports} of {_number(len(ports), 'port')} in the mesh")
+    if "plaintext" in edges:
+        return Headline("bad", f"{_number(edges.count('plaintext'), 'connection')} to the mesh would be in plaintext")
+    if not ports:
+        return Headline("doubtful", "No port of a workload in the mesh was seen")
+    if doubts:
+        return Headline(
+            "doubtful", f"{_number(doubts, 'port or connection', 'ports or connections')} could not be judged"
+        )
+    if "broken" in edges:
+        return Headline("doubtful", f"No plaintext, but {_number(edges.count('broken'), 'connection')} would fail")
+    if facts.audit["unknown"]:
+        return Headline("doubtful", f"No plaintext in what could be read, {basis}")
+    return Headline("good", f"Every port in the mesh refuses plaintext, {basis}")
+
+
+def _basis(facts: Facts) -> str:
+    """By which evidence: a source that saw only some of the ports says of how many."""
+    ports = [port for port in facts.ports if port.in_scope]
+    seen = {
+        source: sum(port.said[place] is not None for port in ports)
+        for place, source in enumerate(SOURCES)
+        if source in facts.asked
+    }
+    whole = [source for source, count in seen.items() if count == len(ports)]
+    parts = [
+        f"{source} for {count} of {_number(len(ports), 'port')}"
+        for source, count in seen.items()
+        if source not in whole
+    ]
+    alone = " alone" if len(seen) == 1 else ""
+    return "; ".join([f"by {_listed(whole)} evidence{alone}", *parts] if whole else ["by " + "; ".join(parts)])
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

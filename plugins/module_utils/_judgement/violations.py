@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a judgement is made of: kinds of violation with their remedies, and rows of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+# The kinds of violation, worst first. The limits and the counts carry the same names.
+DISAGREEMENT = "disagreement"
+UNCAPTURED = "uncaptured"
+PLAINTEXT = "plaintext"
+BROKEN = "broken"
+UNKNOWN = "unknown"
+RULE = "rule"
+KINDS = (DISAGREEMENT, UNCAPTURED, PLAINTEXT, BROKEN, UNKNOWN, RULE)
+
+# What a row of the tables says, worst first.
+FAIL, WARNING, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "excluded", "ok")
+
+IN_MESH = ("sidecar", "ambient", "gateway")
+ENROLLED = ("sidecar", "ambient")
+
+# Kinds without which servers, or ports of theirs, are not known at all.
+SERVERS_KINDS = ("Pod", "Deployment", "Service")
+
+REMEDIES = {
+    DISAGREEMENT: "look for what bypasses the proxy: a failed CNI or init container, an EnvoyFilter, a host network",
+    UNCAPTURED: "remove what takes the port out of the proxy (traffic.sidecar.istio.io annotations, interception mode)",
+    "no proxy": "enrol it with the role istio_namespaces, which also restarts it",
+    PLAINTEXT: "set STRICT for it with the role istio_mtls, or exclude it with a reason",
+    "sender": "let the client's DestinationRule use ISTIO_MUTUAL, or remove its tls so that auto-mTLS decides",
+    BROKEN: "change the object that the reason names, so that client and server agree",
+    UNKNOWN: "give the account the right to read what is listed as unread, or bring the missing evidence",
+    "scope": "name the namespaces to judge in istio_verify_namespaces, or enrol some with the role istio_namespaces",
+    "observed": "give the account the ClusterRole meshproof-prober (docs/rights.md), and an image that the cluster can "
+    "pull (istio_verify_probe_image)",
+    "programmed": "give the account the ClusterRole meshproof-inspector (docs/rights.md), or see why the proxies do "
+    "not answer",
+    "port": "give it a Service, so that the probe can find it, or exclude it with a reason",
+    "undeclared": "look at the object that makes it unknown to the policies, such as an EnvoyFilter",
+    "ambient": "require another source (istio_verify_require), or exclude it with a reason",
+    "traffic": "look for what bypasses the proxy; where the policies are younger than it shorten istio_verify_window",
+    RULE: "change what the rule names, or the rule (istio_verify_rules)",
+    "wire": "run it again; if it stays, look at the probe's own reason and at network policies",
+}
+
+Row = dict[str, Any]
+Place = tuple[str, int]
+"""A workload's id and a port of it."""
+
+
+def row_of(kind: str | None, reason: str, remedy: str, excluded: bool, **shown: Any) -> Row:
+    """One row of a table. `kind` is the violation that it would be, were it not excluded, or None."""
+    result = EXCLUDED if excluded else FAIL if kind else OK
+    return {"result": result, "kind": kind, "reason": reason, "remedy": remedy, **shown}
+
+
+def looked_at(cause: str) -> str:
+    """The remedy that a likely cause leads to."""
+    return f"look at the likely cause: {cause}"
+
+
+def violation_of(row: Row) -> dict[str, str]:
+    """The violation that a row is."""
+    return {key: row[key] for key in ("kind", "object", "reason", "remedy")}
+
+
+def worst_first(row: Row) -> tuple[int, int, str]:
+    """The key that sorts rows."""
+    kind = KINDS.index(row["kind"]) if row["kind"] else len(KINDS)
+    return (RESULTS.index(row["result"]), kind, row["object"])
+
+
+def shortened(names: Sequence[str], most: int = 3) -> str:
+    """A few names, then how many more."""
+    return ", ".join(names[:most]) + (f" +{len(names) - most}" if len(names) > most else "") if names else "nobody"

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which kinds the engine reads, and what identifies an object of one."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, NamedTuple, Tuple
+
+
+class Kind(NamedTuple):
+    """One kind that the engine reads. `hint` says how a reader can select less than all objects."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    hint: str = ""
+
+
+KINDS: Tuple[Kind, ...] = (
+    Kind("", "v1", "namespaces", "Namespace", namespaced=False),
+    Kind("", "v1", "pods", "Pod"),
+    Kind("", "v1", "services", "Service"),
+    Kind("", "v1", "configmaps", "ConfigMap", hint="label istio.io/rev; only `istio` and `istio-<revision>` count"),
+    Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", hint="only of Services without a selector"),
+    Kind("apps", "v1", "deployments", "Deployment"),
+    Kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        namespaced=False,
+        hint="label istio.io/rev",
+    ),
+    Kind("security.istio.io", "v1", "peerauthentications", "PeerAuthentication"),
+    Kind("security.istio.io", "v1", "authorizationpolicies", "AuthorizationPolicy"),
+    Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule"),
+    Kind("networking.istio.io", "v1", "sidecars", "Sidecar"),
+    Kind("networking.istio.io", "v1", "serviceentries", "ServiceEntry"),
+    Kind("networking.istio.io", "v1", "workloadentries", "WorkloadEntry"),
+    Kind("networking.istio.io", "v1", "gateways", "Gateway"),
+    Kind("networking.istio.io", "v1alpha3", "envoyfilters", "EnvoyFilter"),
+)
+"""What a reader has to fetch. ReplicaSet, Job and CronJob are used when given, but nothing depends on them."""
+
+CONTROL_PLANE = "istiod"
+"""The label `app` of a control plane's pods."""
+
+CLUSTER_SCOPED = ("Namespace", "MutatingWebhookConfiguration")
+
+
+def group_of(manifest: Mapping[str, Any]) -> str:
+    """The API group of a manifest: `security.istio.io` of `security.istio.io/v1`."""
+    version = manifest.get("apiVersion")
+    return version.partition("/")[0] if isinstance(version, str) and "/" in version else ""
+
+
+def key_of(manifest: Mapping[str, Any]) -> Tuple[str, str, str, str]:
+    """What identifies an object: group, kind, namespace, name."""
+    kind = str(manifest.get("kind") or "")
+    metadata = manifest.get("metadata")
+    if not isinstance(metadata, dict):
+        return (group_of(manifest), kind, "", "")
+    namespace = "" if kind in CLUSTER_SCOPED else str(metadata.get("namespace") or "default")
+    return (group_of(manifest), kind, namespace, str(metadata.get("name") or ""))

@@ -1,0 +1,216 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects of the API group networking.istio.io."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional
+
+from ..fields import identity_of, labels_of, mapping, number_of, selector_of, sequence, strings, text_of
+from ..pods import PodParser
+from ..records import (
+    TLS_MODE_LABEL,
+    DestinationRule,
+    Egress,
+    Entry,
+    GatewayObject,
+    Ingress,
+    Labels,
+    Malformed,
+    Policy,
+    PortPolicy,
+    Server,
+    ServiceEntry,
+    ServicePort,
+    SidecarObject,
+    Snapshot,
+    Subset,
+    Tls,
+)
+from .protocols import protocol_of
+
+_TLS_MODES = ("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
+
+
+def _tls(value: Any, what: str) -> Optional[Tls]:
+    """No `tls` is None; `tls: {}` is DISABLE, the zero of the enumeration."""
+    if value is None:
+        return None
+    tls = mapping(value, what)
+    mode = text_of(tls.get("mode"), f"{what}.mode") or "DISABLE"
+    if mode not in _TLS_MODES:
+        raise Malformed(f"{what}.mode is {mode}, which is no mode")
+    credential = text_of(tls.get("credentialName"), f"{what}.credentialName")
+    missing = mode == "MUTUAL" and not credential and not (tls.get("clientCertificate") and tls.get("privateKey"))
+    return Tls(mode, bool(credential) and not credential.startswith("configmap://"), missing)
+
+
+def _balancer(value: Any, what: str) -> Optional[str]:
+    return None if value is None else text_of(mapping(value, what).get("simple"), f"{what}.simple")
+
+
+def _policy(value: Any, what: str) -> Optional[Policy]:
+    if value is None:
+        return None
+    policy = mapping(value, what)
+    ports = []
+    for entry in sequence(policy.get("portLevelSettings"), f"{what}.portLevelSettings"):
+        port = mapping(mapping(entry, "an entry of portLevelSettings").get("port"), "portLevelSettings.port").get(
+            "number"
+        )
+        if port is not None:
+            ports.append(
+                PortPolicy(
+                    number_of(port, "portLevelSettings.port.number"),
+                    _tls(entry.get("tls"), f"{what}.tls"),
+                    _balancer(entry.get("loadBalancer"), f"{what}.loadBalancer"),
+                )
+            )
+    return Policy(
+        _tls(policy.get("tls"), f"{what}.tls"),
+        _balancer(policy.get("loadBalancer"), f"{what}.loadBalancer"),
+        tuple(ports),
+    )
+
+
+def destination_rule(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    identity = identity_of(manifest)
+    spec = mapping(manifest.get("spec"), "spec")
+    subsets = []
+    for subset in sequence(spec.get("subsets"), "spec.subsets"):
+        subset = mapping(subset, "an entry of spec.subsets")
+        subsets.append(
+            Subset(
+                text_of(subset.get("name"), "subsets.name"),
+                tuple(sorted(labels_of(subset.get("labels"), "subsets.labels").items())),
+                _policy(subset.get("trafficPolicy"), "subsets.trafficPolicy"),
+            )
+        )
+    snapshot.destination_rules.append(
+        DestinationRule(
+            identity.namespace,
+            identity.name,
+            identity.age,
+            identity.revision,
+            text_of(spec.get("host"), "spec.host"),
+            tuple(sorted(set(strings(spec.get("exportTo"), "spec.exportTo")))),
+            selector_of(spec.get("workloadSelector"), "matchLabels", "spec.workloadSelector"),
+            _policy(spec.get("trafficPolicy"), "spec.trafficPolicy"),
+            tuple(subsets),
+        )
+    )
+
+
+def sidecar(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    identity = identity_of(manifest)
+    spec = mapping(manifest.get("spec"), "spec")
+    egress = []
+    for listener in sequence(spec.get("egress"), "spec.egress"):
+        port = mapping(listener.get("port"), "egress.port")
+        number = number_of(port.get("number"), "egress.port.number") if port.get("number") is not None else 0
+        proxy = text_of(port.get("protocol"), "egress.port.protocol").upper().replace("-", "_") == "HTTP_PROXY"
+        egress.append(Egress(number, proxy, strings(listener.get("hosts"), "egress.hosts")))
+    outbound = None
+    if spec.get("outboundTrafficPolicy") is not None:
+        policy = mapping(spec["outboundTrafficPolicy"], "spec.outboundTrafficPolicy")
+        # REGISTRY_ONLY is the zero of the enumeration.
+        outbound = text_of(policy.get("mode"), "outboundTrafficPolicy.mode") or "REGISTRY_ONLY"
+    ingress = []
+    for listener in sequence(spec.get("ingress"), "spec.ingress"):
+        port = mapping(listener.get("port"), "ingress.port")
+        number = number_of(port.get("number"), "ingress.port.number")
+        protocol = text_of(port.get("protocol"), "ingress.port.protocol")
+        ingress.append(Ingress(number, protocol_of(protocol, "", "") == "http", listener.get("tls") is not None))
+    snapshot.sidecars.append(
+        SidecarObject(
+            identity.namespace,
+            identity.name,
+            identity.age,
+            identity.revision,
+            selector_of(spec.get("workloadSelector"), "labels", "spec.workloadSelector"),
+            tuple(egress),
+            outbound,
+            tuple(ingress),
+        )
+    )
+
+
+def _entry_of(namespace: str, name: str, revision: Optional[str], spec: Dict[str, Any], extra: Labels) -> Entry:
+    """tlsMode: the label, else `istio` with a serviceAccount, else disabled (serviceentry/conversion.go)."""
+    labels = dict(labels_of(spec.get("labels"), "labels"), **extra)
+    account = text_of(spec.get("serviceAccount"), "serviceAccount")
+    ports = {key: number_of(port, "ports") for key, port in mapping(spec.get("ports"), "ports").items()}
+    mode = labels.get(TLS_MODE_LABEL, "istio" if account else "disabled")
+    return Entry(namespace, name, revision, text_of(spec.get("address"), "address"), labels, ports, mode, bool(account))
+
+
+def workload_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    identity = identity_of(manifest)
+    extra = labels_of(identity.metadata.get("labels"), "metadata.labels")
+    snapshot.entries.append(
+        _entry_of(identity.namespace, identity.name, identity.revision, mapping(manifest.get("spec"), "spec"), extra)
+    )
+
+
+def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    identity = identity_of(manifest)
+    spec = mapping(manifest.get("spec"), "spec")
+    ports = []
+    for port in sequence(spec.get("ports"), "spec.ports"):
+        number = number_of(port.get("number"), "ports.number")
+        protocol = text_of(port.get("protocol"), "ports.protocol")
+        target = port.get("targetPort")
+        ports.append(
+            ServicePort(
+                number,
+                text_of(port.get("name"), "ports.name"),
+                protocol_of(protocol, "", protocol.upper()),
+                number_of(target, "ports.targetPort") if target else None,
+            )
+        )
+    endpoints = tuple(
+        _entry_of(
+            identity.namespace, f"{identity.name}-{place}", None, mapping(endpoint, "an entry of spec.endpoints"), {}
+        )
+        for place, endpoint in enumerate(sequence(spec.get("endpoints"), "spec.endpoints"))
+    )
+    snapshot.service_entries.append(
+        ServiceEntry(
+            identity.namespace,
+            identity.name,
+            identity.age,
+            identity.revision,
+            strings(spec.get("hosts"), "spec.hosts"),
+            strings(spec.get("addresses"), "spec.addresses"),
+            tuple(ports),
+            (text_of(spec.get("location"), "spec.location") or "MESH_EXTERNAL") != "MESH_INTERNAL",
+            text_of(spec.get("resolution"), "spec.resolution") or "NONE",
+            endpoints,
+            selector_of(spec.get("workloadSelector"), "labels", "spec.workloadSelector"),
+            tuple(sorted(set(strings(spec.get("exportTo"), "spec.exportTo")))),
+        )
+    )
+
+
+def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    identity = identity_of(manifest)
+    spec = mapping(manifest.get("spec"), "spec")
+    servers = []
+    for server in sequence(spec.get("servers"), "spec.servers"):
+        port = mapping(server.get("port"), "servers.port")
+        tls = server.get("tls")
+        mode = None
+        if tls is not None:
+            mode = text_of(mapping(tls, "servers.tls").get("mode"), "servers.tls.mode") or "PASSTHROUGH"
+        number = number_of(server.get("targetPort") or port.get("number"), "servers.port.number")
+        servers.append(Server(number, text_of(port.get("protocol"), "servers.port.protocol").upper(), mode))
+    snapshot.gateways.append(
+        GatewayObject(
+            identity.namespace,
+            identity.name,
+            identity.revision,
+            labels_of(spec.get("selector"), "spec.selector"),
+            tuple(servers),
+        )
+    )

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Manifests in, slim typed records out.
+
+A manifest of a wrong shape never ends in a traceback: it becomes a Problem, and its kind counts as unread in its
+namespace, so that nothing is called secure because of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+
+from ..mesh import Meshes
+from ..pods import PodParser
+from ..records import (
+    REVISION_LABEL,
+    Malformed,
+    Pod,
+    Problem,
+    Snapshot,
+)
+from . import admissionregistration, apps, core, envoy_filters, networking, security
+from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, key_of
+
+_Reader = Callable[[PodParser, Snapshot, Mapping[str, Any]], None]
+
+_READERS: Dict[Tuple[str, str], _Reader] = {
+    ("", "Namespace"): core.namespace,
+    ("", "Service"): core.service,
+    ("", "ConfigMap"): core.config_map,
+    ("discovery.k8s.io", "EndpointSlice"): core.endpoint_slice,
+    ("apps", "Deployment"): apps.deployment,
+    ("apps", "ReplicaSet"): apps.replica_set,
+    ("batch", "Job"): apps.job,
+    ("batch", "CronJob"): apps.cron_job,
+    (
+        "admissionregistration.k8s.io",
+        "MutatingWebhookConfiguration",
+    ): admissionregistration.webhook_configuration,
+    ("security.istio.io", "PeerAuthentication"): security.peer_authentication,
+    ("security.istio.io", "AuthorizationPolicy"): security.authorization_policy,
+    ("networking.istio.io", "DestinationRule"): networking.destination_rule,
+    ("networking.istio.io", "Sidecar"): networking.sidecar,
+    ("networking.istio.io", "ServiceEntry"): networking.service_entry,
+    ("networking.istio.io", "WorkloadEntry"): networking.workload_entry,
+    ("networking.istio.io", "Gateway"): networking.gateway,
+    ("networking.istio.io", "EnvoyFilter"): envoy_filters.envoy_filter,
+}
+
+
+def expand(resources: Iterable[Any]) -> Iterable[Any]:
+    """The manifests themselves, also those inside a `kind: List`."""
+    for manifest in resources:
+        if isinstance(manifest, dict) and manifest.get("kind") == "List" and isinstance(manifest.get("items"), list):
+            yield from expand(manifest["items"])
+        else:
+            yield manifest
+
+
+def _newest(manifests: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """Of several versions of one object the newest, independent of their order."""
+
+    def rank(manifest: Dict[str, Any]) -> Tuple[int, str]:
+        version = manifest["metadata"].get("resourceVersion")
+        number = int(version) if isinstance(version, str) and version.isascii() and version.isdigit() else 0
+        return (number, json.dumps(manifest, sort_keys=True, default=str))
+
+    return max(manifests, key=rank)
+
+
+class Reader:
+    """Takes manifests in, in as many portions and in whichever order they come.
+
+    Pods, which are nearly all of a big mesh, become records at once and their manifests can be forgotten. The few other
+    manifests stay as they are to the end: proposals replace them, and of several versions of one the newest counts.
+    """
+
+    __slots__ = ("others", "parser", "pods")
+
+    def __init__(self, parser: Optional[PodParser] = None) -> None:
+        self.parser = parser or PodParser()
+        self.pods: Dict[Tuple[str, str], Pod] = {}
+        """Running pods by namespace and name."""
+        self.others: List[Any] = []
+        """Everything else, also pods that cannot be understood."""
+
+    def add(self, resources: Iterable[Any]) -> None:
+        """Takes in manifests; `kind: List` counts as its items."""
+        parse_pod, pods, others = self.parser.pod, self.pods, self.others
+        for manifest in expand(resources):
+            if not isinstance(manifest, dict) or manifest.get("kind") != "Pod":
+                others.append(manifest)
+                continue
+            try:
+                pod = parse_pod(manifest)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                others.append(manifest)
+                continue
+            if pod is not None and pods.setdefault((pod.namespace, pod.name), pod) is not pod:
+                self._choose(pod)
+
+    def _choose(self, pod: Pod) -> None:
+        """Which of two versions of a pod counts must not depend on their order."""
+        key = (pod.namespace, pod.name)
+        self.pods[key] = max(self.pods[key], pod, key=repr)
+
+    def portion(self) -> Reader:
+        """An empty reader whose records go with those of this one; see merge."""
+        return Reader(self.parser)
+
+    def merge(self, portion: Reader) -> None:
+        """Takes in what a portion has read. Of a list that broke off half-way the portion is dropped instead."""
+        for key, pod in portion.pods.items():
+            if self.pods.setdefault(key, pod) is not pod:
+                self._choose(pod)
+        self.others.extend(portion.others)
+
+    def revisions(self) -> Set[str]:
+        """The control planes that webhooks, proxies and control planes themselves speak of."""
+        found = {pod.shape.revision for pod in self.pods.values()}
+        for pod in self.pods.values():
+            if pod.labels.get("app") == CONTROL_PLANE:
+                found.add(pod.labels.get(REVISION_LABEL))
+        found.update(webhook.revision for webhook in self.snapshot().webhooks)
+        return {revision for revision in found if revision}
+
+    def root_namespaces(self) -> Set[str]:
+        """Where the mesh-wide policies of each control plane are, as far as its configuration was read."""
+        return {mesh.root_namespace for mesh in Meshes(self.snapshot(), False).by_name.values()}
+
+    def snapshot(self) -> Snapshot:
+        """The records of everything read so far. Nothing of a manifest is kept but what the records name."""
+        snapshot = Snapshot()
+        snapshot.pods = list(self.pods.values())
+        others: Dict[Tuple[str, str, str, str], List[Dict[str, Any]]] = {}
+        for manifest in self.others:
+            if not isinstance(manifest, dict):
+                snapshot.problems.append(Problem("", None, "", "an item of the input is not a manifest"))
+                continue
+            key = key_of(manifest)
+            if key[1] == "Pod":
+                _complain(snapshot, manifest, self._why_no_pod(manifest))
+            elif key[:2] in _READERS and key[3]:
+                others.setdefault(key, []).append(manifest)
+            elif key[:2] in _READERS:
+                _complain(snapshot, manifest, "metadata.name is missing")
+        for (group, kind, _namespace_name, _name), found in others.items():
+            manifest = found[0]
+            try:
+                if len(found) > 1:
+                    manifest = _newest(found)
+                _READERS[group, kind](self.parser, snapshot, manifest)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                _complain(snapshot, manifest, _why(error))
+        return snapshot
+
+    def _why_no_pod(self, manifest: Dict[str, Any]) -> str:
+        try:
+            self.parser.pod(manifest)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return _why(error)
+        raise AssertionError("only pods that cannot be understood are kept")
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, Malformed) else f"has a field of an unexpected type ({type(error).__name__})"
+
+
+def _complain(snapshot: Snapshot, manifest: Mapping[str, Any], reason: str) -> None:
+    dummy, kind, namespace, name = key_of(manifest)
+    snapshot.problems.append(Problem(kind, None if kind in CLUSTER_SCOPED else namespace, name, reason))

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One control plane's knowledge, and the mode that its proxies enforce at a port."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional, Tuple
+
+from .destination_rules import DestinationRuleIndex
+from .membership import Workload
+from .mesh import Mesh
+from .records import Labels
+from .server import UNKNOWN, PeerAuthenticationIndex
+from .unread import Unread
+from .visibility import SidecarIndex
+
+
+class PushContext:
+    """What the control plane of one revision knows."""
+
+    __slots__ = (
+        "checks_trust",
+        "filters",
+        "mesh",
+        "peer_authentications",
+        "rules",
+        "sees_namespace",
+        "sees_revision",
+        "sends_hbone",
+        "sidecars",
+    )
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        peer_authentications: PeerAuthenticationIndex,
+        rules: DestinationRuleIndex,
+        sidecars: SidecarIndex,
+        filters: Callable[[str, Labels, bool], str],
+        sees_namespace: Callable[[str], bool],
+        sees_revision: Callable[[Optional[str]], bool],
+        sends_hbone: bool,
+        checks_trust: bool,
+    ) -> None:
+        self.mesh = mesh
+        self.peer_authentications = peer_authentications
+        self.rules = rules
+        self.sidecars = sidecars
+        self.filters = filters
+        """The EnvoyFilter that makes the inbound (or outbound) side of labels in a namespace impossible to judge."""
+        self.sees_namespace = sees_namespace
+        self.sees_revision = sees_revision
+        self.sends_hbone = sends_hbone
+        self.checks_trust = checks_trust
+        """Whether its servers check the trust domain of their clients."""
+
+    def sees(self, namespace: str, revision: Optional[str]) -> bool:
+        """Whether it knows objects of a namespace and revision."""
+        return self.sees_namespace(namespace) and self.sees_revision(revision)
+
+
+def mode_of(workload: Workload, plane: PushContext, unread: Unread, port: int) -> Tuple[str, str]:
+    """The mode that a proxy enforces at a port, and why; unknown where an EnvoyFilter or a gap could change it."""
+    doubt = inbound_doubt(workload, plane, unread)
+    if doubt:
+        return UNKNOWN, doubt
+    ambient = workload.mesh == "ambient"
+    decide = plane.peer_authentications.decide_ambient if ambient else plane.peer_authentications.decide
+    decision = decide(workload.namespace, workload.labels)
+    return decision.at(port), decision.why(port)
+
+
+def inbound_doubt(workload: Workload, plane: PushContext, unread: Unread) -> str:
+    """Why nothing can be said about what a proxy accepts."""
+    if plane.mesh.doubt:
+        return f"the mesh configuration of revision {plane.mesh.name} is unknown: {plane.mesh.doubt}"
+    if workload.mesh != "sidecar":
+        return ""
+    if unread.covers("EnvoyFilter", workload.namespace) or unread.covers("EnvoyFilter", plane.mesh.root_namespace):
+        return "EnvoyFilters that could change the listeners were not read"
+    found = plane.filters(workload.namespace, workload.labels, True)
+    return f"EnvoyFilter {found} changes the listeners, so manifests do not tell what they accept" if found else ""

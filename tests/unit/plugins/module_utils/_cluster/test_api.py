@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests: what is repeated, and in which words failures end."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import api as requests
+
+PODS = api.Kind("", "v1", "pods", "Pod")
+PEERS = api.Kind("security.istio.io", "v1", "peerauthentications", "PeerAuthentication")
+
+
+def refusal(code, message="no"):
+    return code, {"kind": "Status", "message": message}
+
+
+def page(names, token=""):
+    return {"metadata": {"continue": token}, "items": [{"metadata": {"name": name}} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "name", "path"),
+    [
+        (PODS, None, None, "/api/v1/pods"),
+        (PODS, "demo", "a", "/api/v1/namespaces/demo/pods/a"),
+        (PEERS, "demo", None, "/apis/security.istio.io/v1/namespaces/demo/peerauthentications"),
+    ],
+)
+def test_paths(kind, namespace, name, path):
+    assert kind.path(namespace, name) == path
+
+
+def test_pages_are_followed_and_items_know_what_they_are(server, cluster):
+    server.answer("GET /api/v1/pods", page(["a", "b"], "next"), page(["c"]))
+    pages = list(cluster.list(PODS))
+    assert [[item["metadata"]["name"] for item in items] for items in pages] == [["a", "b"], ["c"]]
+    assert {(item["kind"], item["apiVersion"]) for items in pages for item in items} == {("Pod", "v1")}
+    assert [query.get("continue") for _path, query in server.asked()] == [None, "next"]
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_what_passes_is_asked_again(server, cluster, code):
+    server.answer("GET /version", refusal(code), refusal(code), {"gitVersion": "v1.35.4"})
+    assert cluster.version() == "v1.35.4"
+
+
+def test_repetition_ends(server, cluster):
+    server.answer("GET /version", refusal(503, "etcd is down"))
+    with pytest.raises(api.ClusterError, match="etcd is down"):
+        cluster.version()
+    assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize(("code", "attempts"), [(429, 5), (500, 1), (503, 1)])
+def test_a_creation_is_repeated_only_when_it_surely_did_nothing(server, cluster, code, attempts):
+    server.answer("POST /api/v1/namespaces/demo/pods", refusal(code))
+    with pytest.raises(api.ClusterError):
+        cluster.create(PODS, {"metadata": {"namespace": "demo", "name": "a"}})
+    assert len(server.requests) == attempts
+
+
+def test_deleting_what_is_gone_is_fine(cluster):
+    cluster.delete(PODS, "a", "demo", gracePeriodSeconds=1)
+
+
+FORBIDDEN = 'pods is forbidden: User "auditor" cannot {} resource "{}" in API group "" in the namespace "demo"'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "answer", "words"),
+    [
+        ("GET", "/api/v1/pods", refusal(401, "Unauthorized"), ["does not accept these credentials", "Remedy"]),
+        ("GET", "/api/v1/pods", refusal(403, FORBIDDEN.format("list", "pods")), ["meshproof-reader"]),
+        ("GET", "/api/v1/pods/a/log", refusal(403, FORBIDDEN.format("get", "pods/log")), ["meshproof-prober"]),
+        ("POST", "/api/v1/pods", refusal(403, FORBIDDEN.format("create", "pods")), ["meshproof-prober"]),
+        ("POST", "/api/v1/pods/a/portforward", refusal(403, "no"), ["meshproof-inspector"]),
+        ("POST", "/api/v1/namespaces", refusal(403, "no"), ["have an administrator make the namespace"]),
+        ("GET", "/api/v1/pods", refusal(403, 'User "system:anonymous" cannot list'), ["took us for nobody"]),
+        ("POST", "/api/v1/pods", refusal(403, "violates PodSecurity"), ["this is not about rights"]),
+        ("GET", "/api/v1/pods", (400, "Client sent an HTTP request to an HTTPS server."), ["with https://"]),
+        ("POST", "/api/v1/pods", refusal(500, 'failed calling webhook "x"'), ["the service behind this webhook"]),
+        ("GET", "/api/v1/pods", (200, "<html>"), ["not JSON"]),
+        ("GET", "/api/v1/pods", (200, "[]"), ["no object"]),
+    ],
+)
+def test_failures_name_the_remedy(server, cluster, method, path, answer, words):
+    server.answer(f"{method} {path}", answer)
+    with pytest.raises(api.ClusterError) as caught:
+        cluster.get(path) if method == "GET" else cluster.request(method, path, body={})
+    for word in words:
+        assert word in str(caught.value)
+
+
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("http://127.0.0.1:{port}", ["cannot be reached: Connection refused", "K8S_AUTH_HOST"]),
+        ("https://127.0.0.1:{http}", ["does not speak TLS"]),
+        ("http://[", ["is no URL"]),
+    ],
+)
+def test_no_answer(server, host, words):
+    port = server.http.server_address[1]
+    with pytest.raises(api.ClusterError) as caught:
+        api.connect({"host": host.format(port=unused_port(), http=port), "api_key": "secret"}).version()
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_silence_has_an_end(monkeypatch):
+    monkeypatch.setattr(requests, "READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(api.ClusterError, match="did not answer within"):
+            api.connect({"host": host, "api_key": "secret"}).version()
+
+
+def test_headers(server):
+    server.answer("GET /version", {"gitVersion": "v1"})
+    api.connect(
+        {
+            "host": server.url,
+            "api_key": "secret",
+            "impersonate_user": "auditor",
+            "impersonate_groups": ["readers", "viewers"],
+        }
+    ).version()
+    headers = server.requests[0][4]
+    assert headers["Authorization"] == "Bearer secret"
+    assert headers["Impersonate-User"] == "auditor"
+    assert ",".join(headers.get_all("Impersonate-Group")).replace(" ", "") == "readers,viewers"

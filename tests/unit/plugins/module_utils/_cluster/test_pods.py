@@ -1,0 +1,286 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Short-lived pods: whatever happens, nothing of ours stays and nothing of others goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import pods as short_lived
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import process
+
+OURS = {"app.kubernetes.io/managed-by": "meshproof.mtls", "meshproof.mtls/role": "probe"}
+RUN = "meshproof.mtls/run"
+PLACE = "meshproof-probe"
+
+
+class Memory:
+    """As much of a cluster as pods and namespaces need."""
+
+    def __init__(self):
+        self.namespaces = {}
+        self.pods = {}
+        self.now = "2026-11-22T15:00:00Z"
+        self.refuse = []
+
+    def get(self, path):
+        name = path.rpartition("/")[2]
+        if name not in self.namespaces:
+            raise api.ClusterError("not found", 404)
+        return self.namespaces[name]
+
+    def create(self, kind, manifest):
+        if self.refuse:
+            raise self.refuse.pop(0)
+        manifest["metadata"].update(creationTimestamp=self.now, uid="1")
+        store = self.namespaces if kind.kind == "Namespace" else self.pods
+        store[manifest["metadata"]["name"]] = manifest
+        return manifest
+
+    def delete(self, kind, name, namespace=None, **options):
+        (self.namespaces if kind.kind == "Namespace" else self.pods).pop(name, None)
+
+    def list(self, kind, namespace=None, labels="", fields=""):
+        if kind.kind == "Event":
+            yield [{"reason": "Failed", "message": "no such image."}]
+            return
+        wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
+        yield [
+            pod
+            for pod in self.pods.values()
+            if pod["metadata"]["namespace"] == namespace and wanted.items() <= pod["metadata"]["labels"].items()
+        ]
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(short_lived.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def memory():
+    return Memory()
+
+
+def session(memory, run="one", places=(PLACE,)):
+    return api.ShortLivedPods(memory, places, OURS, RUN, run)
+
+
+def pod(name="p", run="one", place=PLACE, **more):
+    labels = {**OURS, RUN: run}
+    return {"metadata": {"name": name, "namespace": place, "labels": labels, **more}, "spec": {}}
+
+
+def test_a_namespace_that_was_missing_goes_with_its_pods(memory):
+    with session(memory) as pods:
+        pods.start(pod())
+        assert (list(memory.namespaces), list(memory.pods)) == ([PLACE], ["p"])
+        assert memory.namespaces[PLACE]["metadata"]["labels"] == OURS
+    assert (memory.namespaces, memory.pods) == ({}, {})
+
+
+def test_a_namespace_of_others_stays(memory):
+    memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": {"team": "x"}}}
+    with session(memory) as pods:
+        pods.start(pod())
+    assert (list(memory.namespaces), memory.pods) == ([PLACE], {})
+
+
+def test_a_probe_beside_us_keeps_its_pods_and_the_namespace(memory):
+    with session(memory) as pods:
+        pods.start(pod())
+        memory.create(short_lived.POD, pod("other", "two"))
+        assert pods.clear_leftovers() == []
+    assert (list(memory.namespaces), list(memory.pods)) == ([PLACE], ["other"])
+
+
+def test_each_namespace_is_cleared(memory):
+    memory.namespaces["shop"] = {"metadata": {"name": "shop", "labels": {"team": "x"}}}
+    with session(memory, places=(PLACE, "shop", PLACE)) as pods:
+        pods.start(pod())
+        pods.start(pod("q", place="shop"))
+        assert sorted(memory.pods) == ["p", "q"]
+    assert (list(memory.namespaces), memory.pods) == (["shop"], {})
+
+
+def test_a_namespace_that_cannot_be_cleared_keeps_no_other(memory):
+    list_all = memory.list
+
+    def refuse(kind, namespace=None, **options):
+        if namespace == "shop":
+            raise api.ClusterError("no rights in shop", 403)
+        return list_all(kind, namespace, **options)
+
+    def run():
+        with session(memory, places=("shop", PLACE)) as pods:
+            pods.start(pod())
+            memory.list = refuse
+
+    with pytest.raises(api.ClusterError, match="no rights in shop"):
+        run()
+    assert (memory.namespaces, memory.pods) == ({}, {})
+
+
+def test_pods_that_are_no_probes_keep_the_namespace(memory):
+    with session(memory) as pods:
+        pods.start(pod())
+        memory.pods["foreign"] = {"metadata": {"name": "foreign", "namespace": PLACE, "labels": {}}, "spec": {}}
+    assert (list(memory.namespaces), list(memory.pods)) == ([PLACE], ["foreign"])
+
+
+@pytest.mark.parametrize(
+    ("created", "gone"),
+    [("2026-11-22T14:50:00Z", True), ("2026-11-22T14:58:00Z", False)],
+)
+def test_leftovers_go_when_their_probe_must_be_dead(memory, created, gone):
+    old = pod("old", "dead")
+    old["metadata"]["creationTimestamp"] = created
+    old["spec"]["activeDeadlineSeconds"] = 240
+    memory.pods["old"] = old
+    with session(memory) as pods:
+        pods.start(pod())
+        assert pods.clear_leftovers() == (["old"] if gone else [])
+
+
+def test_leftovers_of_a_dead_process_of_this_machine_go_at_once(memory):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    own = process.own_process()
+    machine, _pid, _started = own.rsplit("/", 2)
+    os.waitpid(child, 0)
+    memory.pods["dead"] = pod("dead", "two", annotations={"meshproof.mtls/process": f"{machine}/{child}/1"})
+    memory.pods["alive"] = pod("alive", "three", annotations={"meshproof.mtls/process": own})
+    with session(memory) as pods:
+        pods.start(pod())
+        assert pods.clear_leftovers() == ["dead"]
+
+
+@pytest.mark.parametrize("named", ["", "/", "a/b/c", "elsewhere/pid:[1]/1/2"])
+def test_of_other_machines_processes_nothing_is_known(named):
+    assert not process.has_died(named)
+
+
+def test_this_process_lives():
+    assert not process.has_died(process.own_process())
+    assert process.has_died(process.own_process() + "0")
+
+
+def test_a_new_namespace_has_no_service_account_yet(memory):
+    reason = 'error looking up service account meshproof-probe/default: serviceaccount "default" not found'
+    memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
+    memory.refuse = [api.ClusterError(reason, 403, reason)] * 3
+    with session(memory) as pods:
+        assert pods.start(pod())["metadata"]["name"] == "p"
+
+
+def test_other_refusals_are_final(memory):
+    memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
+    memory.refuse = [api.ClusterError("no rights", 403, "no rights")]
+    with pytest.raises(api.ClusterError, match="no rights"), session(memory) as pods:
+        pods.start(pod())
+    assert memory.namespaces == {}
+
+
+def test_a_namespace_that_never_goes_is_named(memory, monkeypatch):
+    monkeypatch.setattr(short_lived, "_NAMESPACE_PATIENCE", 0)
+    conditions = [{"status": "True", "message": "Some content remains: pods"}]
+    memory.namespaces[PLACE] = {
+        "metadata": {"name": PLACE, "labels": {}, "deletionTimestamp": "now"},
+        "status": {"conditions": conditions},
+    }
+    with (
+        pytest.raises(api.ClusterError, match=r"terminating for too long \(Some content remains"),
+        session(memory) as pods,
+    ):
+        pods.start(pod())
+
+
+class Reading:
+    """What is to be read out of every pod."""
+
+    def __init__(self, problem=None, loss=None, started=False, finished=()):
+        self.problem = problem
+        self.loss = loss
+        self.started = started
+        self.finished = finished
+
+    def is_finished(self, pod, containers):
+        return pod["metadata"]["name"] in self.finished
+
+    def has_started(self, pod, containers):
+        return self.started
+
+    def problem_of(self, pod):
+        return self.problem
+
+    def loss_of(self, pod):
+        return self.loss
+
+    def hindrance_of(self, pod):
+        return "still Pending"
+
+
+def wait(memory, meanwhile=lambda: None, timeout=60, **reading):
+    """Start two pods, let something happen, wait; what was lost."""
+    with session(memory) as pods:
+        for name in ("p", "q"):
+            pods.start(pod(name))
+        meanwhile()
+        return pods.wait({"p": ["c"], "q": ["c"]}, timeout, Reading(**{"finished": ("q",), **reading}))
+
+
+@pytest.mark.parametrize(
+    ("reading", "timeout", "message"),
+    [
+        (
+            {"problem": "ImagePullBackOff: nope."},
+            60,
+            "did not run: ImagePullBackOff: nope. Last event: Failed: no such image.",
+        ),
+        ({}, 0, "did not run: not done within 0 s: still Pending. Last event: Failed: no such image."),
+        ({"loss": "OutOfcpu: no"}, 60, "did not run: OutOfcpu: no. Last event: Failed: no such image."),
+    ],
+)
+def test_a_pod_that_does_not_come_up(memory, reading, timeout, message):
+    with pytest.raises(api.ClusterError) as caught:
+        wait(memory, timeout=timeout, **reading)
+    assert str(caught.value) == f"The pod {PLACE}/p {message}"
+    assert (memory.namespaces, memory.pods) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("reading", "timeout", "why"),
+    [
+        ({"loss": "Evicted: no disk"}, 60, "Evicted: no disk"),
+        ({}, 0, "not done within 0 s: still Pending"),
+    ],
+)
+def test_a_pod_that_is_stopped_at_its_work_is_lost(memory, reading, timeout, why):
+    assert wait(memory, timeout=timeout, started=True, **reading) == {"p": why}
+    assert (memory.namespaces, memory.pods) == ({}, {})
+
+
+def test_a_pod_that_somebody_removes_is_lost(memory):
+    assert wait(memory, lambda: memory.pods.pop("p")) == {"p": "it was deleted by somebody else"}
+
+
+def test_all_pods_can_be_lost(memory):
+    assert set(wait(memory, memory.pods.clear, finished=())) == {"p", "q"}
+
+
+def test_nothing_is_lost(memory):
+    assert wait(memory, finished=("p", "q")) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_removes_everything_first(memory, number):
+    before = signal.getsignal(number)
+    with pytest.raises(api.Interrupted, match=number.name):
+        wait(memory, lambda: os.kill(os.getpid(), number))
+    assert (memory.namespaces, memory.pods) == ({}, {})
+    assert signal.getsignal(number) == before

@@ -1,0 +1,241 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What answers on the wire mean. The rows are what was seen on a real mesh, and what must never pass for proof."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import answers as wire_answers
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe.plan import Endpoint, Target
+
+A = "spiffe://cluster.local/ns/demo/sa/service-a"
+TARGET = Target("demo", "service-a", 80, "http", "10.96.0.7", (Endpoint("10.244.0.12", 8080, "a-1"),), 1)
+
+OK = {"result": "answered", "detail": "HTTP 200", "status": 200}
+DENIED = {"result": "answered", "detail": "HTTP 403", "status": 403, "rbac": True}
+RESET = {"result": "refused", "detail": "connected, then: Connection reset by peer"}
+SILENT = {"result": "blocked", "detail": "no TCP connection within 5 s"}
+NOBODY = {"result": "error", "detail": "no TCP connection: Connection refused"}
+SHOWN = {"result": "handshake", "uris": [A], "after": "rejected", "verified": True, "version": "TLSv1.3"}
+OWN_TLS = {"result": "handshake", "uris": [], "after": "answered", "verified": False}
+NO_TLS = {"result": "no_tls", "detail": "wrong version number"}
+DURING = {"result": "refused", "detail": "during the handshake: Connection reset by peer"}
+MUTUAL = {"result": "handshake", "uris": [A], "after": "answered", "after_detail": "HTTP 200", "status": 200}
+MUTUAL_REJECTED = {"result": "handshake", "uris": [A], "after": "rejected", "after_detail": "unknown ca"}
+
+
+def outside(plaintext, tls, service=None, **more):
+    return {
+        "0/service": {"id": "0/service", "plaintext": service or plaintext, "tls": tls},
+        "0/0": {"id": "0/0", "plaintext": plaintext, "tls": tls, **more},
+    }
+
+
+def requests(answer):
+    return {"0/request": {"id": "0/request", "request": answer}}
+
+
+def handshakes(answer, **more):
+    return {"0/0": {"id": "0/0", "mtls": answer, **more}}
+
+
+# lab-facts: what the wire answers to a caller without a mesh certificate
+SEEN = [
+    pytest.param(OK, SHOWN, OK, MUTUAL, "permissive", A, id="PERMISSIVE"),
+    pytest.param(RESET, SHOWN, OK, MUTUAL, "strict", A, id="STRICT"),
+    pytest.param(OK, NO_TLS, OK, NO_TLS, "plaintext", None, id="DISABLE, or no sidecar"),
+    pytest.param(RESET, SHOWN, OK, NO_TLS, "strict", A, id="STRICT, own certificate could not be tried"),
+    pytest.param(RESET, SHOWN, RESET, MUTUAL, "strict", A, id="STRICT, and the client's side is broken"),
+    pytest.param(RESET, DURING, OK, DURING, "strict", None, id="refused without a certificate, as ambient does"),
+    pytest.param(DENIED, SHOWN, OK, MUTUAL, "permissive", A, id="denied by a policy, yet in plaintext"),
+    pytest.param(OK, SHOWN, RESET, NO_TLS, "permissive", A, id="the certificate alone shows that mTLS is offered"),
+    pytest.param(OK, OWN_TLS, OK, NO_TLS, "plaintext", None, id="TLS of the application's own is no mesh TLS"),
+    pytest.param(OK, DURING, RESET, NO_TLS, "plaintext", None, id="capture is gone: inside 503, outside 200"),
+    pytest.param(RESET, SHOWN, RESET, MUTUAL_REJECTED, "unknown", A, id="refused everywhere: perhaps it is down"),
+    pytest.param(SILENT, SILENT, OK, MUTUAL, "unknown", A, id="dropped on the way, by a NetworkPolicy"),
+    pytest.param(NOBODY, NOBODY, OK, NO_TLS, "unknown", None, id="nothing accepts the connection"),
+    pytest.param(NOBODY, NOBODY, NOBODY, NOBODY, "unknown", None, id="down"),
+    pytest.param(RESET, OWN_TLS, RESET, {"result": "untrusted"}, "unknown", None, id="the application's own TLS"),
+]
+
+
+@pytest.mark.parametrize(("plaintext", "tls", "request_answer", "mtls", "verdict", "identity"), SEEN)
+def test_verdict(plaintext, tls, request_answer, mtls, verdict, identity):
+    [result] = wire_answers.judge([TARGET], outside(plaintext, tls), requests(request_answer), handshakes(mtls))
+    assert result["verdict"] == verdict
+    assert result["identity"] == identity
+    assert result["reason"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("outside_answers", "inside_answers"),
+    [
+        pytest.param(None, requests(OK), id="nobody outside was wanted"),
+        pytest.param(outside(RESET, SHOWN), None, id="nobody inside was wanted"),
+        pytest.param({}, requests(OK), id="the pod outside printed nothing"),
+        pytest.param(outside(RESET, SHOWN), {}, id="the pod inside printed nothing"),
+        pytest.param({"0/service": {"id": "0/service", "plaintext": RESET}}, requests(OK), id="the log was cut short"),
+        pytest.param(
+            {"0/0": {"obstacle": "no time"}, "0/service": {"obstacle": "no time"}}, requests(OK), id="no time"
+        ),
+    ],
+)
+def test_what_was_not_asked_is_never_a_pass(outside_answers, inside_answers):
+    [result] = wire_answers.judge([TARGET], outside_answers, inside_answers, None)
+    assert result["verdict"] == "unknown"
+
+
+def test_without_endpoints_there_is_nothing_to_say():
+    target = TARGET._replace(endpoints=(), endpoints_total=0)
+    [result] = wire_answers.judge([target], outside(NOBODY, NOBODY), requests(NOBODY), {})
+    assert result["verdict"] == "unknown"
+    assert "no ready endpoint" in result["reason"]
+
+
+def test_one_open_endpoint_decides():
+    endpoints = (Endpoint("10.244.0.12", 8080, "a-1"), Endpoint("10.244.0.13", 8080, "a-2"))
+    target = TARGET._replace(endpoints=endpoints, endpoints_total=5)
+    answers = {**outside(RESET, SHOWN), "0/1": {"id": "0/1", "plaintext": OK, "tls": NO_TLS}}
+    [result] = wire_answers.judge([target], answers, requests(OK), None)
+    assert result["verdict"] == "permissive"
+    assert result["outside"]["plaintext"] == "answered"
+    assert "on 1 of 3 addresses" in result["reason"]
+    assert "Only 2 of 5 endpoints" in result["reason"]
+    assert [endpoint["plaintext"] for endpoint in result["endpoints"]] == ["refused", "answered"]
+
+
+def test_shape_of_a_result():
+    [result] = wire_answers.judge([TARGET], outside(RESET, SHOWN), requests(OK), handshakes(MUTUAL))
+    assert (result["service"], result["port"]) == ("demo/service-a", 80)
+    assert result["identity_seen_from"] == "inside"
+    assert result["outside"]["plaintext"] == "refused"
+    assert result["outside"]["tls"]["version"] == "TLSv1.3"
+    assert result["inside"]["request"] == "answered"
+    assert result["inside"]["status"] == 200
+    assert result["inside"]["mtls"]["result"] == "accepted"
+
+
+TAKEN = {"result": "handshake", "after": "answered", "after_detail": "HTTP 200"}
+LET_IN = {**SHOWN, "after": "answered"}
+
+
+@pytest.mark.parametrize(
+    ("tls", "more", "says"),
+    [
+        pytest.param(SHOWN, {"wrong": TAKEN}, "a client with a certificate of a foreign authority", id="wrong"),
+        pytest.param(LET_IN, {}, "a client without a certificate", id="none"),
+    ],
+)
+def test_a_server_that_lets_anybody_in_by_tls_is_not_strict(tls, more, says):
+    [result] = wire_answers.judge([TARGET], outside(RESET, tls, **more), requests(OK), handshakes(MUTUAL))
+    assert (result["verdict"], result["identity_check"]) == ("unknown", "not enforced")
+    assert says in result["reason"]
+
+
+def test_expired_certificates_count_as_well():
+    answers = outside(RESET, SHOWN, wrong=MUTUAL_REJECTED)
+    [result] = wire_answers.judge([TARGET], answers, requests(OK), handshakes(MUTUAL, expired=TAKEN))
+    assert (result["verdict"], result["identity_check"]) == ("unknown", "not enforced")
+    assert {kind: item["result"] for kind, item in result["identities"].items()} == {
+        "none": "rejected",
+        "wrong": "rejected",
+        "expired": "accepted",
+    }
+
+
+@pytest.mark.parametrize(
+    ("inside", "says"),
+    [
+        pytest.param(OK, "though a client inside the mesh was answered", id="only outside"),
+        pytest.param(RESET, "nothing is proven about mutual TLS.", id="inside, too"),
+    ],
+)
+def test_a_connection_that_never_came_about_is_blocked(inside, says):
+    mtls = MUTUAL if inside is OK else SILENT
+    [result] = wire_answers.judge([TARGET], outside(SILENT, SILENT), requests(inside), handshakes(mtls))
+    assert (result["verdict"], result["outside"]["plaintext"]) == ("unknown", "blocked")
+    assert result["outside"]["tls"]["result"] == "blocked"
+    assert "no TCP connection within 5 s: a NetworkPolicy or firewall" in result["reason"]
+    assert says in result["reason"]
+
+
+POD = Target("demo", "a-1", 9090, "http", None, (Endpoint("10.244.0.12", 9090, "a-1"),), 1, "pod")
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "tls", "request_answer", "mtls", "verdict"),
+    [
+        pytest.param(RESET, SHOWN, RESET, MUTUAL, "strict", id="STRICT refuses what a sidecar passes on"),
+        pytest.param(OK, SHOWN, OK, MUTUAL, "permissive", id="PERMISSIVE"),
+        pytest.param(OK, NO_TLS, OK, NO_TLS, "plaintext", id="excluded from capture"),
+        pytest.param(RESET, DURING, OK, DURING, "unknown", id="what a sidecar passes on to a pod is plaintext"),
+        pytest.param(NOBODY, NOBODY, NOBODY, NOBODY, "unknown", id="nobody listens"),
+    ],
+)
+def test_a_pods_port(plaintext, tls, request_answer, mtls, verdict):
+    answers = {"0/0": {"id": "0/0", "plaintext": plaintext, "tls": tls}}
+    [result] = wire_answers.judge([POD], answers, requests(request_answer), handshakes(mtls))
+    assert result["verdict"] == verdict
+    assert (result["kind"], result["service"], result["pod"], result["port"]) == ("pod", None, "demo/a-1", 9090)
+
+
+@pytest.mark.parametrize(
+    ("had", "verdict"),
+    [
+        pytest.param({}, "unknown", id="nothing"),
+        pytest.param({"0/service": {"id": "0/service", "plaintext": RESET, "tls": SHOWN}}, "unknown", id="one refusal"),
+        pytest.param({"0/service": {"id": "0/service", "plaintext": OK, "tls": SHOWN}}, "permissive", id="an answer"),
+    ],
+)
+def test_what_a_lost_pod_had_not_answered_is_unknown(had, verdict):
+    answers = dict(had)
+    wire_answers.fill(answers, [{"id": "0/service"}, {"id": "0/0"}], "the pod was evicted")
+    [result] = wire_answers.judge([TARGET], answers, requests(OK), handshakes(MUTUAL))
+    assert result["verdict"] == verdict
+    assert ("evicted" in result["reason"]) is (verdict == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lost", "check"),
+    [(True, False, "enforced"), (True, True, "unknown"), (False, False, "enforced")],
+    ids=["asked to the end", "lost before the last question", "expired was not wanted"],
+)
+def test_a_part_that_never_came_is_not_one_that_was_not_wanted(wanted, lost, check):
+    more = {"expired": MUTUAL_REJECTED} if wanted and not lost else {}
+    inside = handshakes(MUTUAL, **more)
+    if lost:
+        wire_answers.fill(inside, [{"id": "0/0"}], "the pod was evicted")
+    answers = outside(RESET, SHOWN, wrong=MUTUAL_REJECTED)
+    [result] = wire_answers.judge([TARGET], answers, requests(OK), inside)
+    assert (result["verdict"], result["identity_check"]) == ("strict", check)
+
+
+def test_parse_joins_the_lines_of_one_ask():
+    log = '{"id": "0/0", "mtls": {"result": "alert"}}\n{"id": "0/0", "expired": {"result": "alert"}}\n{"done": 1}\n'
+    assert wire_answers.parse(log)["0/0"].keys() == {"id", "mtls", "expired"}
+
+
+def test_parse_keeps_answers_and_skips_noise():
+    log = 'warning: something\n{"id": "0/0", "plaintext": {"result": "refused"}}\n[1]\n{"done": 1}\n'
+    assert list(wire_answers.parse(log)) == ["0/0"]
+
+
+@pytest.mark.parametrize(
+    ("log", "complaint"),
+    [
+        ('{"id": "0/0"}\n{"done": 1}\n', None),
+        ("", "it printed nothing"),
+        ("Traceback\nSyntaxError: invalid syntax\n", "SyntaxError: invalid syntax"),
+    ],
+)
+def test_complaint(log, complaint):
+    assert wire_answers.complaint(log) == complaint
+
+
+def test_results_are_plain_data():
+    results = wire_answers.judge([TARGET], None, None, None)
+    assert json.loads(json.dumps(results)) == results
+    assert wire_answers.count(results) == {"strict": 0, "permissive": 0, "plaintext": 0, "unknown": 1}

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ports of which Services are asked, and at which addresses."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import plan
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe.plan import Endpoint, TargetError
+
+
+def service(name="a", ports=None, **spec):
+    spec = {"selector": {"app": name}, "clusterIP": "10.96.0.7", **spec}
+    spec["ports"] = ports or [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080}]
+    return {"kind": "Service", "metadata": {"namespace": "demo", "name": name}, "spec": spec}
+
+
+def endpoint_slice(name="a", endpoints=(), port=8080, port_name="http", **more):
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {"namespace": "demo", "name": f"{name}-x", "labels": {"kubernetes.io/service-name": name}},
+        "ports": [{"name": port_name, "port": port, "protocol": "TCP"}],
+        "endpoints": list(endpoints),
+        **more,
+    }
+
+
+def endpoint(address, pod="a-1", **conditions):
+    return {"addresses": [address], "conditions": conditions, "targetRef": {"kind": "Pod", "name": pod}}
+
+
+def test_every_tcp_port_of_every_service_with_a_selector():
+    services = [
+        service("b", [{"name": "http", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}]),
+        service("a"),
+        service("manual", selector=None),
+    ]
+    targets = plan.find_targets(services, [])
+    assert [(target.service, target.port) for target in targets] == [("demo/a", 80), ("demo/b", 80)]
+
+
+def test_endpoints_are_the_ready_ones_of_this_port():
+    slices = [
+        endpoint_slice(endpoints=[endpoint("10.1.0.2", ready=True), endpoint("10.1.0.3", ready=False)]),
+        endpoint_slice(endpoints=[endpoint("10.1.0.4")]),
+        endpoint_slice(endpoints=[endpoint("10.1.0.2")], port=9090, port_name="metrics"),
+        endpoint_slice(endpoints=[endpoint("fd00::2")], addressType="IPv6"),
+        endpoint_slice("other", endpoints=[endpoint("10.1.0.9")]),
+    ]
+    [target] = plan.find_targets([service()], slices)
+    assert target.endpoints == (Endpoint("10.1.0.2", 8080, "a-1"), Endpoint("10.1.0.4", 8080, "a-1"))
+
+
+def test_no_more_endpoints_than_wanted_but_all_are_counted():
+    slices = [endpoint_slice(endpoints=[endpoint(f"10.1.0.{number}") for number in range(20)])]
+    [target] = plan.find_targets([service()], slices, most_endpoints=3)
+    assert (len(target.endpoints), target.endpoints_total) == (3, 20)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"service": "demo/x"}, "There is no Service demo/x"),
+        ({"service": "demo/a", "port": 81}, "no TCP port 81. Remedy: choose one of its ports: 80"),
+        ({"service": "demo/outside"}, "is an ExternalName"),
+    ],
+)
+def test_a_target_that_is_not_there(wanted, message):
+    services = [service(), service("outside", type="ExternalName", clusterIP=None)]
+    with pytest.raises(TargetError, match=message):
+        plan.find_targets(services, [], [wanted])
+
+
+def test_a_target_that_was_asked_for_needs_no_selector():
+    targets = plan.find_targets([service(selector=None)], [], [{"service": "demo/a", "port": None}])
+    assert [target.port for target in targets] == [80]
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol"),
+    [
+        ({"name": "http"}, "http"),
+        ({"name": "http-web"}, "http"),
+        ({}, "http"),
+        ({"name": "anything"}, "http"),
+        ({"name": "grpc"}, "grpc"),
+        ({"name": "grpc-web"}, "grpc"),
+        ({"name": "GRPC-api"}, "grpc"),
+        ({"name": "http2-api"}, "grpc"),
+        ({"name": "web", "appProtocol": "grpc"}, "grpc"),
+        ({"name": "tcp", "appProtocol": "kubernetes.io/h2c"}, "grpc"),
+        ({"name": "tcp-db"}, "tcp"),
+        ({"name": "mysql"}, "tcp"),
+        ({"name": "https"}, "tcp"),
+        ({"name": "http", "appProtocol": "tcp"}, "tcp"),
+        ({"name": "http", "appProtocol": "kubernetes.io/wss"}, "tcp"),
+    ],
+)
+def test_protocol(port, protocol):
+    assert plan.protocol_of(port) == protocol
+
+
+def pod(name="a-1", address="10.1.0.2", phase="Running", containers=None, **spec):
+    ports = [
+        {"name": "web", "containerPort": 8080},
+        {"name": "grpc-health", "containerPort": 5000, "protocol": "TCP"},
+        {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+    ]
+    proxy = {"name": "istio-proxy", "ports": [{"containerPort": 15090}, {"containerPort": 9999}]}
+    spec = {"containers": containers or [{"name": "app", "ports": ports}], "initContainers": [proxy], **spec}
+    return {
+        "kind": "Pod",
+        "metadata": {"namespace": "demo", "name": name},
+        "spec": spec,
+        "status": {"phase": phase, "podIP": address},
+    }
+
+
+def test_every_declared_tcp_port_of_a_pod_but_its_proxys():
+    targets = plan.find_pod_targets([pod()], [{"pod": "demo/a-1"}])
+    assert [(target.pod, target.service, target.port, target.protocol) for target in targets] == [
+        ("demo/a-1", None, 5000, "grpc"),
+        ("demo/a-1", None, 8080, "http"),
+    ]
+    assert targets[0].endpoints == (Endpoint("10.1.0.2", 5000, "a-1"),)
+
+
+def test_any_port_of_a_pod_and_what_its_service_says_of_it():
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2")])]
+    services = plan.find_targets([service(ports=[{"name": "http", "port": 80, "appProtocol": "tcp"}])], slices)
+    wanted = [{"pod": "demo/a-1", "port": 8080}, {"pod": "demo/a-1", "port": 7}, {"pod": "demo/a-1", "port": 7}]
+    targets = plan.find_pod_targets([pod()], wanted, services)
+    assert [(target.port, target.protocol) for target in targets] == [(7, "http"), (8080, "tcp")]
+
+
+@pytest.mark.parametrize("pods", [[], [pod(address=None)], [pod(phase="Succeeded")], [pod("other")]])
+def test_a_pod_that_cannot_be_asked(pods):
+    with pytest.raises(TargetError, match="There is no running pod demo/a-1"):
+        plan.find_pod_targets(pods, [{"pod": "demo/a-1"}])
+
+
+def test_the_pods_behind_services_that_are_still_there():
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2"), endpoint("10.1.0.3", "a-2"), endpoint("10.1.0.9", None)])]
+    targets = plan.find_targets([service()], slices)
+    assert plan.pods_behind(targets, [pod(), pod("b-1"), pod("a-2", phase="Failed")]) == [{"pod": "demo/a-1"}]
+
+
+@pytest.mark.parametrize(("address", "host"), [("10.1.0.2", "10.1.0.2"), ("fd00::2", "[fd00::2]")])
+def test_asks_of_a_pod(address, host):
+    targets = plan.find_pod_targets([pod(address=address)], [{"pod": "demo/a-1", "port": 5000}])
+    ask = {"address": address, "port": 5000, "host": host, "protocol": "grpc"}
+    assert plan.outside_asks(targets) == [{"id": "0/0", **ask}]
+    assert plan.request_asks(targets) == [{"id": "0/request", "attempts": 1, **ask}]
+    assert plan.handshake_asks(targets) == [{"id": "0/0", **ask}]
+
+
+def test_asks():
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2")])]
+    headless = [endpoint_slice("h", endpoints=[endpoint("10.1.0.5")])]
+    targets = plan.find_targets([service(), service("h", clusterIP="None")], slices + headless)
+    outside = [(ask["id"], ask["address"], ask["port"]) for ask in plan.outside_asks(targets)]
+    assert outside == [("0/service", "10.96.0.7", 80), ("0/0", "10.1.0.2", 8080), ("1/0", "10.1.0.5", 8080)]
+    requests = [(ask["id"], ask["address"], ask["host"]) for ask in plan.request_asks(targets)]
+    assert requests == [("0/request", "10.96.0.7", "a.demo.svc"), ("1/request", "h.demo.svc", "h.demo.svc")]
+    assert [ask["id"] for ask in plan.handshake_asks(targets)] == ["0/0", "1/0"]

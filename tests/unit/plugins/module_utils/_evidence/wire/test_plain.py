@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plaintext: what is sent, and what the bytes that come back mean."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.wire import plain as wire_plain
+
+from .wire_servers import OK_H2, SETTINGS, frame, http2, item, plain
+
+
+@pytest.mark.parametrize(("protocol", "result"), [("http", "timeout"), ("grpc", "timeout"), ("tcp", "answered")])
+def test_silence_is_acceptance_only_where_an_answer_is_not_due(serve, monkeypatch, protocol, result):
+    monkeypatch.setattr(wire_plain, "QUIET_SECONDS", 0.3)
+    done = threading.Event()
+    port = serve(lambda connection: done.wait(5))
+    answer = wire_plain.ask_plaintext(item(port, protocol), 0.3)
+    done.set()
+    assert answer["result"] == result
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (TimeoutError(), "blocked"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "blocked"),
+        (OSError(errno.EACCES, "Permission denied"), "blocked"),
+        (OSError(errno.ECONNREFUSED, "Connection refused"), "error"),
+        (socket.gaierror(-2, "Name or service not known"), "error"),
+    ],
+)
+def test_no_connection_at_all(monkeypatch, error, result):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(wire_plain.socket, "create_connection", fail)
+    answer = wire_plain.ask_plaintext(item(1), 2)
+    assert (answer["result"], answer["connected"]) == (result, False)
+    assert answer["detail"].startswith("no TCP connection")
+
+
+ENVOY = b"HTTP/1.1 503 Service Unavailable\r\nserver: envoy\r\n\r\nupstream connect error"
+UPSTREAM = b"HTTP/1.1 503 Service Unavailable\r\nserver: envoy\r\nx-envoy-upstream-service-time: 3\r\n\r\nbusy"
+DENIED = b"HTTP/1.1 403 Forbidden\r\nserver: istio-envoy\r\n\r\nRBAC: access denied"
+
+
+ENVOY_H2 = SETTINGS + frame(1, 4, 1, b"\x48\x83\x6c\x0c\xff") + frame(0, 1, 1, b"upstream connect error or disconnect")
+BUSY_H2 = SETTINGS + frame(1, 4, 1, b"\x48\x03503") + frame(0, 1, 1, b"busy")
+DENIED_H2 = SETTINGS + frame(1, 4, 1, b"\x48\x03403") + frame(0, 1, 1, b"RBAC: access denied")
+RESET_H2 = SETTINGS + frame(3, 0, 1, b"\0\0\0\x02")
+ANSWERS = [
+    # what came, what it means to a client outside the mesh, what behind a proxy of its own, the status
+    pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", "answered", "answered", 204, id="HTTP/1"),
+    pytest.param(ENVOY, "answered", "refused", 503, id="a proxy's own answer: from outside it took the plaintext"),
+    pytest.param(UPSTREAM, "answered", "answered", 503, id="an answer of the server behind the proxy"),
+    pytest.param(DENIED, "answered", "answered", 403, id="denied, but taken in plaintext"),
+    pytest.param(b"220 mail ready\r\n", "answered", "answered", None, id="another protocol"),
+    pytest.param(b"\x15\x03\x01\x00\x02\x02\x46", "refused", "refused", None, id="a TLS alert"),
+    pytest.param(b"", "refused", "refused", None, id="closed"),
+    pytest.param(SETTINGS + OK_H2, "answered", "answered", 200, id="HTTP/2"),
+    pytest.param(ENVOY_H2, "answered", "refused", 503, id="HTTP/2, a proxy's own answer"),
+    pytest.param(BUSY_H2, "answered", "answered", 503, id="HTTP/2, an answer of the server behind the proxy"),
+    pytest.param(DENIED_H2, "answered", "answered", 403, id="HTTP/2, denied"),
+    pytest.param(SETTINGS, "answered", "timeout", None, id="HTTP/2 without a response: every proxy speaks it"),
+    pytest.param(RESET_H2, "answered", "refused", None, id="HTTP/2, the stream was reset"),
+    pytest.param(frame(7, 0, 0, bytes(8)), "answered", "refused", None, id="HTTP/2, gone away"),
+]
+
+
+@pytest.mark.parametrize(("sent", "outside", "inside", "status"), ANSWERS)
+def test_what_an_answer_means(sent, outside, inside, status):
+    for own_proxy, result in ((False, outside), (True, inside)):
+        answer = wire_plain.judge_bytes(sent, own_proxy)
+        assert (answer["result"], answer.get("status")) == (result, status)
+        assert bool(answer.get("rbac")) is (status == 403)
+
+
+@pytest.mark.parametrize(
+    ("server", "protocol", "detail"),
+    [
+        (plain, "http", "HTTP 200"),
+        (plain, "tcp", "HTTP 400"),
+        (plain, "grpc", "HTTP 400"),
+        (http2, "grpc", "HTTP/2 200"),
+    ],
+)
+def test_each_protocol_has_its_question(serve, server, protocol, detail):
+    answer = wire_plain.ask_plaintext(item(serve(server), protocol), 2)
+    assert (answer["result"], answer["detail"]) == ("answered", detail)
+
+
+def test_a_response_that_never_comes_is_waited_for_no_longer_than_a_step(serve):
+    port = serve(lambda connection: http2(connection, b""))
+    assert wire_plain.ask_plaintext(item(port, "grpc"), 0.3)["detail"] == "HTTP/2 settings"
+    assert wire_plain.ask_plaintext(item(port, "grpc"), 0.3, own_proxy=True)["result"] == "timeout"

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program on the wire, against servers that answer as Istio's proxies do."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import pods
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.wire import http2, program, tls
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.wire import plain as wire_plain
+
+from .wire_servers import SERVER, item, permissive, plain, plan, strict
+
+
+def test_permissive_answers_plaintext_and_shows_its_certificate(serve, mesh):
+    answer = program.ask_outside(item(serve(permissive(mesh))), plan(mesh))
+    assert answer["plaintext"]["result"] == "answered"
+    assert answer["plaintext"]["status"] == 200
+    assert answer["tls"]["result"] == "handshake"
+    assert answer["tls"]["uris"] == [SERVER]
+    assert answer["tls"]["alpn"] == "istio"
+    assert answer["tls"]["verified"] is True
+    assert answer["tls"]["after"] == "rejected"
+
+
+def test_strict_refuses_plaintext_and_shows_its_certificate(serve, mesh):
+    answer = program.ask_outside(item(serve(strict(mesh))), plan(mesh))
+    assert answer["plaintext"]["result"] == "refused"
+    assert answer["tls"]["uris"] == [SERVER]
+    assert answer["tls"]["after"] == "rejected"
+
+
+def test_no_mesh_answers_plaintext_and_no_tls(serve, mesh):
+    answer = program.ask_outside(item(serve(plain)), plan(mesh))
+    assert answer["plaintext"]["result"] == "answered"
+    assert answer["tls"]["result"] == "no_tls"
+
+
+def test_nothing_listens(mesh):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    answer = program.ask_outside(item(port), plan(mesh))
+    assert answer["plaintext"]["result"] == "error"
+    assert answer["plaintext"]["detail"] == "no TCP connection: Connection refused"
+    assert answer["tls"]["result"] == "error"
+
+
+def test_a_wrong_certificate_is_shown_to_those_that_ask_for_one(serve, mesh):
+    wrong = {name: (mesh["stranger"] / file).read_text() for name, file in
+             (("certificate", "cert-chain.pem"), ("key", "key.pem"))}  # fmt: skip
+    answer = program.ask_outside(item(serve(strict(mesh))), plan(mesh, wrong=wrong))
+    assert (answer["wrong"]["result"], answer["wrong"]["after"]) == ("handshake", "rejected")
+    assert "wrong" not in program.ask_outside(item(serve(plain)), plan(mesh, wrong=wrong))
+
+
+@pytest.mark.parametrize(("more", "attempts"), [({}, program.REQUEST_ATTEMPTS), ({"attempts": 1}, 1)])
+def test_a_request_is_repeated_while_the_own_sidecar_may_lack_something(serve, monkeypatch, more, attempts):
+    monkeypatch.setattr(program.time, "sleep", lambda seconds: None)
+    asked = []
+    answer = program.ask_request({**item(serve(asked.append)), **more}, {"seconds": 2})
+    assert answer["request"]["result"] == "refused"
+    assert len(asked) == attempts
+
+
+def run(plan_text, *modules):
+    """The program as a pod runs it; its lines."""
+    sources = [(module.__name__.rpartition(".")[2], inspect.getsource(module)) for module in modules]
+    command = [sys.executable, "-I", "-c", pods.program(sources), plan_text[:50], plan_text[50:]]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+MODULES = (http2, wire_plain, tls, program)
+
+
+def test_runs_alone_as_python_c(serve, mesh):
+    asks = [{**item(serve(strict(mesh))), "id": "a"}, {**item(serve(plain)), "id": "b"}]
+    lines = run(json.dumps(plan(mesh, mode="outside", asks=asks, deadline=30)), *MODULES)
+    answers = {answer.get("id"): answer for answer in map(json.loads, lines)}
+    assert answers["a"]["plaintext"]["result"] == "refused"
+    assert answers["b"]["plaintext"]["result"] == "answered"
+    assert json.loads(lines[-1]) == {"done": 2}
+
+
+def test_a_certificate_that_has_expired_is_shown_at_the_end(serve, mesh):
+    asks = [item(serve(permissive(mesh)))]
+    given = plan(mesh, mode="handshake", asks=asks, deadline=30, patience=1, expired=True)
+    lines = run(json.dumps({**given, "certificates": str(mesh["expired"])}), *MODULES)
+    first, second, done = map(json.loads, lines)
+    assert (first["mtls"]["after"], second["expired"]["after"]) == ("rejected", "rejected")
+    assert "expired" in second["expired"]["after_detail"]
+    assert done == {"done": 1}
+
+
+def test_a_certificate_that_lasts_is_not_waited_for(mesh):
+    pair = tls.own_certificate(str(mesh["client"]))
+    assert "longer than the probe lasts" in program.wait_for_expiry(pair, time.monotonic() + 60)
+
+
+def test_what_was_not_reached_in_time_is_an_obstacle(capsys):
+    program.main([json.dumps({"mode": "outside", "asks": [{"id": "0/0"}], "deadline": -1})])
+    answer, done = map(json.loads, capsys.readouterr().out.splitlines())
+    assert "time was up" in answer["obstacle"]
+    assert done == {"done": 1}
+
+
+def test_missing_certificates_are_an_obstacle(tmp_path, capsys):
+    plan = {"mode": "handshake", "asks": [{"id": "0/0"}], "certificates": str(tmp_path), "patience": 0}
+    program.main([json.dumps({**plan, "deadline": 1, "expired": True})])
+    answer, done = map(json.loads, capsys.readouterr().out.splitlines())
+    assert "no certificate" in answer["obstacle"]
+    assert done == {"done": 1}

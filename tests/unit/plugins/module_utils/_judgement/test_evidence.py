@@ -1,0 +1,226 @@
+"""An audit with other sources than the policies, as the judge takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
+
+from .samples import STRICT, edge, port, status, target, workload
+
+SERVER = "demo/service-a port 8080"
+ALL = ["declared", "programmed", "observed"]
+
+
+def compared(declared: str, programmed: str | None, observed: str | None, agreement: str) -> dict[str, Any]:
+    return {
+        "workload": "demo/Deployment/service-a",
+        "port": 8080,
+        "declared": declared,
+        "programmed": programmed,
+        "observed": observed,
+        "agreement": agreement,
+        "why": "what each of them says",
+        "cause": "the likely cause" if agreement == "contradicted" else "",
+    }
+
+
+def seen(programmed: str = "seen", observed: str = "seen", detail: str = "so it was") -> dict[str, Any]:
+    return {
+        "declared": {"state": "seen", "detail": "all that was read could be judged"},
+        "programmed": {"state": programmed, "detail": detail if programmed != "not asked" else ""},
+        "observed": {"state": observed, "detail": detail if observed != "not asked" else ""},
+        "traffic": {"state": "not asked", "detail": ""},
+    }
+
+
+def answer(plaintext: str = "refused", verdict: str = "strict") -> dict[str, Any]:
+    return target(
+        plaintext, verdict=verdict, endpoints=[{"pod": "service-a-1", "port": 8080}], pod=None, kind="service"
+    )
+
+
+def audit(row: dict[str, Any] | None = None, mesh: dict[str, Any] = STRICT, **other: Any) -> dict[str, Any]:
+    row = row or compared("strict", "strict", "strict", "proven")
+    return {**mesh, "seen": seen(), "ports": [row], "proxies": [], "probe": [answer()], **other}
+
+
+def violations(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(violation["kind"], violation["object"]) for violation in result["violations"]]
+
+
+UNREADABLE = status(workload(ports=[port(mode="unknown", plaintext="unknown")]), [edge("out", "unknown", "none")])
+PORTS = {
+    "all agree": (audit(), []),
+    "the proxy runs with something else": (
+        audit(compared("strict", "permissive", "strict", "contradicted")),
+        [("disagreement", SERVER)],
+    ),
+    "the wire answers, which its own row says": (
+        audit(compared("strict", "strict", "permissive", "contradicted"), probe=[answer("answered", "permissive")]),
+        [("disagreement", "demo/service-a:80 on the wire")],
+    ),
+    "the wire answers at a port that no Service has": (
+        audit(compared("strict", "strict", "permissive", "contradicted"), probe=[]),
+        [("disagreement", SERVER)],
+    ),
+    "both contradict: the proxy's row counts, too": (
+        audit(compared("strict", "permissive", "permissive", "contradicted"), probe=[answer("answered", "permissive")]),
+        [("disagreement", SERVER), ("disagreement", "demo/service-a:80 on the wire")],
+    ),
+    "the policies do not tell, and the proxy accepts plaintext": (
+        audit(compared("unknown", "permissive", "unknown", "unproven"), UNREADABLE),
+        [("disagreement", SERVER), ("unknown", SERVER), ("unknown", "legacy/cron → demo/service-a:80")],
+    ),
+    "the policies do not tell, and the wire's own row says that it answered": (
+        audit(
+            compared("unknown", None, "permissive", "unproven"), UNREADABLE, probe=[answer("answered", "permissive")]
+        ),
+        [
+            ("plaintext", "demo/service-a:80 on the wire"),
+            ("unknown", SERVER),
+            ("unknown", "legacy/cron → demo/service-a:80"),
+        ],
+    ),
+    "a source that does not know": (audit(compared("strict", "unknown", "strict", "unproven")), []),
+}
+
+
+@pytest.mark.parametrize(("document", "expected"), PORTS.values(), ids=PORTS.keys())
+def test_ports(document: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    result = judge(document, sources=ALL)
+    assert violations(result) == expected
+    remedies = {row["remedy"] for row in result["violations"] if row["kind"] == "disagreement"}
+    assert remedies <= {
+        "look at the likely cause: the likely cause",
+        "look at the object that makes it unknown to the policies, such as an EnvoyFilter",
+    }
+
+
+def test_an_excluded_port_is_not_judged_by_other_sources_either() -> None:
+    document = audit(compared("strict", "permissive", "strict", "contradicted"))
+    entry = {"namespace": "demo", "workload": "service-a", "port": 8080, "reason": "being moved"}
+    assert judge(document, exclude=[entry])["verdict"] == "pass"
+    assert judge(document, exclude=[{**entry, "until": "2026-05-31"}], today="2026-06-01")["verdict"] == "fail"
+
+
+def test_a_contradicted_edge_is_a_disagreement() -> None:
+    against = {"agreement": "contradicted", "programmed": "plaintext", "observed": None, "cause": "an old proxy"}
+    agreed = {"agreement": "proven", "programmed": "broken", "observed": None, "cause": ""}
+    rows = [edge("in", "mtls", "mtls", **against), edge("out", "broken", "none", **agreed)]
+    result = judge(audit(mesh={**STRICT, "edges": rows}), sources=ALL)
+    assert violations(result) == [("disagreement", "demo/service-b → demo/service-a:80")]
+    assert result["violations"][0]["reason"].startswith("mtls as declared, but plaintext as programmed: ")
+    assert result["violations"][0]["remedy"] == "look at the likely cause: an old proxy"
+
+
+SILENT = [
+    {"pod": "demo/service-a-1", "workload": "demo/Deployment/service-a", "answered": False, "reason": "forbidden"}
+]
+REQUIRED = {
+    "all was seen": ("programmed", audit(), []),
+    "one proxy did not answer": (
+        "programmed",
+        audit(compared("strict", "unknown", "strict", "unproven"), seen=seen("partly")),
+        [("unknown", SERVER)],
+    ),
+    "none answered": (
+        "programmed",
+        audit(compared("strict", "unknown", "strict", "unproven"), seen=seen("not seen"), proxies=SILENT),
+        [("unknown", SERVER), ("unknown", "the proxies")],
+    ),
+    "the wire was not asked": (
+        "observed",
+        audit(compared("strict", "strict", None, "proven"), seen=seen(observed="not asked"), probe=[]),
+        [("unknown", SERVER), ("unknown", "the wire")],
+    ),
+    "no pod could be made": (
+        "observed",
+        audit(compared("strict", "strict", "unknown", "unproven"), seen=seen(observed="not seen"), probe=[]),
+        [("unknown", SERVER), ("unknown", "the wire")],
+    ),
+    "a port that no Service has": (
+        "observed",
+        audit(compared("strict", "strict", "unknown", "unproven"), probe=[{**answer(), "endpoints": []}]),
+        [("unknown", SERVER)],
+    ),
+    "a service that did not answer counts once": (
+        "observed",
+        audit(compared("strict", "strict", "unknown", "unproven"), probe=[answer("timeout", "unknown")]),
+        [("unknown", "demo/service-a:80 on the wire")],
+    ),
+    "a pod that was asked by itself": ("observed", audit(probe=[answer(), {**answer(), "service": None}]), []),
+}
+
+
+@pytest.mark.parametrize(("require", "document", "expected"), REQUIRED.values(), ids=REQUIRED.keys())
+def test_what_is_required(require: str, document: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert sorted(violations(judge(document, sources=ALL, require=require))) == expected
+    assert judge(document, sources=ALL)["verdict"] == "pass"
+
+
+def test_the_message_names_the_right_that_is_missing() -> None:
+    document = audit(compared("strict", "unknown", None, "unproven"), seen=seen("not seen"), proxies=SILENT)
+    result = judge(document, sources=["declared", "programmed"], require="programmed")
+    assert "so it was (demo/service-a-1: forbidden)" in result["message"]
+    assert "Remedy: give the account the ClusterRole meshproof-inspector" in result["message"]
+    assert result["evidence"]["sources"] == {"declared": True, "programmed": False}
+
+
+@pytest.mark.parametrize(("mesh", "answered", "failed"), [("gateway", True, False), ("gateway", False, True)])
+def test_a_gateway_needs_a_proxy_that_answered(mesh: str, answered: bool, failed: bool) -> None:
+    gateway = workload("demo/edge", mesh, [port()])
+    proxy = {"pod": "demo/edge-1", "workload": gateway["id"], "answered": answered, "reason": ""}
+    document = audit(mesh=status(workload(ports=[port()]), more=[gateway]), proxies=[proxy])
+    found = violations(judge(document, sources=ALL, require="programmed"))
+    assert found == ([("unknown", "demo/edge (a gateway)")] if failed else [])
+
+
+def finding(identifier: str, thing: str) -> dict[str, Any]:
+    return {"id": identifier, "severity": "high", "object": thing, "message": "what it is", "fix": "what to do"}
+
+
+PROXIES = [
+    {"pod": "demo/service-a-1", "workload": "demo/Deployment/service-a", "answered": True},
+    {"pod": "other/client-1", "workload": "other/Deployment/client", "answered": True},
+]
+FINDINGS = {
+    "a proxy in scope": (finding("MTLS-104", "demo/service-a-1"), ["FAIL"]),
+    "a proxy elsewhere": (finding("MTLS-104", "other/client-1"), []),
+    "roots that differ are the whole mesh's": (finding("MTLS-107", "root 0123456789abcdef"), ["FAIL"]),
+    "an authority that has ended": (finding("MTLS-108", "authority O=a/b:c"), ["FAIL"]),
+    "an authority that ends soon": (finding("MTLS-109", "authority O=cluster.local"), ["warning"]),
+    "a server that takes bad certificates": (finding("MTLS-111", "demo/service-a:80"), ["FAIL"]),
+    "a server elsewhere": (finding("MTLS-111", "other/service:80"), []),
+    "what is a row of ports already": (finding("MTLS-102", "demo/Deployment/service-a port 8080"), []),
+    "what the policies say by themselves": (finding("MTLS-006", "demo/Deployment/service-a"), []),
+}
+
+
+@pytest.mark.parametrize(("found", "results"), FINDINGS.values(), ids=FINDINGS.keys())
+def test_findings(found: dict[str, Any], results: list[str]) -> None:
+    result = judge(audit(mesh={**STRICT, "findings": [found]}, proxies=PROXIES), sources=ALL)
+    assert [row["result"] for row in result["findings"]] == results
+    assert violations(result) == [("disagreement", found["object"])] * results.count("FAIL")
+
+
+@pytest.mark.parametrize(
+    ("entry", "result"),
+    [
+        ({"workload": "service-a"}, "excluded"),
+        ({"workload": "service-a", "port": 8080}, "FAIL"),
+        ({}, "excluded"),
+        ({"workload": "service-b"}, "FAIL"),
+    ],
+)
+def test_a_finding_of_a_proxy_goes_by_its_workload(entry: dict[str, Any], result: str) -> None:
+    document = audit(mesh={**STRICT, "findings": [finding("MTLS-104", "demo/service-a-1")]}, proxies=PROXIES)
+    judgement = judge(document, exclude=[{"namespace": "demo", "reason": "being moved", **entry}])
+    assert [row["result"] for row in judgement["findings"]] == [result]
+
+
+def test_a_compact_set_of_clients_is_everybody_but_some() -> None:
+    inside = ["demo/Deployment/service-a", "demo/Deployment/service-b"]
+    whole = {**STRICT, "client_sets": {"in": inside, "out": {"all_but": inside}}}
+    assert [row["clients"] for row in judge(whole)["edges"]] == ["demo/service-a, demo/service-b", "legacy/cron"]

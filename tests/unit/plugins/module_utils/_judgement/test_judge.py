@@ -1,0 +1,366 @@
+"""The judge as a table: what the modules said, and what the judge makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS
+
+from .samples import STRICT, edge, port, status, target, workload
+
+
+def violations(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(violation["kind"], violation["object"]) for violation in result["violations"]]
+
+
+SERVER = "demo/service-a port 8080"
+SERVERS = {
+    "STRICT refuses": (workload(ports=[port()]), []),
+    "PERMISSIVE accepts": (workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")]), [("plaintext", SERVER)]),
+    "DISABLE accepts": (workload(ports=[port(mode="DISABLE", plaintext="accepted")]), [("plaintext", SERVER)]),
+    "an excluded inbound port": (
+        workload(ports=[port(captured=False, plaintext="accepted")]),
+        [("uncaptured", SERVER)],
+    ),
+    "nothing is known": (
+        workload(ports=[port(mode="unknown", captured=False, plaintext="unknown")]),
+        [("unknown", SERVER)],
+    ),
+    "uncaptured counts even where the mode is unknown": (
+        workload(ports=[port(mode="unknown", captured=False, plaintext="accepted")]),
+        [("uncaptured", SERVER)],
+    ),
+    "uncaptured counts even where plaintext is unknown": (
+        workload(ports=[port(captured=False, plaintext="unknown")]),
+        [("uncaptured", SERVER)],
+    ),
+    "no proxy at all": (
+        workload(mesh="none", ports=[port(mode=None, captured=False, plaintext="accepted")]),
+        [("plaintext", SERVER)],
+    ),
+    "an AuthorizationPolicy that refuses plaintext at PERMISSIVE": (workload(ports=[port(mode="PERMISSIVE")]), []),
+    "not known": (workload(ports=[port(mode="unknown", plaintext="unknown")]), [("unknown", SERVER)]),
+    "one port of two": (
+        workload(ports=[port(), port(9090, "PERMISSIVE", plaintext="accepted")]),
+        [("plaintext", "demo/service-a port 9090")],
+    ),
+    "ambient": (workload(mesh="ambient", ports=[port()]), []),
+}
+
+
+@pytest.mark.parametrize(("server", "expected"), SERVERS.values(), ids=SERVERS.keys())
+def test_servers(server: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    result = judge(status(server))
+    assert violations(result) == expected
+    assert result["verdict"] == ("fail" if expected else "pass")
+
+
+FROM_B, FROM_CRON = "demo/service-b → demo/service-a:80", "legacy/cron → demo/service-a:80"
+EDGES = {
+    "mTLS": (edge("in", "mtls", "mtls"), "mtls", []),
+    "TLS of their own, as configured": (edge("in", "tls", "simple"), "tls", []),
+    "a client outside that STRICT refuses": (edge("out", "broken", "none"), "refused", []),
+    "a client inside that breaks": (edge("in", "broken", "plaintext"), "broken", [("broken", FROM_B)]),
+    "broken for clients inside and outside names those inside": (
+        edge("both", "broken", "none"),
+        "broken",
+        [("broken", FROM_B)],
+    ),
+    "plaintext from outside": (edge("out", "plaintext", "none"), "plaintext", [("plaintext", FROM_CRON)]),
+    "plaintext from inside": (edge("in", "plaintext", "plaintext"), "plaintext", [("plaintext", FROM_B)]),
+    "unknown": (edge("in", "unknown", "mtls"), "unknown", [("unknown", FROM_B)]),
+    "a verdict that nobody heard of": (edge("in", "perhaps", "mtls"), "perhaps", [("unknown", FROM_B)]),
+    "no client known for it": (
+        edge("none", "broken", "none"),
+        "broken",
+        [("broken", "nobody → demo/service-a:80")],
+    ),
+    "a subset": (
+        edge("in", "plaintext", "plaintext", subset="v1"),
+        "plaintext",
+        [("plaintext", f"{FROM_B} subset v1")],
+    ),
+    "an address that is no pod, behind a Service in scope": (
+        edge("in", "plaintext", "plaintext", endpoint="addr/198.18.9.9"),
+        "plaintext",
+        [("plaintext", FROM_B)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "verdict", "expected"), EDGES.values(), ids=EDGES.keys())
+def test_edges(row: dict[str, Any], verdict: str, expected: list[tuple[str, str]]) -> None:
+    mesh = status(workload(ports=[port()]), [row])
+    mesh["client_sets"]["none"] = []
+    result = judge(mesh)
+    assert violations(result) == expected
+    assert [shown["verdict"] for shown in result["edges"]] == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "scope", "found"),
+    [
+        ({}, ["demo"], []),
+        ({"namespaces": ["demo"]}, ["demo"], []),
+        ({"namespaces": ["legacy"]}, ["legacy"], [("plaintext", "legacy/cron port 8080")]),
+        ({"enrolled": ["legacy"]}, ["demo", "legacy"], [("plaintext", "legacy/cron port 8080")]),
+        ({"enrolled": ["empty"]}, ["demo", "empty"], []),
+        ({"namespaces": ["demo", "typo"]}, ["demo", "typo"], [("unknown", "namespace typo")]),
+    ],
+    ids=str,
+)
+def test_scope(arguments: dict[str, Any], scope: list[str], found: list[tuple[str, str]]) -> None:
+    mesh = status(workload(ports=[port()]))
+    mesh["workloads"][2]["ports"] = [port(mode=None, captured=False, plaintext="accepted")]
+    result = judge(mesh, **arguments)
+    assert result["scope"] == scope
+    assert violations(result) == found
+
+
+def test_a_mesh_that_nobody_is_in_proves_nothing() -> None:
+    mesh = {**STRICT, "workloads": [], "edges": []}
+    assert violations(judge(mesh)) == [("unknown", "the mesh")]
+    assert violations(judge(mesh, enrolled=["demo"])) == [("unknown", "the mesh")]
+
+
+PERMISSIVE = status(
+    workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")]),
+    [edge("in", "mtls", "mtls"), edge("out", "plaintext", "none")],
+)
+OUTSIDE_SCOPE = [
+    ({"namespace": "demo", "reason": "being moved"}, 3),
+    ({"namespace": "demo", "workload": "service-a", "reason": "being moved"}, 3),
+    ({"namespace": "demo", "workload": "service-a", "port": 8080, "reason": "being moved"}, 1),
+    ({"namespace": "demo", "workload": "service-a", "port": 9999, "reason": "a typo"}, 0),
+    ({"namespace": "other", "reason": "a typo"}, 0),
+]
+
+
+@pytest.mark.parametrize(("exclusion", "rows"), OUTSIDE_SCOPE, ids=str)
+def test_exclusions_cover_rows_and_are_counted(exclusion: dict[str, Any], rows: int) -> None:
+    result = judge(PERMISSIVE, exclude=[exclusion])
+    assert [entry["rows"] for entry in result["exclusions"]] == [rows]
+    assert result["counts"]["excluded"] == rows
+    assert (result["verdict"] == "pass") == (rows == 3)
+
+
+def test_an_exclusion_of_a_port_covers_its_edges_where_their_target_is_known() -> None:
+    mesh = {**PERMISSIVE, "edges": [{**row, "target_port": 8080} for row in PERMISSIVE["edges"]]}
+    only = {"namespace": "demo", "workload": "service-a", "port": 8080, "reason": "being moved"}
+    assert judge(mesh, exclude=[only])["verdict"] == "pass"
+
+
+def test_limits_accept_so_many_and_no_more() -> None:
+    assert judge(PERMISSIVE, limits={"plaintext": 2})["verdict"] == "pass"
+    result = judge(PERMISSIVE, limits={"plaintext": 1})
+    assert (result["verdict"], result["exceeded"]) == ("fail", ["plaintext"])
+
+
+OPEN = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
+WIRE = {
+    "refused outside, answered inside": (STRICT, target(), "declared", []),
+    "declared refused, but the wire answered": (
+        STRICT,
+        target("answered", verdict="permissive"),
+        "declared",
+        [("disagreement", "refused")],
+    ),
+    "declared mTLS, but refused inside": (STRICT, target(inside="refused"), "declared", [("disagreement", "refused")]),
+    "refused inside, for want of an endpoint": (
+        STRICT,
+        target(plaintext="error", inside="refused", verdict="unknown", endpoints=[]),
+        "declared",
+        [],
+    ),
+    "refused inside after the handshake, by a policy or the application": (
+        STRICT,
+        target(inside={"request": "refused", "mtls": {"result": "accepted"}}),
+        "declared",
+        [],
+    ),
+    "no answer to judge by, not required": (STRICT, target("timeout", verdict="unknown"), "declared", []),
+    "no answer to judge by, required": (
+        STRICT,
+        target("timeout", verdict="unknown"),
+        "observed",
+        [("unknown", "refused")],
+    ),
+    "declared accepted, and it is": (
+        PERMISSIVE,
+        target("answered", verdict="permissive"),
+        "declared",
+        [("plaintext", "accepted")],
+    ),
+    "no edges from outside: the ports say what is declared": (
+        status(OPEN, [edge("in", "mtls", "mtls")]),
+        target("answered", verdict="permissive"),
+        "declared",
+        [("plaintext", "accepted")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("mesh", "answer", "require", "expected"), WIRE.values(), ids=WIRE.keys())
+def test_the_wire(mesh: dict[str, Any], answer: dict[str, Any], require: str, expected: list[tuple[str, str]]) -> None:
+    result = judge(mesh, {"targets": [answer]}, sources=["declared", "observed"], require=require)
+    assert [(row["kind"], row["declared"]) for row in result["wire"] if row["kind"]] == expected
+
+
+def test_a_service_that_was_not_probed_is_unknown_where_the_wire_is_required() -> None:
+    result = judge(STRICT, {"targets": []}, sources=["declared", "observed"], require="observed")
+    assert violations(result) == [("unknown", "demo/service-a:80 on the wire")]
+    assert judge(STRICT, {"targets": []}, sources=["declared", "observed"])["verdict"] == "pass"
+
+
+def test_a_probe_that_failed_is_missing_evidence() -> None:
+    failed = {"failed": True, "msg": "The image python:3.13-alpine cannot be pulled."}
+    assert judge(STRICT, failed, sources=["declared", "observed"])["verdict"] == "pass"
+    result = judge(STRICT, failed, sources=["declared", "observed"], require="observed")
+    assert violations(result) == [("unknown", "the wire")]
+    assert "python:3.13-alpine cannot be pulled" in result["message"]
+    assert result["evidence"]["sources"] == {"declared": True, "observed": False}
+
+
+def test_the_report_has_the_answers_without_what_differs_by_chance() -> None:
+    other = {**target(), "outside": {"plaintext": "refused", "plaintext_detail": "reset", "tls": {"detail": "EOF"}}}
+    first, second = (judge(STRICT, {"targets": [answer]})["answers"] for answer in (target(), other))
+    assert first == second
+    assert first[0]["outside"] == {"plaintext": "refused", "tls": {}}
+
+
+def test_what_was_probed_outside_the_scope_is_not_judged() -> None:
+    other = target("answered", service="legacy/cron", verdict="plaintext")
+    assert judge(STRICT, {"targets": [target(), other]}, sources=["declared", "observed"])["verdict"] == "pass"
+
+
+def test_an_excluded_service_is_not_judged_on_the_wire() -> None:
+    exclusion = {"namespace": "demo", "workload": "service-a", "reason": "being moved"}
+    result = judge(PERMISSIVE, {"targets": [target("answered")]}, sources=["declared", "observed"], exclude=[exclusion])
+    assert result["verdict"] == "pass"
+
+
+def test_worst_first_in_rows_and_violations() -> None:
+    ports = [port(1), port(2, plaintext="unknown"), port(3, captured=False), port(4, "DISABLE", plaintext="accepted")]
+    result = judge(status(workload(ports=ports)))
+    assert [row["port"] for row in result["servers"]] == [3, 4, 2, 1]
+    assert [kind for kind, dummy in violations(result)] == ["uncaptured", "plaintext", "unknown"]
+    assert [name for dummy, name in violations(judge(PERMISSIVE))] == [SERVER, FROM_CRON]
+
+
+def test_the_message_is_short_and_names_offender_reason_and_remedy() -> None:
+    assert judge(STRICT)["message"] == ""
+    ports = [port(number, "PERMISSIVE", plaintext="accepted") for number in range(1, 10)]
+    lines = judge(status(workload(ports=ports)))["message"].splitlines()
+    assert len(lines) == 7
+    assert lines[0] == "Mutual TLS is not as required: 9 plaintext (accepted 0)."
+    assert lines[1].startswith("demo/service-a port 1: plaintext, PeerAuthentication demo/default makes the port")
+    assert "Remedy: set STRICT" in lines[1]
+    assert lines[-1].startswith("And 4 more")
+
+
+BYPASSED = workload(ports=[port(captured=False, plaintext="accepted")])
+NAKED = workload(mesh="none", ports=[port(mode=None, captured=False, plaintext="accepted")])
+OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
+
+
+@pytest.mark.parametrize(
+    ("server", "row", "remedy"),
+    [
+        (OPENED, edge("out", "plaintext", "none"), "set STRICT"),
+        (OPENED, edge("in", "plaintext", "plaintext"), "let the client's DestinationRule"),
+        (BYPASSED, edge("out", "plaintext", "none"), "remove what takes the port out"),
+        (BYPASSED, edge("in", "broken", "mtls"), "remove what takes the port out"),
+        (NAKED, edge("out", "plaintext", "none"), "enrol it"),
+        (workload(ports=[port()]), edge("in", "broken", "plaintext"), "change the object that the reason names"),
+    ],
+)
+def test_the_remedy_of_an_edge_follows_from_its_server(server: Any, row: Any, remedy: str) -> None:
+    assert judge(status(server, [row]))["edges"][0]["remedy"].startswith(remedy)
+
+
+FILTERED = workload(ports=[port(mode="unknown", plaintext="unknown")])
+
+
+@pytest.mark.parametrize(
+    ("server", "verdict", "remedy"),
+    [
+        (OPENED, "plaintext", "set STRICT"),
+        (BYPASSED, "plaintext", "remove what takes the port out"),
+        (NAKED, "plaintext", "enrol it"),
+        (FILTERED, "unknown", "look at the object that makes it unknown"),
+    ],
+)
+def test_the_remedy_of_the_wire_follows_from_the_server(server: Any, verdict: str, remedy: str) -> None:
+    mesh = status(server, [edge("out", verdict, "none")])
+    result = judge(mesh, {"targets": [target("answered", verdict="plaintext")]}, namespaces=["demo"])
+    assert result["wire"][0]["remedy"].startswith(remedy)
+
+
+def test_counts_name_every_kind() -> None:
+    counts = judge(STRICT)["counts"]
+    assert {kind: counts[kind] for kind in KINDS} == dict.fromkeys(KINDS, 0)
+    assert (counts["ports"], counts["edges"], counts["mtls"], counts["refused"]) == (1, 2, 1, 1)
+
+
+UNREAD = [
+    ("Pod", "demo", [], "fail"),
+    ("Service", "demo", [], "fail"),
+    ("Pod", "kube-system", [], "pass"),
+    ("Pod", None, [], "fail"),
+    ("Pod", None, ["demo"], "pass"),
+    ("Pod", None, ["other"], "fail"),
+    ("AuthorizationPolicy", "demo", [], "pass"),
+]
+
+
+@pytest.mark.parametrize(("kind", "namespace", "read", "verdict"), UNREAD)
+def test_servers_that_could_not_be_read_are_not_taken_for_none(
+    kind: str, namespace: str | None, read: list[str], verdict: str
+) -> None:
+    entry = {"kind": kind, "namespace": namespace, "name": "", "reason": "Forbidden", "touches": ""}
+    result = judge({**STRICT, "unknown": [entry]}, read=read)
+    assert result["verdict"] == verdict
+    assert ("Forbidden" in result["message"]) == (verdict == "fail")
+
+
+def test_a_server_in_doubt_is_a_row_of_its_own_and_not_counted_twice() -> None:
+    entry = {"kind": "Deployment", "namespace": "demo", "name": "service-a", "reason": "contradictory", "touches": ""}
+    result = judge({**status(workload(ports=[port(plaintext="unknown")])), "unknown": [entry]})
+    assert violations(result) == [("unknown", SERVER)]
+
+
+def rule(passed: bool = False, severity: str = "error") -> dict[str, Any]:
+    text = "" if passed else "2 found: a; b"
+    return {
+        "name": "mine",
+        "severity": severity,
+        "passed": passed,
+        "count": 0 if passed else 2,
+        "message": text,
+        "examples": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "verdict", "result"),
+    [
+        (rule(), "fail", "FAIL"),
+        (rule(severity="warning"), "pass", "warning"),
+        (rule(passed=True), "pass", "ok"),
+        (rule(passed=True, severity="warning"), "pass", "ok"),
+    ],
+)
+def test_a_failed_rule_fails_unless_it_is_a_warning(item: dict[str, Any], verdict: str, result: str) -> None:
+    judgement = judge({**STRICT, "rules": [item]})
+    assert judgement["verdict"] == verdict
+    assert [row["result"] for row in judgement["rules"]] == [result]
+    assert violations(judgement) == ([("rule", "rule mine")] if verdict == "fail" else [])
+
+
+def test_the_message_says_which_rule_failed() -> None:
+    assert judge({**STRICT, "rules": [rule()]})["message"] == (
+        "Mutual TLS is not as required: 1 rule (accepted 0).\n"
+        "rule mine: rule, 2 found: a; b. Remedy: change what the rule names, or the rule (istio_verify_rules)."
+    )

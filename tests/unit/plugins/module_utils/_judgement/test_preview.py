@@ -1,0 +1,122 @@
+"""What proposed changes look like before they are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preview import manifest_diff, preview
+
+from .samples import STRICT, workload
+
+OPEN_PORT = {"port": 8080, "mode": "PERMISSIVE", "captured": True, "plaintext": "accepted"}
+STRICT_PORT = {"port": 8080, "mode": "STRICT", "captured": True, "plaintext": "refused"}
+SERVER, LEGACY = "demo/Deployment/service-a", "legacy/Deployment/cron"
+
+
+def answer(verdict: str, client_tls: str = "none") -> dict[str, str]:
+    return {"client_tls": client_tls, "verdict": verdict, "reason": f"because of {client_tls}"}
+
+
+def change(
+    clients: str, before: Any, after: Any, endpoint: str | None = SERVER, service: str = "demo/service-a"
+) -> dict[str, Any]:
+    edge = {"what": "edge", "clients": clients, "service": service, "host": "x", "port": 80, "subset": None}
+    return {**edge, "endpoint": endpoint, "before": before, "after": after}
+
+
+def proposed(*changes: dict[str, Any]) -> dict[str, Any]:
+    sets = {"in": ["demo/Deployment/service-b"], "out": [LEGACY]}
+    return {**STRICT, "changes": list(changes), "change_client_sets": sets}
+
+
+def test_strict_as_a_reader_sees_it() -> None:
+    port = {"what": "port", "workload": SERVER, "port": 8080, "before": OPEN_PORT, "after": STRICT_PORT}
+    refused = change("out", answer("plaintext"), answer("broken"))
+    broken = change("in", answer("plaintext", "plaintext"), answer("broken", "plaintext"))
+    assert preview(proposed(port, refused, broken))["lines"] == [
+        "PORTS THAT CHANGE (1)",
+        "WORKLOAD        PORT  BEFORE                             AFTER",
+        "demo/service-a  8080  PERMISSIVE, plaintext accepted  →  STRICT, plaintext refused",
+        "",
+        "CONNECTIONS THAT CHANGE (2)",
+        "CLIENTS            SERVICE            BEFORE        AFTER    WHY",
+        "demo/service-b  →  demo/service-a:80  plaintext  →  broken   because of plaintext",
+        "legacy/cron     →  demo/service-a:80  plaintext  →  refused  because of none",
+    ]
+
+
+def test_nothing_changes() -> None:
+    assert preview(STRICT) == {"lines": [], "breaks": []}
+
+
+MTLS, PLAIN = answer("mtls", "mtls"), answer("plaintext", "plaintext")
+NO_PROXY = "Deployment legacy/cron (Service legacy/cron)"
+BREAKS = {
+    "mutual TLS to what has no proxy": (
+        change("in", PLAIN, answer("broken", "mtls"), LEGACY, "legacy/cron"),
+        [NO_PROXY],
+    ),
+    "mutual TLS to an address": (
+        change("in", PLAIN, answer("broken", "mtls"), "addr/198.18.9.9", "legacy/db"),
+        ["addr/198.18.9.9 (Service legacy/db)"],
+    ),
+    "it was broken before": (change("in", answer("broken", "mtls"), answer("broken", "mtls"), LEGACY), []),
+    "STRICT refuses plaintext": (change("in", PLAIN, answer("broken", "plaintext")), []),
+    "STRICT refuses a client outside": (change("out", answer("plaintext"), answer("broken")), []),
+    "a server in the mesh": (change("in", MTLS, answer("broken", "mtls")), []),
+    "it works": (change("in", PLAIN, MTLS), []),
+    "it goes away": (change("in", PLAIN, None, LEGACY), []),
+}
+
+
+@pytest.mark.parametrize(("edge", "expected"), BREAKS.values(), ids=BREAKS.keys())
+def test_what_a_rule_breaks(edge: dict[str, Any], expected: list[str]) -> None:
+    assert preview(proposed(edge))["breaks"] == expected
+
+
+def test_rows_are_bounded() -> None:
+    clients = [workload(f"shop/client-{number}") for number in range(9)]
+    mesh = proposed(*(change(f"set{number}", PLAIN, MTLS) for number in range(9)))
+    mesh["workloads"] = [*mesh["workloads"], *clients]
+    mesh["change_client_sets"] = {f"set{number}": [client["id"]] for number, client in enumerate(clients)}
+    assert len(preview(mesh, max_rows=4)["lines"]) == 1 + 1 + 4 + 1
+
+
+def manifest(mode: str, **meta: Any) -> dict[str, Any]:
+    meta = {"name": "default", "namespace": "demo", **meta}
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": meta,
+        "spec": {"mtls": {"mode": mode}},
+    }
+
+
+def test_a_diff_against_nothing() -> None:
+    assert manifest_diff([{"before": None, "after": manifest("STRICT")}], yaml.safe_dump) == [
+        "--- PeerAuthentication demo/default (before)",
+        "+++ PeerAuthentication demo/default (after)",
+        "@@ -0,0 +1,8 @@",
+        "+apiVersion: security.istio.io/v1",
+        "+kind: PeerAuthentication",
+        "+metadata:",
+        "+  name: default",
+        "+  namespace: demo",
+        "+spec:",
+        "+  mtls:",
+        "+    mode: STRICT",
+    ]
+
+
+def test_a_diff_shows_nothing_that_the_server_sets() -> None:
+    before = manifest("PERMISSIVE", uid="1", resourceVersion="7", creationTimestamp="2026-01-01T00:00:00Z")
+    lines = manifest_diff([{"before": before, "after": manifest("STRICT")}], yaml.safe_dump)
+    assert [line for line in lines[2:] if line[0] in "+-"] == ["-    mode: PERMISSIVE", "+    mode: STRICT"]
+
+
+def test_a_removal_is_a_diff_to_nothing() -> None:
+    lines = manifest_diff([{"before": manifest("STRICT"), "after": None}], yaml.safe_dump)
+    assert all(line.startswith("-") for line in lines[3:])
+    assert len(lines) == 11

@@ -1,0 +1,302 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A snapshot keeps all that the engine asks for, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import KINDS
+from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot.kept import SHAPES, admits, kept
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    deployment,
+    egress,
+    istio,
+    mesh_config,
+    namespace,
+    peer,
+    pod,
+    rule,
+    service,
+    subset,
+    tls,
+)
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.test_properties import damaged, mesh
+
+HIDDEN = "hunter2"
+ASKED: set[tuple[str, tuple[Any, ...]]] = set()
+
+
+class Recorder(dict[str, Any]):
+    """A mapping that remembers which of its keys somebody asked for."""
+
+    def __init__(self, kind: str, path: tuple[Any, ...], content: dict[str, Any]) -> None:
+        super().__init__({key: recording(kind, (*path, key), value) for key, value in content.items()})
+        self.kind, self.path = kind, path
+
+    def ask(self, key: Any) -> None:
+        ASKED.add((self.kind, (*self.path, key)))
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self.ask(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: Any) -> Any:
+        self.ask(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: Any) -> bool:
+        self.ask(key)
+        return super().__contains__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        for key in super().__iter__():
+            self.ask(key)
+            yield key
+
+    def keys(self) -> Any:
+        return list(self)
+
+    def items(self) -> Any:
+        return [(key, self[key]) for key in self]
+
+    def values(self) -> Any:
+        return [self[key] for key in self]
+
+
+def recording(kind: str, path: tuple[Any, ...], value: Any) -> Any:
+    if isinstance(value, dict):
+        return Recorder(kind, path, value)
+    if isinstance(value, list):
+        return [recording(kind, (*path, number), item) for number, item in enumerate(value)]
+    return value
+
+
+MISCELLANEOUS = [
+    namespace("n1", istio_injection="enabled"),
+    mesh_config(
+        discoverySelectors=[{"matchLabels": {"a": "b"}}],
+        defaultConfig={"proxyMetadata": {}},
+        caCertificates=[{"pem": HIDDEN, "trustDomains": ["old"]}],
+    ),
+    deployment("istio-system/istiod", containers=[{"name": "discovery", "env": [{"name": "PILOT_X", "value": "1"}]}]),
+    pod("n1/native", "native", initContainers=[{"name": "istio-init", "args": ["-b", "*"]}]),
+    pod("n1/udp", ports=[{"containerPort": 53, "protocol": "UDP"}]),
+    service("n1/native", export_to="."),
+    egress(
+        "n1/s",
+        "./*",
+        ingress=[{"port": {"number": 80, "protocol": "HTTP"}, "defaultEndpoint": "127.0.0.1:80", "tls": {}}],
+        outboundTrafficPolicy={"mode": "ALLOW_ANY"},
+    ),
+    rule("n1/r", "a", tls("MUTUAL", clientCertificate="/a"), subsets=[subset("v1", tls("SIMPLE"), v="1")]),
+    peer("n1/p", "STRICT", {"app": "a"}, {80: "DISABLE"}),
+    istio(
+        "Gateway", "n1/g", {"selector": {"a": "b"}, "servers": [{"port": {"number": 443}, "tls": {"mode": "MUTUAL"}}]}
+    ),
+    istio("WorkloadEntry", "n1/w", {"address": "192.0.2.1", "labels": {"app": "a"}, "ports": {"http": 80}}),
+    istio(
+        "ServiceEntry",
+        "n1/e",
+        {
+            "hosts": ["x.example"],
+            "ports": [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080}],
+            "workloadSelector": {"labels": {"app": "a"}},
+            "endpoints": [{"address": "192.0.2.1", "ports": {"http": 80}}],
+        },
+    ),
+    istio(
+        "EnvoyFilter",
+        "n1/f",
+        {
+            "configPatches": [
+                {
+                    "applyTo": "LISTENER",
+                    "match": {"context": "SIDECAR_INBOUND"},
+                    "patch": {"operation": "MERGE", "value": {"filter_chains": [HIDDEN]}},
+                }
+            ]
+        },
+    ),
+    istio(
+        "AuthorizationPolicy",
+        "n1/a",
+        {"rules": [{"from": [{"source": {"principals": ["*"]}}], "when": [{"key": "k", "values": [HIDDEN]}]}]},
+        group="security",
+    ),
+    {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "x", "namespace": "n1", "labels": {"kubernetes.io/service-name": "native"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 80}],
+        "endpoints": [{"addresses": ["192.0.2.9"], "targetRef": {"kind": "Pod", "name": "udp-5f5-1"}}],
+    },
+    {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "x", "labels": {"istio.io/rev": "default", "istio.io/tag": "t"}},
+        "webhooks": [],
+    },
+    *(
+        {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": "o", "ownerReferences": [{"kind": "A"}]}}
+        for group, kind in (("apps", "ReplicaSet"), ("batch", "Job"), ("batch", "CronJob"))
+    ),
+]
+
+
+def parsed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """With the mesh configuration as a mapping, which the engine takes, too."""
+    if manifest["kind"] != "ConfigMap":
+        return manifest
+    return {**manifest, "data": {"mesh": json.loads(manifest["data"]["mesh"])}}
+
+
+def test_every_field_that_the_engine_asks_for_is_kept():
+    ASKED.clear()
+    for manifests in [MISCELLANEOUS, *map(mesh, range(30))]:
+        evaluate([recording(item["kind"], (), parsed(item)) for item in manifests])
+    asked = {(kind, path) for kind, path in ASKED if path[0] != "metadata" or len(path) > 1}
+    missing = {(kind, path) for kind, path in asked if not admits(kind, path)}
+    # Which of several versions of an object is the newest is settled before a snapshot is written.
+    assert {item for item in missing if item[1] != ("metadata", "resourceVersion")} == set()
+    assert {kind for kind, dummy in asked} == set(SHAPES)
+
+
+def test_every_kind_of_the_engine_is_kept():
+    assert {kind.kind for kind in KINDS} <= set(SHAPES)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_answers_are_the_same(seed):
+    manifests = [*mesh(seed), *MISCELLANEOUS]
+    assert evaluate([kept(item) for item in manifests]) == evaluate(manifests)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_is_wrong_stays_wrong(seed):
+    """A manifest of a wrong shape must not look right in a snapshot."""
+    import random
+
+    rnd = random.Random(seed)
+    manifests = [damaged(rnd, item) if rnd.random() < 0.2 else item for item in mesh(seed)]
+    small = [item for item in map(kept, manifests) if item is not None]
+    whole = [item for item in manifests if kept(item) is not None]
+    for name in ("workloads", "edges"):
+        assert evaluate(small)[name] == evaluate(whole)[name]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "data": {"a": HIDDEN}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"mesh": HIDDEN}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-x"}, "data": {"other": HIDDEN}},
+        {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "x"}},
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "x"}},
+        {"kind": ["Pod"]},
+        {},
+        None,
+        "Pod",
+    ],
+)
+def test_what_the_engine_does_not_use_is_left_out(manifest):
+    assert kept(manifest) is None
+
+
+def container(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": f"registry.example/{HIDDEN}",
+        "args": [f"--password={HIDDEN}"],
+        "command": [HIDDEN],
+        "env": [
+            {"name": "PASSWORD", "value": HIDDEN},
+            {"name": "ISTIO_META_INTERCEPTION_MODE", "value": "TPROXY", "valueFrom": HIDDEN},
+        ],
+        "envFrom": [{"secretRef": {"name": HIDDEN}}],
+        "livenessProbe": {"httpGet": {"httpHeaders": [{"name": "A", "value": HIDDEN}]}},
+        "volumeMounts": [HIDDEN],
+        "ports": [{"containerPort": 80, "hostIP": HIDDEN}],
+    }
+
+
+SPEC = {
+    "containers": [container("app")],
+    "initContainers": [container("init")],
+    "volumes": [HIDDEN],
+    "imagePullSecrets": [HIDDEN],
+}
+NOTES = {
+    "kubectl.kubernetes.io/last-applied-configuration": HIDDEN,
+    "proxy.istio.io/overrides": HIDDEN,
+    "proxy.istio.io/config": HIDDEN,
+    "sidecar.istio.io/userVolume": HIDDEN,
+    "sidecar.istio.io/status": json.dumps({"revision": "r", "imagePullSecrets": [HIDDEN]}),
+    "vault.example/role": HIDDEN,
+}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"kind": "Pod", "metadata": {"name": "x", "annotations": NOTES, "managedFields": [HIDDEN]}, "spec": SPEC},
+        {"kind": "Pod", "metadata": HIDDEN, "spec": {"containers": HIDDEN, "initContainers": [HIDDEN]}},
+        {
+            "kind": "Pod",
+            "metadata": {"annotations": HIDDEN},
+            "spec": {"containers": [{"name": "istio-proxy", "env": HIDDEN}]},
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "spec": {"template": {"metadata": {"annotations": NOTES}, "spec": SPEC}},
+        },
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x", "annotations": NOTES}, "status": HIDDEN},
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "istio"},
+            "data": {
+                "mesh": f"defaultConfig:\n  tracing:\n    lightstep:\n      accessToken: {HIDDEN}",
+                "other": HIDDEN,
+            },
+        },
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio"}, "data": {"mesh": f"a: [{HIDDEN}"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio"}, "data": {"mesh": HIDDEN}},
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "webhooks": [{"clientConfig": {"caBundle": HIDDEN}}],
+        },
+        *MISCELLANEOUS,
+    ],
+)
+def test_secrets_do_not_get_in(manifest):
+    small = kept({"apiVersion": "v1", **manifest})
+    assert small is not None
+    assert HIDDEN not in json.dumps(small)
+
+
+def test_what_istio_set_in_its_own_containers_is_kept():
+    small = kept(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "x"},
+            "spec": {"containers": [{**container("istio-proxy"), "args": ["proxy", "router"]}]},
+        }
+    )
+    assert small["spec"]["containers"] == [
+        {
+            "name": "istio-proxy",
+            "args": ["proxy", "router"],
+            "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "TPROXY"}],
+            "ports": [{"containerPort": 80}],
+        }
+    ]

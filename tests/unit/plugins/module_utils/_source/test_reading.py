@@ -1,0 +1,260 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read, what counts as unread, and what is left out of memory."""
+
+from __future__ import annotations
+
+import copy
+import gc
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import reading, selections
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
+
+NAMESPACES = reading.Selection(api.Kind("", "v1", "namespaces", "Namespace", namespaced=False))
+PODS = reading.Selection(api.Kind("", "v1", "pods", "Pod"))
+PEERS = reading.Selection(api.Kind("security.istio.io", "v1", "peerauthentications", "PeerAuthentication"))
+ISTIO_MAP = reading.Selection(api.Kind("", "v1", "configmaps", "ConfigMap"), fields="metadata.name=istio")
+PEERS_PATH = "/apis/security.istio.io/v1/peerauthentications"
+
+
+def refusal(code, message="no"):
+    return code, {"kind": "Status", "message": message}
+
+
+def page(*names, namespace="demo"):
+    return {"metadata": {}, "items": [{"metadata": {"name": name, "namespace": namespace}} for name in names]}
+
+
+def names(resources):
+    return sorted((item["kind"], item["metadata"]["name"]) for item in resources)
+
+
+def test_everything(server, cluster):
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer(f"GET {PEERS_PATH}", page("default"))
+    resources, unread = reading.read(cluster, [PODS, PEERS])
+    assert names(resources) == [("PeerAuthentication", "default"), ("Pod", "a")]
+    assert unread == []
+
+
+def test_a_forbidden_kind_is_unread(server, cluster):
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer(f"GET {PEERS_PATH}", refusal(403, "peerauthentications is forbidden"))
+    resources, unread = reading.read(cluster, [PODS, PEERS])
+    assert names(resources) == [("Pod", "a")]
+    assert unread == [{"kind": "PeerAuthentication", "namespace": None, "reason": "peerauthentications is forbidden"}]
+
+
+def test_a_forbidden_namespace_is_unread(server, cluster):
+    server.answer("GET /api/v1/namespaces/demo/pods", page("a"))
+    server.answer("GET /api/v1/namespaces/shop/pods", refusal(403, "pods is forbidden"))
+    resources, unread = reading.read(cluster, [PODS], ["demo", "shop"])
+    assert names(resources) == [("Pod", "a")]
+    assert unread == [{"kind": "Pod", "namespace": "shop", "reason": "pods is forbidden"}]
+
+
+def test_an_api_that_is_not_served_has_no_objects(server, cluster):
+    server.answer("GET /api/v1/pods", page("a"))
+    resources, unread = reading.read(cluster, [PODS, PEERS])
+    assert (names(resources), unread) == ([("Pod", "a")], [])
+
+
+def test_another_version_of_an_api_is_found(server, cluster):
+    group = {"versions": [{"groupVersion": "security.istio.io/v1beta1", "version": "v1beta1"}]}
+    server.answer("GET /apis/security.istio.io", group)
+    server.answer("GET /apis/security.istio.io/v1beta1", {"resources": [{"name": "peerauthentications"}]})
+    server.answer("GET /apis/security.istio.io/v1beta1/peerauthentications", page("default"))
+    resources, unread = reading.read(cluster, [PEERS])
+    assert (names(resources), unread) == ([("PeerAuthentication", "default")], [])
+
+
+def test_an_api_whose_discovery_fails_is_unread(server, cluster):
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer("GET /apis/security.istio.io", refusal(403, "no discovery"))
+    _resources, unread = reading.read(cluster, [PODS, PEERS])
+    assert [item["kind"] for item in unread] == ["PeerAuthentication"]
+
+
+def test_nothing_at_all_is_an_error(server, cluster):
+    server.answer("GET /api/v1/pods", refusal(403, "pods is forbidden"))
+    with pytest.raises(api.ClusterError, match="pods is forbidden"):
+        reading.read(cluster, [PODS])
+
+
+def test_wrong_credentials_are_an_error_not_a_gap(server, cluster):
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer(f"GET {PEERS_PATH}", refusal(401))
+    with pytest.raises(api.ClusterError, match="does not accept these credentials"):
+        reading.read(cluster, [PODS, PEERS])
+
+
+def test_an_expired_list_starts_again(server, cluster):
+    first = {"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "old", "namespace": "demo"}}]}
+    server.answer("GET /api/v1/pods", first, refusal(410, "expired"), page("a"))
+    resources, unread = reading.read(cluster, [PODS])
+    assert (names(resources), unread) == ([("Pod", "a")], [])
+
+
+def test_narrow_rights_leave_gaps_everywhere_else():
+    gaps = {gap["kind"]: gap for gap in selections.gaps_of_narrow_rights(["shop", "demo"])}
+    assert {"Pod", "Namespace"} <= set(gaps)
+    assert "MutatingWebhookConfiguration" not in gaps
+    assert (gaps["Pod"]["namespace"], gaps["Pod"]["except"]) == (None, ["demo", "shop"])
+
+
+def test_with_rights_in_namespaces_the_root_namespaces_are_read_too(server, cluster):
+    mesh = {"metadata": {"name": "istio", "namespace": "istio-system"}, "data": {"mesh": "rootNamespace: policies"}}
+    server.answer("GET /api/v1/namespaces/istio-system/configmaps", {"metadata": {}, "items": [mesh]})
+    for namespace in ("demo", "istio-system", "policies"):
+        server.answer(f"GET /api/v1/namespaces/{namespace}/pods", page("a", namespace=namespace))
+    sink, unread = selections.read_declared(cluster, selections.MeshManifests, ["demo"])
+    pods = {item["metadata"]["namespace"] for item in sink.resources() if item["kind"] == "Pod"}
+    assert pods == {"demo", "istio-system", "policies"}
+    assert {tuple(gap["except"]) for gap in unread if "except" in gap} == {("demo", "istio-system", "policies")}
+
+
+def test_with_rights_in_namespaces_each_is_read_by_name(server, cluster):
+    server.answer("GET /api/v1/namespaces/demo", {"kind": "Namespace", "metadata": {"name": "demo"}})
+    resources, unread = reading.read(cluster, [NAMESPACES], ["demo", "gone"])
+    assert (names(resources), unread) == ([("Namespace", "demo")], [])
+
+
+def test_the_same_object_of_two_selections_counts_once(server, cluster):
+    server.answer("GET /api/v1/configmaps", page("istio", namespace="istio-system"))
+    resources, _unread = reading.read(cluster, [ISTIO_MAP, ISTIO_MAP])
+    assert names(resources) == [("ConfigMap", "istio")]
+
+
+def test_garbage_is_collected_again_afterwards(server, cluster):
+    server.answer("GET /api/v1/pods", page("a"))
+    reading.read(cluster, [PODS])
+    assert gc.isenabled()
+
+
+def test_the_mesh_is_read_with_a_readers_rights(server, cluster):
+    """Config maps only by their names, and those of the revisions that are in use."""
+    webhook = {"metadata": {"name": "w", "labels": {"istio.io/rev": "canary"}}}
+    notes = {"istio.io/rev": "blue", "sidecar.istio.io/status": "{}"}
+    containers = {"containers": [{"name": "istio-proxy"}]}
+    pod = {"metadata": {"name": "a", "namespace": "demo", "annotations": notes}, "spec": containers}
+    server.answer(
+        "GET /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", {"metadata": {}, "items": [webhook]}
+    )
+    server.answer("GET /api/v1/pods", {"metadata": {}, "items": [pod]})
+    server.answer("GET /api/v1/configmaps", {"metadata": {}, "items": []})
+    _resources, unread = selections.read_mesh(cluster)
+    asked = [query["fieldSelector"] for path, query in server.asked() if path == "/api/v1/configmaps"]
+    assert sorted(asked) == ["metadata.name=istio", "metadata.name=istio-blue", "metadata.name=istio-canary"]
+    assert not [path for path, _query in server.asked() if "secrets" in path]
+    assert "ConfigMap" not in {item["kind"] for item in unread}
+
+
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "a",
+        "namespace": "demo",
+        "managedFields": [1],
+        "labels": {"app": "a", "security.istio.io/tlsMode": "istio"},
+        "annotations": {
+            "kubectl.kubernetes.io/last-applied-configuration": "{}",
+            "sidecar.istio.io/status": '{"revision":"canary"}',
+            "traffic.sidecar.istio.io/excludeInboundPorts": "9090",
+        },
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "a-1", "controller": True, "uid": "x"}],
+    },
+    "spec": {
+        "hostNetwork": False,
+        "volumes": [1],
+        "initContainers": [{"name": "istio-init", "args": ["istio-iptables", "-d", "15090"], "image": "x"}],
+        "containers": [
+            {"name": "app", "ports": [{"containerPort": 9090}], "env": [{"name": "PASSWORD"}], "args": ["--token=x"]},
+            {
+                "name": "istio-proxy",
+                "args": ["proxy", "sidecar"],
+                "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "REDIRECT"}, {"name": "POD_NAME"}],
+            },
+        ],
+    },
+    "status": {"phase": "Running", "podIP": "10.1.0.2", "conditions": [1]},
+}
+
+
+def test_slim_keeps_of_a_pod_what_decides():
+    assert slim(copy.deepcopy(POD)) == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "a",
+            "namespace": "demo",
+            "labels": POD["metadata"]["labels"],
+            "annotations": {
+                "sidecar.istio.io/status": '{"revision":"canary"}',
+                "traffic.sidecar.istio.io/excludeInboundPorts": "9090",
+            },
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "a-1", "controller": True}],
+        },
+        "spec": {
+            "hostNetwork": False,
+            "initContainers": [{"name": "istio-init", "args": ["istio-iptables", "-d", "15090"]}],
+            "containers": [
+                {"name": "app", "ports": [{"containerPort": 9090}]},
+                {
+                    "name": "istio-proxy",
+                    "args": ["proxy", "sidecar"],
+                    "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "REDIRECT"}],
+                },
+            ],
+        },
+        "status": {"phase": "Running", "podIP": "10.1.0.2"},
+    }
+
+
+def variants():
+    """The pod, and the pod changed in everything that the engine reads of it."""
+    yield POD
+    changes = [
+        (("status", "phase"), "Succeeded"),
+        (("status", "podIP"), "10.1.0.3"),
+        (("spec", "hostNetwork"), True),
+        (("spec", "containers", 0, "ports"), [{"containerPort": 53, "protocol": "UDP"}]),
+        (("spec", "containers", 1, "args"), ["proxy", "router"]),
+        (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "NONE"}]),
+        (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "value": "/x"}]),
+        (("spec", "initContainers", 0, "args"), ["istio-iptables", "-d", "15090,9090"]),
+        (("spec", "initContainers", 0), {"name": "x", "restartPolicy": "Always", "ports": [{"containerPort": 1}]}),
+        (("metadata", "annotations"), {"ambient.istio.io/redirection": "enabled"}),
+        (("metadata", "annotations"), {"sidecar.istio.io/inject": "false"}),
+        (("metadata", "ownerReferences"), []),
+    ]
+    for path, value in changes:
+        pod = copy.deepcopy(POD)
+        place = pod
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+        yield pod
+
+
+@pytest.mark.parametrize("pod", list(variants()))
+def test_slim_changes_no_answer(pod):
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a", "namespace": "demo"},
+        "spec": {"selector": {"app": "a"}, "clusterIP": "10.2.0.1", "ports": [{"port": 80, "targetPort": 9090}]},
+    }
+    assert evaluate([slim(copy.deepcopy(pod)), service]) == evaluate([pod, service])
+
+
+def test_slim_keeps_a_control_planes_environment():
+    container = {"name": "discovery", "image": "pilot:1.31.1", "env": [{"name": "PILOT_ENABLE_AMBIENT"}]}
+    template = {"metadata": {}, "spec": {"containers": [container]}}
+    manifest = {"kind": "Deployment", "metadata": {"name": "istiod"}, "spec": {"template": template}, "status": {}}
+    assert slim(manifest)["spec"]["template"]["spec"] == {"containers": [container]}
+    assert "status" not in manifest

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JSON that somebody else wrote: into plain values, with bounds on depth and on the memory that it can take."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Iterator, List, Tuple, Union
+
+from .unreadable import Unreadable
+
+MOST_DEPTH = 200
+"""Levels. Kubernetes' own schemas have some thirty; what is deeper is meant to end somebody's recursion."""
+_BYTES_FOR_EACH = 6
+_ALWAYS_ALLOWED = 100_000
+
+
+def parse(text: Union[str, bytes]) -> Any:
+    """The value of one JSON text. Raises Unreadable."""
+    refuse_crowd(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise Unreadable("is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"is not UTF-8: {error.reason}") from None
+    except ValueError as error:
+        raise Unreadable(f"is not JSON: {_brief(error)}", getattr(error, "lineno", 0)) from None
+    refuse_depth(value)
+    return value
+
+
+def values(text: str) -> Iterator[Tuple[int, Any]]:
+    """Several values one after the other, each with the line in which it begins. Raises Unreadable."""
+    refuse_crowd(text)
+    decoder = json.JSONDecoder()
+    place, line = 0, 1
+    while True:
+        begin = _after_blanks(text, place)
+        line += text.count("\n", place, begin)
+        if begin == len(text):
+            return
+        try:
+            value, place = decoder.raw_decode(text, begin)
+        except RecursionError:
+            raise Unreadable("is nested too deeply", line) from None
+        except ValueError as error:
+            raise Unreadable(f"is not JSON: {_brief(error)}", getattr(error, "lineno", 0) or line) from None
+        refuse_depth(value, line)
+        yield line, value
+        line += text.count("\n", begin, place)
+
+
+def refuse_crowd(text: Union[str, bytes]) -> None:
+    """Raises Unreadable where most of a text is brackets: each becomes an object of tens of bytes."""
+    if isinstance(text, bytes):
+        crowd = text.count(b"{") + text.count(b"[")
+    else:
+        crowd = text.count("{") + text.count("[")
+    if crowd > _ALWAYS_ALLOWED and crowd * _BYTES_FOR_EACH > len(text):
+        raise Unreadable("is little more than brackets, which would take many times its size in memory")
+
+
+def refuse_depth(value: Any, line: int = 0, most: int = MOST_DEPTH) -> None:
+    """Raises Unreadable for a value of more levels than anything that works on it level by level could take."""
+    level: List[Any] = [value]
+    for _depth in range(most):
+        below: List[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(child for child in item.values() if isinstance(child, (dict, list)))
+            elif isinstance(item, list):
+                below.extend(child for child in item if isinstance(child, (dict, list)))
+        if not below:
+            return
+        level = below
+    raise Unreadable("is nested too deeply", line)
+
+
+def _after_blanks(text: str, place: int) -> int:
+    while place < len(text) and text[place] in " \t\r\n":
+        place += 1
+    return place
+
+
+def _brief(error: ValueError) -> str:
+    return str(error)[:200]

@@ -54,10 +54,8 @@ def values(text: str) -> Iterator[Tuple[int, Any]]:
 
 def refuse_crowd(text: Union[str, bytes]) -> None:
     """Raises Unreadable where most of a text is brackets: each becomes an object of tens of bytes."""
-    if isinstance(text, bytes):
-        crowd = text.count(b"{") + text.count(b"[")
-    else:
-        crowd = text.count("{") + text.count("[")
+    brackets: Any = (b"{", b"[") if isinstance(text, bytes) else ("{", "[")
+    crowd: int = sum(map(text.count, brackets))
     if crowd > _ALWAYS_ALLOWED and crowd * _BYTES_FOR_EACH > len(text):
         raise Unreadable("is little more than brackets, which would take many times its size in memory")
 

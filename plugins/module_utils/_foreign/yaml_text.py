@@ -50,12 +50,11 @@ def documents(text: str) -> Iterator[Document]:
     try:
         loader = _loader_class()(text)
         try:
-            composer = _Composer(loader)
-            for node in composer.roots():
+            for node in _Composer(loader).roots():
                 number += 1
-                value = loader.construct_document(node)
+                value: Any = loader.construct_document(node)
                 if value is not None:
-                    yield Document(number, node.start_mark.line + 1, value)
+                    yield Document(number, _line_of(node), value)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -104,12 +103,12 @@ class _Composer:
                         raise Unreadable(
                             f"has aliases that make {self._weights[id(root)]} values out of {self._written}, which no "
                             "manifest needs",
-                            root.start_mark.line + 1,
+                            _line_of(root),
                         )
                     yield root
             elif isinstance(event, yaml.CollectionStartEvent):
                 if len(opened) >= MOST_DEPTH:
-                    raise Unreadable("is nested too deeply", event.start_mark.line + 1)
+                    raise Unreadable("is nested too deeply", _line_of(event))
                 opened.append(self._begin(event))
             elif isinstance(event, yaml.CollectionEndEvent):
                 done = opened.pop()
@@ -167,7 +166,7 @@ class _Composer:
         return node
 
     def _alias(self, event: Any) -> Any:
-        line = event.start_mark.line + 1
+        line = _line_of(event)
         node = self._anchors.get(event.anchor)
         if node is None:
             raise Unreadable(f"is not YAML: found undefined alias {event.anchor!r}", line)
@@ -175,6 +174,12 @@ class _Composer:
             raise Unreadable("has an anchor that contains itself", line)
         self._written += 1
         return node
+
+
+def _line_of(part: Any) -> int:
+    """The line in which an event or a node begins, from 1."""
+    line: int = part.start_mark.line
+    return line + 1
 
 
 def _loader_class() -> Any:

@@ -202,7 +202,7 @@ def machine() -> str:
 def has_mesh(cluster: api.Cluster) -> bool:
     """Whether the template's namespace is there and has pods."""
     kind = api.Kind("", "v1", "pods", "Pod")
-    return any(page for page in cluster.list(kind, "demo", labels="app=service-a"))
+    return any(page.items for page in cluster.list(kind, "demo", labels="app=service-a"))
 
 
 def main() -> None:

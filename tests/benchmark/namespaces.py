@@ -88,7 +88,7 @@ def _remove(cluster: api.Cluster) -> None:
         return [
             item["metadata"]["name"]
             for page in cluster.list(_NAMESPACE)
-            for item in page
+            for item in page.items
             if item["metadata"]["name"] in ours
         ]
 

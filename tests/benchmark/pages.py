@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit import document
-from ansible_collections.meshproof.mtls.plugins.module_utils._cluster.decode import decode
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster.lists import Page as ListPage
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster.lists import decode
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh, reading, selections
 
@@ -94,10 +95,10 @@ def replay(lists: Mapping[tuple[str, str], list[bytes]]) -> float:
     cluster = api.connect({"host": "http://127.0.0.1:1", "api_key": "none"})
 
     def listed(
-        kind: api.Kind, namespace: str | None = None, labels: str = "", fields: str = "", whole: bool = True
-    ) -> Iterator[list[dict[str, Any]]]:
+        kind: api.Kind, namespace: str | None, labels: str, fields: str, stored: Any, end: float
+    ) -> Iterator[ListPage]:
         for body in lists[kind.path(namespace), f"{labels} {fields}"]:
-            yield decode(body, kind.kind, kind.api_version).items
+            yield decode(body, kind, namespace, stored)
 
     cluster.list = listed
     with tempfile.TemporaryDirectory() as folder:

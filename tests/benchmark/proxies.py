@@ -57,7 +57,7 @@ def measure(kubeconfig: str, repeat: int, progress: Progress) -> dict[str, float
     finally:
         cluster.delete(_NAMESPACE, NAMESPACE)
         with progress.step("removing the pods"):
-            while any(page for page in cluster.list(_POD, NAMESPACE)):
+            while any(page.items for page in cluster.list(_POD, NAMESPACE)):
                 time.sleep(1)
     one, all_of_them = (statistics.median(found) for found in tasks.values())
     return {
@@ -150,7 +150,7 @@ def start(cluster: api.Cluster) -> list[choice.Target]:
 
 def ready(cluster: api.Cluster) -> list[tuple[str, str]]:
     """The pods whose containers are all ready, each with its Deployment."""
-    found = [pod for page in cluster.list(_POD, NAMESPACE) for pod in page]
+    found = [pod for page in cluster.list(_POD, NAMESPACE) for pod in page.items]
     return sorted(
         (pod["metadata"]["name"], pod["metadata"]["labels"]["app"])
         for pod in found

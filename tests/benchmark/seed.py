@@ -55,7 +55,7 @@ class Seeder:
         """An injected pod of the lab, without what the API server or a node wrote into it."""
         namespace, app = TEMPLATE
         for page in self._cluster.list(POD, namespace, labels=f"app={app}"):
-            for pod in page:
+            for pod in page.items:
                 if "sidecar.istio.io/status" in pod["metadata"].get("annotations", {}):
                     return _bare(pod)
         raise SystemExit(f"There is no injected pod of {app} in {namespace}. Remedy: run the playbook site first.")
@@ -93,7 +93,8 @@ class Seeder:
 
     def _left(self) -> list[str]:
         labels = ",".join(f"{key}={value}" for key, value in MARK.items())
-        return [item["metadata"]["name"] for page in self._cluster.list(NAMESPACE, labels=labels) for item in page]
+        pages = self._cluster.list(NAMESPACE, labels=labels)
+        return [item["metadata"]["name"] for page in pages for item in page.items]
 
     def _delete_all(self, kind: api.Kind, namespace: str) -> None:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}

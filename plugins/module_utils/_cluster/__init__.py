@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from .api import Cluster, Kind, connect
+from .api import Cluster, connect
 from .errors import ClusterError
 from .forward import Forwards
+from .kinds import Kind
+from .lists import Page
 from .options import ARGUMENT_SPEC, secrets_in
 from .pods import Interrupted, ShortLivedPods
 from .prometheus import get_through_service
+from .protobuf import Unusable
 
 __all__ = [
     "ARGUMENT_SPEC",
@@ -19,7 +22,9 @@ __all__ = [
     "Forwards",
     "Interrupted",
     "Kind",
+    "Page",
     "ShortLivedPods",
+    "Unusable",
     "connect",
     "get_through_service",
     "secrets_in",

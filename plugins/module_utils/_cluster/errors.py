@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from .._foreign import json_text
+from .._foreign.visible import visible
 from . import protobuf
 
 # The ClusterRoles that this collection ships, from the least rights to the most.
@@ -22,6 +23,10 @@ _NOT_ABOUT_RIGHTS = (
     "denied the request",
     "security context constraint",
 )
+
+_LONGEST_MESSAGE = 2000
+# What the API server itself says where it has nothing; anything else is somebody else's answer.
+_NOTHING_THERE = b"404 page not found"
 
 
 class ClusterError(Exception):
@@ -62,6 +67,8 @@ def answer_error(method: str, path: str, status: int, body: bytes, server: str) 
         return ClusterError(f"{message.rstrip('.')}. {_remedy_for_forbidden(method, path, message)}", status, message)
     if status == 410:
         return ClusterError(f"{message.rstrip('.')} ({path}, HTTP 410).", status, message, _token(body))
+    if status == 404 and not _is_own(body):
+        return wrong_answer("is HTTP 404, and not in an API server's words", path, server)
     remedy = ""
     if status == 400 and "HTTP request to an HTTPS server" in message:
         remedy = " Remedy: write the API server's address with https://."
@@ -70,12 +77,47 @@ def answer_error(method: str, path: str, status: int, body: bytes, server: str) 
     return ClusterError(f"{message.rstrip('.')} ({method} {path} at {server}, HTTP {status}).{remedy}", status, message)
 
 
+def _is_own(body: bytes) -> bool:
+    """Whether it is the API server that says so, and not something on the way that knows no such page."""
+    try:
+        return body.strip() == _NOTHING_THERE or _status(body).get("kind") == "Status"
+    except ValueError:
+        return False
+
+
+def no_json(path: str, server: str) -> ClusterError:
+    """The error for an answer that cannot be decoded."""
+    return ClusterError(
+        f"{server} answered {path} with something that is not JSON. Remedy: check that the address is a "
+        "Kubernetes API server's, and that nothing on the way cuts long answers off.",
+        reason="the answer is not JSON",
+    )
+
+
+def wrong_answer(why: str, path: str, server: str) -> ClusterError:
+    """The error for an answer that says nothing about what was asked; `why` goes on after "the answer"."""
+    return ClusterError(
+        f"The answer of {server} to {path} {why}. Remedy: check that the address is a Kubernetes API server's, and "
+        "that nothing on the way answers in its place.",
+        reason=f"the answer {why}",
+    )
+
+
+def late(path: str, server: str) -> ClusterError:
+    """The error for an answer that was never silent, and not there when the time was up."""
+    return ClusterError(
+        f"{server} did not answer {path} in time. Remedy: look at its load and at the way there, or read fewer "
+        "namespaces at a time (read_namespaces).",
+        reason="it was not read in time",
+    )
+
+
 def status_message(body: bytes) -> str:
     """The message of the Status object in an answer's body, or an empty string."""
     try:
-        return str(_status(body).get("message") or "")
+        return visible(_status(body).get("message") or "", _LONGEST_MESSAGE)
     except ValueError:
-        return body[:200].decode(errors="replace").strip()
+        return visible(body[:200].decode(errors="replace").strip())
 
 
 def _token(body: bytes) -> str:
@@ -84,13 +126,14 @@ def _token(body: bytes) -> str:
         metadata = _status(body).get("metadata")
     except ValueError:
         return ""
-    return str(metadata.get("continue") or "") if isinstance(metadata, dict) else ""
+    token = metadata.get("continue") if isinstance(metadata, dict) else None
+    return token if isinstance(token, str) else ""
 
 
 def _status(body: bytes) -> dict[str, Any]:
     if body.startswith(protobuf.MAGIC):
         return protobuf.status(body)
-    status: Any = json.loads(body)
+    status: Any = json_text.parse(body)
     return status if isinstance(status, dict) else {}
 
 

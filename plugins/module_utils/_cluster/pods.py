@@ -11,8 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from .api import Cluster, Kind
+from .._foreign import numbers
+from .._foreign.visible import visible
+from .api import Cluster
 from .errors import ClusterError
+from .kinds import Kind
 from .process import has_died, own_process
 
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
@@ -24,6 +27,8 @@ _NAMESPACE_PATIENCE = 60
 _ACCOUNT_PATIENCE = 20
 # After its own deadline a pod may still need a moment to be stopped; then its probe is certainly dead.
 _GRACE = timedelta(seconds=60)
+_LONGEST_LIFE = 366 * 24 * 3600
+_MOST_LOG = 32 * 1024 * 1024
 _PROCESS = "meshproof.mtls/process"
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -67,6 +72,8 @@ class ShortLivedPods:
         self._selector = ",".join(f"{name}={value}" for name, value in labels.items())
         self._run_label = run_label
         self._run = run
+        self._names: set[str] = set()
+        """Of the pods that were started; a label alone could be anybody's."""
         self._handlers: dict[int, Any] = {}
         self._now: datetime | None = None
         self._may_read_namespaces = True
@@ -93,6 +100,7 @@ class ShortLivedPods:
         """Create a pod, and before it the namespace where that is missing; return it as the webhooks made it."""
         namespace = manifest["metadata"]["namespace"]
         manifest["metadata"].setdefault("annotations", {})[_PROCESS] = own_process()
+        self._names.add(manifest["metadata"]["name"])  # whatever the answer is, the pod may be there
         end = time.monotonic() + _NAMESPACE_PATIENCE
         account_end = time.monotonic() + _ACCOUNT_PATIENCE
         while True:
@@ -106,7 +114,7 @@ class ShortLivedPods:
                 if not (going and time.monotonic() < end) and not fresh:
                     raise
             else:
-                self._now = _time(pod["metadata"]["creationTimestamp"])
+                self._now = _time(pod["metadata"].get("creationTimestamp"))
                 return pod
             time.sleep(_POLL)
 
@@ -145,7 +153,7 @@ class ShortLivedPods:
                 if why is None and late:
                     why = f"not done within {timeout:.0f} s: {reading.hindrance_of(pod)}"
                 if why and (name in started or pod["metadata"].get("deletionTimestamp")):
-                    lost[name] = why
+                    lost[name] = visible(why)
                 elif problem or why:
                     where = f"{pod['metadata']['namespace']}/{name}"
                     raise ClusterError(f"The pod {where} did not run: {_sentence(problem or why)}{self._event(pod)}")
@@ -155,13 +163,13 @@ class ShortLivedPods:
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         """What a container printed."""
-        path = f"{POD.path(namespace, pod)}/log"
-        return self._cluster.request("GET", path, query={"container": container}).decode("utf-8", "replace")
+        query = {"container": container, "limitBytes": _MOST_LOG}
+        return self._cluster.request("GET", f"{POD.path(namespace, pod)}/log", query=query).decode("utf-8", "replace")
 
     def _ensure_namespace(self, name: str, end: float) -> None:
         while True:
             try:
-                namespace = self._cluster.get(NAMESPACE.path(name=name))
+                namespace = self._cluster.read(NAMESPACE, name)
             except ClusterError as error:
                 if error.forbidden:  # rights in this one namespace only: then it exists, or the pod's creation says so
                     self._may_read_namespaces = False
@@ -193,26 +201,32 @@ class ShortLivedPods:
             pod
             for namespace in namespaces or self._namespaces
             for page in self._cluster.list(POD, namespace, labels=self._selector)
-            for pod in page
+            for pod in page.items
         ]
 
     def _is_own(self, pod: Mapping[str, Any]) -> bool:
-        return (pod["metadata"].get("labels") or {}).get(self._run_label) == self._run
+        named = pod["metadata"]["name"] in self._names
+        return named and _texts(pod["metadata"].get("labels")).get(self._run_label) == self._run
 
     def _is_leftover(self, pod: Mapping[str, Any]) -> bool:
         """Whether the probe behind a pod is dead: seen at once on the same machine, elsewhere by the pod's age."""
         if self._is_own(pod):
             return False
-        if has_died((pod["metadata"].get("annotations") or {}).get(_PROCESS) or ""):
+        if has_died(_texts(pod["metadata"].get("annotations")).get(_PROCESS, "")):
             return True
-        life = pod["spec"].get("activeDeadlineSeconds")
-        if self._now is None or life is None:
+        spec = pod.get("spec")
+        life = numbers.number(spec.get("activeDeadlineSeconds")) if isinstance(spec, dict) else None
+        born = _time(pod["metadata"].get("creationTimestamp"))
+        if self._now is None or born is None or life is None or life > _LONGEST_LIFE:
             return False
-        return _time(pod["metadata"]["creationTimestamp"]) + timedelta(seconds=life) + _GRACE < self._now
+        return born + timedelta(seconds=life) + _GRACE < self._now
 
     def _delete_pod(self, pod: Mapping[str, Any]) -> None:
         metadata = pod["metadata"]
-        self._cluster.delete(POD, metadata["name"], metadata["namespace"], gracePeriodSeconds=1)
+        only_this = {"uid": metadata.get("uid", "")}
+        self._cluster.delete(
+            POD, metadata["name"], metadata["namespace"], gracePeriodSeconds=1, preconditions=only_this
+        )
 
     def _remove(self) -> None:
         """Remove our pods, then each namespace that is ours and that nobody else uses; one failure stops no other."""
@@ -242,23 +256,23 @@ class ShortLivedPods:
 
     def _remove_namespace(self, name: str) -> bool:
         try:
-            namespace = self._cluster.get(NAMESPACE.path(name=name))
+            namespace = self._cluster.read(NAMESPACE, name)
         except ClusterError as error:
             if error.missing:
                 return True
             if error.forbidden:  # rights in one namespace only: then somebody else made it
                 return False
             raise
-        labels = namespace["metadata"].get("labels") or {}
+        labels = _texts(namespace["metadata"].get("labels"))
         if any(labels.get(name) != value for name, value in self._labels.items()):
             return False
         if namespace["metadata"].get("deletionTimestamp"):
             return True
         # All pods, also those that are not a probe's: a namespace that somebody else has begun to use stays.
-        others = [pod for page in self._cluster.list(POD, name) for pod in page]
-        if any(not self._is_own(pod) and not self._is_leftover(pod) for pod in others):
-            return False
-        self._cluster.delete(NAMESPACE, name, preconditions={"uid": namespace["metadata"]["uid"]})
+        for page in self._cluster.list(POD, name):
+            if page.unusable or any(not self._is_own(pod) and not self._is_leftover(pod) for pod in page.items):
+                return False
+        self._cluster.delete(NAMESPACE, name, preconditions={"uid": namespace["metadata"].get("uid", "")})
         return True
 
     def _event(self, pod: Mapping[str, Any]) -> str:
@@ -269,10 +283,11 @@ class ShortLivedPods:
             pages = list(self._cluster.list(EVENT, metadata["namespace"], fields=fields))
         except ClusterError:
             return ""
-        events = sorted((event for page in pages for event in page), key=lambda event: event.get("lastTimestamp") or "")
+        events = [event for page in pages for event in page.items]
+        events.sort(key=lambda event: str(event.get("lastTimestamp") or ""))
         if not events:
             return ""
-        return f" Last event: {events[-1].get('reason')}: {_sentence(events[-1].get('message'))}"
+        return f" Last event: {visible(events[-1].get('reason'))}: {_sentence(events[-1].get('message'))}"
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -280,17 +295,27 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def _sentence(text: Any) -> str:
-    return f"{str(text).rstrip('.')}."
+    return f"{visible(text).rstrip('.')}."
 
 
-def _time(stamp: str) -> datetime:
-    return datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")
+def _time(stamp: Any) -> datetime | None:
+    try:
+        return datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")
+    except (TypeError, ValueError):
+        return None
+
+
+def _texts(labels: Any) -> Mapping[str, str]:
+    """Labels or annotations, as far as they are such."""
+    return {key: value for key, value in labels.items() if isinstance(value, str)} if isinstance(labels, dict) else {}
 
 
 def _remaining(namespace: Mapping[str, Any]) -> str:
+    status = namespace.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
     messages = [
-        str(condition.get("message"))
-        for condition in (namespace.get("status") or {}).get("conditions") or ()
-        if condition.get("status") == "True"
+        visible(condition.get("message"))
+        for condition in (conditions if isinstance(conditions, list) else ())
+        if isinstance(condition, dict) and condition.get("status") == "True"
     ]
     return f" ({'; '.join(messages)})" if messages else ""

@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from .api import CONNECT_SECONDS, Cluster, Kind, connection_error
+from .._foreign import json_text
+from .._foreign.unreadable import Unreadable
+from .._foreign.visible import visible
+from . import timed
+from .api import Cluster
 from .errors import ClusterError
+from .kinds import Kind
+from .timed import Bounds
 
 with contextlib.suppress(ImportError):  # connect() says so
     import urllib3
@@ -31,30 +37,25 @@ def get_through_service(
     not followed.
     """
     namespace, _slash, name = service.partition("/")
-    where = f"{SERVICE.path(namespace, name)}/proxy{path}"
+    target = f"{SERVICE.path(namespace, name)}/proxy{path}?{urlencode(query)}"
+    bounds = Bounds(time.monotonic() + seconds, most + 1)
     try:
-        response = cluster._pools.request(
-            "GET",
-            f"{cluster.server}{where}?{urlencode(query)}",
-            headers=cluster._request_headers("application/json", False),
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
-            retries=False,
-            preload_content=False,
-        )
-        try:
-            body = response.read(most + 1)
-        finally:
-            response.close()  # what is left of a longer answer is not waited for
-    except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
-        if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        with timed.within(bounds):
+            response = cluster.open("GET", target, bounds, headers=cluster.headers("application/json"), silence=seconds)
+            try:
+                body = response.read(most + 1, decode_content=False)
+            finally:
+                response.close()  # what is left of a longer answer is not waited for
+    except (urllib3.exceptions.HTTPError, timed.TooLong, ValueError, OSError) as error:
+        if bounds.over or isinstance(error, urllib3.exceptions.ReadTimeoutError):
             raise ClusterError(
                 f"The Service {service} did not answer within {seconds} s through the API server {cluster.server}. "
                 "Remedy: ask for a shorter window or fewer namespaces, or raise the option timeout.",
                 reason=f"no answer within {seconds} s",
             ) from error
-        raise connection_error(error, cluster.server, cluster._configuration) from error
-    message = _status_message(body)
-    if response.status >= 400 and message:
+        raise cluster.no_answer(error) from error
+    message = _status_message(body) if response.status >= 400 else ""
+    if message:
         raise _error(response.status, message, service, cluster.server)
     return response.status, body
 
@@ -62,12 +63,12 @@ def get_through_service(
 def _status_message(body: bytes) -> str:
     """What the API server says when it is its own answer: a Status, which Prometheus never sends."""
     try:
-        content: Any = json.loads(body)
-    except ValueError:
+        content: Any = json_text.parse(body)
+    except Unreadable:
         return ""
     if not isinstance(content, dict) or content.get("kind") != "Status":
         return ""
-    return str(content.get("message") or content.get("reason") or "no message")
+    return visible(content.get("message") or content.get("reason") or "no message")
 
 
 def _error(status: int, message: str, service: str, server: str) -> ClusterError:

@@ -1,32 +1,56 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists of pods as the API server stores them: protobuf, which costs it about half of what JSON does.
+"""Answers as the API server stores them: protobuf, which costs it about half of what JSON does.
 
-Only the fields that ``_slim.py`` keeps are read; all others are skipped by their length, unseen. The numbers are those
-of k8s.io/api/core/v1/generated.proto and apimachinery's meta/v1 and runtime; Kubernetes never gives one another
-meaning. What comes out are manifests as JSON would have them, so empty texts and false are left out.
+Readers are made of tables of the fields that count; all others are skipped by their length, unseen. The numbers are
+those of apimachinery's meta/v1 and runtime (generated.proto); Kubernetes never gives one another meaning. What comes
+out are manifests as JSON would have them, so empty texts and false are left out, and bytes that are no UTF-8 are
+U+FFFD.
+
+Every reader raises ValueError or IndexError for bytes that are none of its messages, and takes time and memory in
+proportion to them.
 """
 
 from __future__ import annotations
 
-import time
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+import contextlib
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple, Union
 
 MAGIC = b"k8s\0"
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
-_Reader = Callable[[bytes, int, int], Any]
-"""Reads bytes from one place to another; of a number it gets the value in place of the first."""
+_MOST_SHIFT = 63
+"""Of the last seven bits of a number; the format's numbers have 64."""
+_LONGEST_KNOWN = 8 * 1024
+Reader = Callable[[bytes, int, int], Any]
+"""Reads bytes from one place to another."""
 
 
-class _Field(NamedTuple):
-    """A field that counts."""
+class Field(NamedTuple):
+    """A field that counts and is a text or a message."""
 
     name: str
-    read: _Reader
-    how: str = "once"  # once | list | map
+    read: Reader
+    how: str = "once"
+    """once | list | map"""
+
+
+class Number(NamedTuple):
+    """A field that counts and is a number."""
+
+    name: str
+    make: Callable[[int], Any] = int
+
+
+class Unusable(NamedTuple):
+    """An item of a list that cannot be read, with what of its name could be."""
+
+    namespace: str
+    name: str
+    why: str
+    """Half a sentence: "is nested too deeply"."""
 
 
 def _varint(data: bytes, place: int) -> Tuple[int, int]:
@@ -39,10 +63,14 @@ def _varint(data: bytes, place: int) -> Tuple[int, int]:
         if byte < 128:
             return value, place
         shift += 7
+        if shift > _MOST_SHIFT:
+            raise ValueError("a number has no end")
 
 
-def _message(fields: Dict[int, _Field]) -> _Reader:
+def message(fields: Dict[int, Union[Field, Number]]) -> Reader:
     """A reader of messages of which some fields count. Its loop is where the time goes, hence its length."""
+    lengthy = {number: field for number, field in fields.items() if isinstance(field, Field)}
+    numbers = {number: field for number, field in fields.items() if isinstance(field, Number)}
 
     def read(data: bytes, place: int, end: int) -> Dict[str, Any]:
         found: Dict[str, Any] = {}
@@ -51,7 +79,6 @@ def _message(fields: Dict[int, _Field]) -> _Reader:
             place += 1
             if tag > 127:
                 tag, place = _varint(data, place - 1)
-            field = fields.get(tag >> 3)
             wire = tag & 7
             if wire == _BYTES:
                 stop = data[place]
@@ -61,6 +88,7 @@ def _message(fields: Dict[int, _Field]) -> _Reader:
                 stop += place
                 if stop > end:
                     raise ValueError("a message is cut off")
+                field = lengthy.get(tag >> 3)
                 if field is not None:
                     name, reader, how = field
                     value = reader(data, place, stop)
@@ -70,164 +98,122 @@ def _message(fields: Dict[int, _Field]) -> _Reader:
                         found.setdefault(name, {})[value[0]] = value[1]
                     elif value:
                         found[name] = value
+                elif tag >> 3 in numbers:
+                    raise ValueError("a number is none")
                 place = stop
             elif wire == _VARINT:
-                number = data[place]
+                value = data[place]
                 place += 1
-                if number > 127:
-                    number, place = _varint(data, place - 1)
-                if field is not None and number:
-                    found[field.name] = field.read(data, number, 0)
-            elif wire in (_FIXED_64, _FIXED_32):
+                if value > 127:
+                    value, place = _varint(data, place - 1)
+                number = numbers.get(tag >> 3)
+                if number is not None:
+                    if value:
+                        found[number.name] = number.make(value)
+                elif tag >> 3 in lengthy:
+                    raise ValueError("a message is a number")
+            elif wire in (_FIXED_64, _FIXED_32) and tag >> 3 not in fields:
                 place += 8 if wire == _FIXED_64 else 4
             else:
-                raise ValueError("a field is of a kind that does not exist")
+                raise ValueError("a field is of a kind that it cannot have")
+        if place != end:
+            raise ValueError("a message is cut off")
         return found
 
     return read
 
 
-def _known(read: _Reader, most: int = 10_000) -> _Reader:
+def known(read: Reader, most: int = 10_000) -> Reader:
     """Remembers what small messages say: thousands of pods have the same labels, ports and variables."""
     memory: Dict[bytes, Any] = {}
 
     def remembered(data: bytes, place: int, stop: int) -> Any:
+        if stop - place > _LONGEST_KNOWN:
+            return read(data, place, stop)
         key = data[place:stop]
-        known = memory.get(key)
-        if known is None:
+        found = memory.get(key)
+        if found is None:
             if len(memory) >= most:
                 memory.clear()
-            known = memory[key] = read(data, place, stop)
-        return known
+            found = memory[key] = read(data, place, stop)
+        return found
 
     return remembered
 
 
-def _text(data: bytes, place: int, stop: int) -> str:
-    return data[place:stop].decode()
+def text(data: bytes, place: int, stop: int) -> str:
+    """A text, with U+FFFD in place of what is no UTF-8, as the API server's JSON has it."""
+    return data[place:stop].decode("utf-8", "replace")
 
 
-def _slice(data: bytes, place: int, stop: int) -> Tuple[int, int]:
-    return place, stop
+_PAIR = message({1: Field("key", text), 2: Field("value", text)})
 
 
-def _number(_data: bytes, number: int, _stop: int) -> int:
-    return number
+def pair(data: bytes, place: int, stop: int) -> Tuple[str, str]:
+    """An entry of a map of texts."""
+    found = _PAIR(data, place, stop)
+    return str(found.get("key", "")), str(found.get("value", ""))
 
 
-def _flag(_data: bytes, number: int, _stop: int) -> bool:
-    return bool(number)
+_LIST_METADATA = message({3: Field("continue", text), 4: Number("remainingItemCount")})
+_STATUS = message({1: Field("metadata", _LIST_METADATA), 3: Field("message", text)})
+_TYPE = message({1: Field("apiVersion", text), 2: Field("kind", text)})
+_NAMES = message({1: Field("name", text), 3: Field("namespace", text)})
 
 
-_PAIR = _message({1: _Field("key", _text), 2: _Field("value", _text)})
-_SECONDS = _message({1: _Field("seconds", _number)})
+def listed(body: bytes, item: Reader) -> Dict[str, Any]:
+    """A list as JSON would have it: apiVersion, kind, metadata, and items, of which any may be Unusable.
 
+    Raises ValueError when the body is no object, for example because it is cut off. What is wrong inside of one item is
+    that item's own: its length tells where the next one begins.
+    """
 
-def _pair(data: bytes, place: int, stop: int) -> Tuple[str, str]:
-    pair = _PAIR(data, place, stop)
-    return str(pair.get("key", "")), str(pair.get("value", ""))
+    def read(data: bytes, place: int, stop: int) -> Any:
+        try:
+            return item(data, place, stop)
+        except (ValueError, IndexError, OverflowError) as error:
+            return Unusable(*_names(data, place, stop), f"cannot be decoded ({error})")
 
-
-def _time(data: bytes, place: int, stop: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(_SECONDS(data, place, stop).get("seconds", 0)))
-
-
-# What the environment of other containers says is no business of ours: it is not even decoded.
-_WITH_ENVIRONMENT = ("istio-proxy", "discovery")
-_VARIABLE = _known(_message({1: _Field("name", _text), 2: _Field("value", _text)}))
-_PORT = _known(_message({1: _Field("name", _text), 3: _Field("containerPort", _number), 4: _Field("protocol", _text)}))
-_CONTAINER = _message(
-    {
-        1: _Field("name", _text),
-        2: _Field("image", _text),
-        4: _Field("args", _known(_text), "list"),
-        6: _Field("ports", _PORT, "list"),
-        7: _Field("env", _slice, "list"),
-        9: _Field("volumeMounts", _slice, "list"),
-        24: _Field("restartPolicy", _text),
-    }
-)
-# The volume mounts are the first thing in which a container of two pods of one template differs: one of them has a name
-# of the pod's own. What stands before is most of a container, and is compared instead of read.
-_AFTER_MOUNTS = _message({24: _Field("restartPolicy", _text)})
-_SHORTEST = 64
-_BEGINNINGS: Dict[bytes, List[Tuple[bytes, Dict[str, Any]]]] = {}
-_MOST_BEGINNINGS = 2_000
-_MOST_ALIKE = 4
-
-
-def _container(data: bytes, place: int, stop: int) -> Dict[str, Any]:
-    alike = _BEGINNINGS.setdefault(data[place : place + _SHORTEST], [])
-    for beginning, known in alike:
-        after = place + len(beginning)
-        if after <= stop and data.startswith(beginning, place):
-            return {**known, **_AFTER_MOUNTS(data, after - 1, stop)}
-    found: Dict[str, Any] = _CONTAINER(data, place, stop)
-    variables = found.pop("env", None)
-    if variables and found.get("name") in _WITH_ENVIRONMENT:
-        found["env"] = [_VARIABLE(data, start, end) for start, end in variables]
-    mounts = found.pop("volumeMounts", None)
-    if mounts:
-        start, end = mounts[0]
-        # Before it stand the field's number, which takes one byte, and its length, seven bits to a byte.
-        before = start - 1 - max(1, (int(end - start).bit_length() + 6) // 7)
-        if before - place >= _SHORTEST:
-            if len(_BEGINNINGS) > _MOST_BEGINNINGS:
-                _BEGINNINGS.clear()
-            # Pods come by their names, so those of one template follow one another.
-            # With the number of the mounts' field: before it there could be more of the others.
-            beginning = data[place : before + 1]
-            alike.insert(0, (beginning, {key: found[key] for key in found if key != "restartPolicy"}))
-            del alike[_MOST_ALIKE:]
-    return found
-
-
-_OWNER = _known(_message({1: _Field("kind", _text), 3: _Field("name", _text), 6: _Field("controller", _flag)}))
-_ENTRY = _known(_pair)
-_METADATA = _message(
-    {
-        1: _Field("name", _text),
-        3: _Field("namespace", _known(_text)),
-        8: _Field("creationTimestamp", _time),
-        11: _Field("labels", _ENTRY, "map"),
-        12: _Field("annotations", _ENTRY, "map"),
-        13: _Field("ownerReferences", _OWNER, "list"),
-    }
-)
-_SPEC = _message(
-    {
-        2: _Field("containers", _container, "list"),
-        8: _Field("serviceAccountName", _known(_text)),
-        11: _Field("hostNetwork", _flag),
-        20: _Field("initContainers", _container, "list"),
-    }
-)
-_STATUS = _message({1: _Field("phase", _known(_text)), 6: _Field("podIP", _text)})
-_POD = _message({1: _Field("metadata", _METADATA), 2: _Field("spec", _SPEC), 3: _Field("status", _STATUS)})
-_LIST_METADATA = _message({3: _Field("continue", _text)})
-_LIST = _message({1: _Field("metadata", _LIST_METADATA), 2: _Field("items", _POD, "list")})
-_STATUS_OBJECT = _message({1: _Field("metadata", _LIST_METADATA), 3: _Field("message", _text)})
-
-
-def pods(body: bytes) -> Dict[str, Any]:
-    """A list of pods. Raises ValueError when the body is none, for example because it is cut off."""
-    return _inside(body, _LIST)
+    found = _inside(body, message({1: Field("metadata", _LIST_METADATA), 2: Field("items", read, "list")}))
+    # A list's metadata is always there, and texts that are empty are not.
+    return {"metadata": {}, "items": [], **found}
 
 
 def status(body: bytes) -> Dict[str, Any]:
-    """A Status, which is how failures are told: its message, and where an expired list can go on."""
-    return _inside(body, _STATUS_OBJECT)
+    """A Status, which is how failures are told: its message, and where an expired list can go on. Raises ValueError."""
+    return _inside(body, _STATUS)
 
 
-def _inside(body: bytes, read: _Reader) -> Dict[str, Any]:
-    """What the envelope of every answer holds. An object that is not there at all was cut off, too."""
+def _names(data: bytes, place: int, stop: int) -> Tuple[str, str]:
+    """An object's namespace and name, for what can be had of it: its metadata comes first."""
+    found = {}
+
+    def remember(data: bytes, place: int, stop: int) -> None:
+        found.update(_NAMES(data, place, stop))
+
+    with contextlib.suppress(ValueError, IndexError):
+        message({1: Field("metadata", remember)})(data, place, stop)
+    return str(found.get("namespace", "")), str(found.get("name", ""))
+
+
+def _inside(body: bytes, read: Reader) -> Dict[str, Any]:
+    """What the envelope of every answer holds, with its type. An object that is not there at all was cut off, too."""
+    places: List[Tuple[int, int]] = []
+
+    def remember(_data: bytes, place: int, stop: int) -> bool:
+        places.append((place, stop))
+        return True
+
     try:
-        objects = _message({2: _Field("objects", read, "list")})(body, len(MAGIC), len(body)).get("objects")
+        envelope = message({1: Field("type", _TYPE), 2: Field("object", remember), 3: Field("encoding", text)})
+        found = envelope(body, len(MAGIC), len(body))
+        if not places:
+            raise ValueError("the answer holds no object")
+        if found.get("encoding"):
+            raise ValueError("the answer is encoded once more")
+        return {**found.get("type", {}), **read(body, *places[0])}
     except IndexError as error:
         raise ValueError("the answer is cut off") from error
-    if not objects:
-        raise ValueError("the answer holds no object")
-    return dict(objects[0])
 
 
 def token_ahead(first: bytes) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Iterator, List, Tuple, Union
 
 from .unreadable import Unreadable
@@ -13,6 +14,8 @@ from .unreadable import Unreadable
 MOST_DEPTH = 200
 """Levels. Kubernetes' own schemas have some thirty; what is deeper is meant to end somebody's recursion."""
 _BYTES_FOR_EACH = 6
+_HALF_IN_BYTES = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF_IN_TEXT = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _ALWAYS_ALLOWED = 100_000
 
 
@@ -20,7 +23,8 @@ def parse(text: Union[str, bytes]) -> Any:
     """The value of one JSON text. Raises Unreadable."""
     refuse_crowd(text)
     try:
-        value = json.loads(text)
+        # Left to itself json guesses the encoding, and lets halves of characters through.
+        value = json.loads(text.decode() if isinstance(text, bytes) else text)
     except RecursionError:
         raise Unreadable("is nested too deeply") from None
     except UnicodeDecodeError as error:
@@ -28,6 +32,7 @@ def parse(text: Union[str, bytes]) -> Any:
     except ValueError as error:
         raise Unreadable(f"is not JSON: {_brief(error)}", getattr(error, "lineno", 0)) from None
     refuse_depth(value)
+    refuse_halves(text, value)
     return value
 
 
@@ -48,6 +53,7 @@ def values(text: str) -> Iterator[Tuple[int, Any]]:
         except ValueError as error:
             raise Unreadable(f"is not JSON: {_brief(error)}", getattr(error, "lineno", 0) or line) from None
         refuse_depth(value, line)
+        refuse_halves(text[begin:place], value, line)
         yield line, value
         line += text.count("\n", begin, place)
 
@@ -74,6 +80,16 @@ def refuse_depth(value: Any, line: int = 0, most: int = MOST_DEPTH) -> None:
             return
         level = below
     raise Unreadable("is nested too deeply", line)
+
+
+def refuse_halves(text: Union[str, bytes], value: Any, line: int = 0) -> None:
+    r"""Raises Unreadable for half a character ("\ud800" alone), which no encoding of text can write again."""
+    if not (_HALF_IN_BYTES.search(text) if isinstance(text, bytes) else _HALF_IN_TEXT.search(text)):
+        return
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Unreadable("holds half a character (a surrogate without its pair)", line) from None
 
 
 def _after_blanks(text: str, place: int) -> int:

@@ -4,7 +4,7 @@
 """Drops what no verdict depends on, page by page, so that memory grows with the mesh and not with its YAML.
 
 Of pods, which are nearly all of a big mesh, only what the engine reads is kept (``_policy/pods.py``); of other kinds
-only known bulk is dropped.
+only known bulk is dropped. Nothing here raises, whatever the manifest looks like.
 """
 
 from __future__ import annotations
@@ -26,57 +26,89 @@ _PROXY_ENV = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def slim(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest without its bulk."""
+def slim(manifest: Any) -> Any:
+    """The manifest without its bulk. What has another shape than it should stays as it is, for the engine to judge."""
+    if not isinstance(manifest, dict):
+        return manifest
+    metadata = manifest.get("metadata")
     if manifest.get("kind") == "Pod":
         return {
             "apiVersion": manifest.get("apiVersion"),
             "kind": "Pod",
-            "metadata": _pod_metadata(_picked(manifest.get("metadata"), _POD_METADATA)),
-            "spec": _pod_spec(manifest.get("spec") or {}),
+            "metadata": _pod_metadata(metadata),
+            "spec": _pod_spec(manifest.get("spec")),
             "status": _picked(manifest.get("status"), _POD_STATUS),
         }
-    metadata = manifest.get("metadata") or {}
-    metadata.pop("managedFields", None)
-    (metadata.get("annotations") or {}).pop(_LAST_APPLIED, None)
+    if isinstance(metadata, dict):
+        metadata.pop("managedFields", None)
+        if isinstance(metadata.get("annotations"), dict):
+            metadata["annotations"].pop(_LAST_APPLIED, None)
     if manifest.get("kind") not in ("Namespace", "Service"):
         manifest.pop("status", None)
-    for webhook in manifest.get("webhooks") or ():
-        webhook.pop("clientConfig", None)
-    if manifest.get("kind") == "Deployment":
-        template = manifest["spec"]["template"]
-        template["spec"] = _pod_spec(template.get("spec") or {})
+    if manifest.get("kind") == "MutatingWebhookConfiguration":
+        for webhook in _each(manifest.get("webhooks")):
+            if isinstance(webhook.get("clientConfig"), dict):
+                webhook["clientConfig"].pop("caBundle", None)
+    if manifest.get("kind") == "Deployment" and isinstance(manifest.get("spec"), dict):
+        template = manifest["spec"].get("template")
+        if isinstance(template, dict) and "spec" in template:
+            template["spec"] = _pod_spec(template["spec"])
     return manifest
 
 
-def _pod_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    annotations = metadata.get("annotations") or {}
+def _pod_metadata(metadata: Any) -> Any:
+    kept = _picked(metadata, _POD_METADATA)
+    if not isinstance(kept, dict):
+        return kept
     # Thousands of pods have the same values, some of them long: one copy of each is enough.
-    metadata["annotations"] = {name: sys.intern(value) for name, value in annotations.items() if _MESH in name}
-    metadata["labels"] = {name: sys.intern(value) for name, value in (metadata.get("labels") or {}).items()}
-    metadata["ownerReferences"] = [_picked(owner, _OWNER) for owner in metadata.get("ownerReferences") or ()]
-    return metadata
-
-
-def _pod_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    kept = _picked(spec, _POD_SPEC)
-    for name in ("containers", "initContainers"):
-        if spec.get(name):
-            kept[name] = [_container(container) for container in spec[name]]
+    annotations, labels, owners = map(kept.get, ("annotations", "labels", "ownerReferences"))
+    if annotations is None or isinstance(annotations, dict):
+        kept["annotations"] = {name: _one(value) for name, value in (annotations or {}).items() if _MESH in str(name)}
+    if labels is None or isinstance(labels, dict):
+        kept["labels"] = {name: _one(value) for name, value in (labels or {}).items()}
+    if owners is None or isinstance(owners, list):
+        kept["ownerReferences"] = [_picked(owner, _OWNER) for owner in owners or ()]
     return kept
 
 
-def _container(container: dict[str, Any]) -> dict[str, Any]:
+def _pod_spec(spec: Any) -> Any:
+    kept = _picked(spec, _POD_SPEC)
+    if isinstance(spec, dict):
+        for name in ("containers", "initContainers"):
+            if spec.get(name):
+                found = spec[name]
+                kept[name] = [_container(item) for item in found] if isinstance(found, list) else found
+    return kept
+
+
+def _container(container: Any) -> Any:
     kept = _picked(container, _CONTAINER)
-    name = container.get("name")
-    if name in _WITH_ARGUMENTS and container.get("args"):
-        kept["args"] = [sys.intern(argument) for argument in container["args"]]
+    if not isinstance(container, dict):
+        return kept
+    name, arguments, variables = map(container.get, ("name", "args", "env"))
+    if name in _WITH_ARGUMENTS and arguments:
+        kept["args"] = [_one(argument) for argument in arguments] if isinstance(arguments, list) else arguments
     if name == _ISTIOD:
         kept.update(_picked(container, ("image", "env")))
     elif name == _PROXY:
-        kept["env"] = [item for item in container.get("env") or () if item.get("name") in _PROXY_ENV]
+        kept["env"] = variables
+        if variables is None or isinstance(variables, list):
+            kept["env"] = [
+                item for item in variables or () if not isinstance(item, dict) or item.get("name") in _PROXY_ENV
+            ]
     return kept
 
 
-def _picked(mapping: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: mapping[name] for name in names if name in mapping} if mapping else {}
+def _picked(mapping: Any, names: tuple[str, ...]) -> Any:
+    """Some entries of a mapping, and of nothing at all none; anything else as it is."""
+    if isinstance(mapping, dict):
+        return {name: mapping[name] for name in names if name in mapping}
+    return {} if mapping is None else mapping
+
+
+def _one(value: Any) -> Any:
+    return sys.intern(value) if type(value) is str else value
+
+
+def _each(items: Any) -> list[dict[str, Any]]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

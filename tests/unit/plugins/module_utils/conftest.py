@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-NOT_FOUND = (404, {"kind": "Status", "message": "not found"})
-
 
 class FakeServer:
-    """``answers`` maps "METHOD /path" to answers; the last one is repeated, what is not there is a 404.
+    """``answers`` maps "METHOD /path" to answers; the last one is repeated.
+
+    What is not there is a 404, but for core kinds, which every API server has: of these there are no objects.
 
     A fault (faults.py) spoils the answer behind it: ``server.answer(route, reset(), answer)``.
     """
@@ -47,17 +47,20 @@ class FakeServer:
         self.answers[route] = list(answers)
 
     def handle(self, handler):
+        # pytest-ansible makes collections importable only after it has read the first conftest.py
+        from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import otherwise
+
         url = urlsplit(handler.path)
         length = int(handler.headers.get("Content-Length") or 0)
         body = json.loads(handler.rfile.read(length)) if length else None
         with self.lock:
             self.requests.append((handler.command, url.path, dict(parse_qsl(url.query)), body, handler.headers))
-            queue = self.answers.get(f"{handler.command} {url.path}") or [NOT_FOUND]
+            queue = self.answers.get(f"{handler.command} {url.path}") or [otherwise(handler.command, url.path)]
             answer = queue.pop(0) if len(queue) > 1 else queue[0]
             fault = answer if callable(answer) else None
             if fault:
                 answer = queue[0]
-                answer = {"items": []} if callable(answer) else answer
+                answer = otherwise(handler.command, url.path) if callable(answer) else answer
         code, content = answer if isinstance(answer, tuple) else (200, answer)
         data = content.encode() if isinstance(content, str) else content
         data = data if isinstance(data, bytes) else json.dumps(data).encode()

@@ -60,7 +60,8 @@ def _container(container):
     )
 
 
-def _pod(pod):
+def pod(pod):
+    """One pod, as an item of a list."""
     metadata, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status", {})
     stamp = metadata.get("creationTimestamp")
     seconds = calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ")) if stamp else None
@@ -96,16 +97,17 @@ def _pod(pod):
     )
 
 
-def _envelope(kind, content):
+def envelope(kind, content):
+    """What is around every answer."""
     return b"k8s\0" + message((1, message((1, "v1"), (2, kind))), (2, content), (3, ""), (4, ""))
 
 
 def pods(items, token=""):
     """A page of a list of pods."""
     metadata = message((1, ""), (2, "4711"), (3, token), (4, 500 if token else None))
-    return _envelope("PodList", message((1, metadata), *((2, _pod(item)) for item in items)))
+    return envelope("PodList", message((1, metadata), *((2, pod(item)) for item in items)))
 
 
 def status(message_text, token=""):
     """A failure."""
-    return _envelope("Status", message((1, message((3, token))), (2, "Failure"), (3, message_text), (6, 410)))
+    return envelope("Status", message((1, message((3, token))), (2, "Failure"), (3, message_text), (6, 410)))

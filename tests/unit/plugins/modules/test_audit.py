@@ -17,6 +17,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     pod,
     service,
 )
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.conftest import FakeServer
 
 testing = pytest.importorskip("ansible.module_utils.testing")
@@ -43,7 +44,9 @@ def serve(server, resources):
     for kind in KINDS:
         group = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
         items = [item for item in resources if item["kind"] == kind.kind]
-        server.answer(f"GET /{group}/{kind.plural}", {"metadata": {}, "items": items})
+        version = f"{kind.group}/{kind.version}".lstrip("/")
+        items = [{**item, "apiVersion": version} for item in items]
+        server.answer(f"GET /{group}/{kind.plural}", listed(kind.kind, *items, version=version))
 
 
 def run(server, capsys, **options):

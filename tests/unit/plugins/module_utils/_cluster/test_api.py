@@ -10,6 +10,7 @@ import socket
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import api as requests
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
 
 PODS = api.Kind("", "v1", "pods", "Pod")
 PEERS = api.Kind("security.istio.io", "v1", "peerauthentications", "PeerAuthentication")
@@ -20,7 +21,7 @@ def refusal(code, message="no"):
 
 
 def page(names, token=""):
-    return {"metadata": {"continue": token}, "items": [{"metadata": {"name": name}} for name in names]}
+    return listed("Pod", *({"metadata": {"name": name, "namespace": "demo"}} for name in names), token=token)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_paths(kind, namespace, name, path):
 
 def test_pages_are_followed_and_items_know_what_they_are(server, cluster):
     server.answer("GET /api/v1/pods", page(["a", "b"], "next"), page(["c"]))
-    pages = list(cluster.list(PODS))
+    pages = [page.items for page in cluster.list(PODS)]
     assert [[item["metadata"]["name"] for item in items] for items in pages] == [["a", "b"], ["c"]]
     assert {(item["kind"], item["apiVersion"]) for items in pages for item in items} == {("Pod", "v1")}
     assert [query.get("continue") for _path, query in server.asked()] == [None, "next"]

@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
-from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import forward
 
 PATH = "/api/v1/namespaces/shop/pods/cart/portforward"
 PORT = 15000
@@ -228,22 +227,10 @@ def test_a_server_that_is_not_there(pod):
         pass
 
 
-class Configuration:
-    def __init__(self, proxy=None, no_proxy=None, headers=None):
-        self.proxy, self.no_proxy, self.proxy_headers = proxy, no_proxy, headers
-
-
-@pytest.mark.parametrize(
-    ("configuration", "expected"),
-    [
-        (Configuration(), {"http_no_proxy": ["*"]}),
-        (Configuration("http://p:3128"), {"http_proxy_host": "p", "http_proxy_port": 3128, "http_proxy_auth": None}),
-        (Configuration("https://p"), {"http_proxy_host": "p", "http_proxy_port": 443}),
-        (Configuration("http://u:w@p:1"), {"http_proxy_auth": ("u", "w")}),
-        (Configuration("http://p:1", "a.b, .c"), {"http_no_proxy": ["a.b", ".c", ""]}),
-        (Configuration("http://p:1", headers={"proxy-authorization": "Basic dTp3"}), {"http_proxy_auth": ("u", "w")}),
-    ],
-)  # fmt: skip
-def test_the_proxy_is_that_of_all_other_requests(configuration, expected):
-    found = forward._proxy(configuration)
-    assert {name: found[name] for name in expected} == expected
+def test_it_goes_through_the_proxy_of_all_other_requests(pod):
+    pod.script = [sized(b"x")]
+    proxy = f"http://127.0.0.1:{pod.server_address[1]}"
+    cluster = api.connect({"host": "http://api.invalid", "api_key": "secret", "proxy": proxy})
+    with api.Forwards(cluster, PORT, 5, 1000).to("shop", "cart") as forward:
+        assert forward.get("/") == b"x"
+    assert [path for path, dummy in pod.upgrades] == [f"http://api.invalid{PATH}?ports={PORT}"]

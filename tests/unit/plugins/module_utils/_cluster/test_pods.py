@@ -18,6 +18,10 @@ RUN = "meshproof.mtls/run"
 PLACE = "meshproof-probe"
 
 
+def page(*items, unusable=()):
+    return api.Page(list(items), "", list(unusable))
+
+
 class Memory:
     """As much of a cluster as pods and namespaces need."""
 
@@ -26,9 +30,10 @@ class Memory:
         self.pods = {}
         self.now = "2026-11-22T15:00:00Z"
         self.refuse = []
+        self.made = 0
+        self.deleted = []
 
-    def get(self, path):
-        name = path.rpartition("/")[2]
+    def read(self, kind, name):
         if name not in self.namespaces:
             raise api.ClusterError("not found", 404)
         return self.namespaces[name]
@@ -36,24 +41,30 @@ class Memory:
     def create(self, kind, manifest):
         if self.refuse:
             raise self.refuse.pop(0)
-        manifest["metadata"].update(creationTimestamp=self.now, uid="1")
+        self.made += 1
+        manifest["metadata"].update(creationTimestamp=self.now, uid=f"u{self.made}")
         store = self.namespaces if kind.kind == "Namespace" else self.pods
         store[manifest["metadata"]["name"]] = manifest
         return manifest
 
-    def delete(self, kind, name, namespace=None, **options):
-        (self.namespaces if kind.kind == "Namespace" else self.pods).pop(name, None)
+    def delete(self, kind, name, namespace=None, *, preconditions, **options):
+        store = self.namespaces if kind.kind == "Namespace" else self.pods
+        self.deleted.append((kind.kind, name, preconditions))
+        if name in store and store[name]["metadata"].get("uid") == preconditions["uid"]:
+            del store[name]
 
     def list(self, kind, namespace=None, labels="", fields=""):
         if kind.kind == "Event":
-            yield [{"reason": "Failed", "message": "no such image."}]
+            yield page({"reason": "Failed", "message": "no such image."})
             return
         wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
-        yield [
-            pod
-            for pod in self.pods.values()
-            if pod["metadata"]["namespace"] == namespace and wanted.items() <= pod["metadata"]["labels"].items()
-        ]
+        yield page(
+            *(
+                pod
+                for pod in self.pods.values()
+                if pod["metadata"]["namespace"] == namespace and wanted.items() <= pod["metadata"]["labels"].items()
+            )
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +83,7 @@ def session(memory, run="one", places=(PLACE,)):
 
 def pod(name="p", run="one", place=PLACE, **more):
     labels = {**OURS, RUN: run}
-    return {"metadata": {"name": name, "namespace": place, "labels": labels, **more}, "spec": {}}
+    return {"metadata": {"name": name, "namespace": place, "labels": labels, "uid": f"of {name}", **more}, "spec": {}}
 
 
 def test_a_namespace_that_was_missing_goes_with_its_pods(memory):
@@ -123,6 +134,100 @@ def test_a_namespace_that_cannot_be_cleared_keeps_no_other(memory):
     with pytest.raises(api.ClusterError, match="no rights in shop"):
         run()
     assert (memory.namespaces, memory.pods) == ({}, {})
+
+
+def test_only_the_very_objects_that_were_seen_are_deleted(memory):
+    """Between looking and deleting somebody else can have made another one of the same name."""
+    with session(memory) as pods:
+        started = pods.start(pod())["metadata"]["uid"]
+        made = memory.namespaces[PLACE]["metadata"]["uid"]
+    assert memory.deleted == [("Pod", "p", {"uid": started}), ("Namespace", PLACE, {"uid": made})]
+
+
+def test_a_pod_that_only_bears_our_labels_is_not_ours(memory):
+    """Whoever can see them can copy them: to have it deleted, or with a finalizer to keep us waiting for it."""
+    memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
+    with session(memory) as pods:
+        pods.start(pod())
+        memory.pods["copied"] = pod("copied")
+    assert (list(memory.namespaces), list(memory.pods)) == ([PLACE], ["copied"])
+
+
+def test_a_pod_that_cannot_be_read_keeps_the_namespace(memory):
+    everything = memory.list
+
+    def with_a_strange_one(kind, namespace=None, labels="", fields=""):
+        yield from everything(kind, namespace, labels, fields)
+        if not labels:
+            yield page(unusable=["strange"])
+
+    with session(memory) as pods:
+        pods.start(pod())
+        memory.list = with_a_strange_one
+    assert list(memory.namespaces) == [PLACE]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"labels": None}, id="no labels"),
+        pytest.param({"labels": ["x"]}, id="labels that are none"),
+        pytest.param({"annotations": "x"}, id="annotations that are none"),
+        pytest.param({"annotations": dict.fromkeys(("meshproof.mtls/process",), 5)}, id="no text"),
+        pytest.param({"creationTimestamp": "yesterday"}, id="a time that is none"),
+        pytest.param({"creationTimestamp": None}, id="no time"),
+    ],
+)
+@pytest.mark.parametrize("life", [None, 240, "240", -1, 10**30, {}], ids=str)
+def test_strange_pods_of_others_stay_and_end_nothing(memory, change, life):
+    strange = pod("strange", "two", **change)
+    strange["spec"] = {"activeDeadlineSeconds": life}
+    memory.list = lambda kind, namespace=None, labels="", fields="": iter([page(*memory.pods.values())])
+    with session(memory) as pods:
+        pods.start(pod())
+        memory.pods["strange"] = strange
+        assert pods.clear_leftovers() == []
+    assert list(memory.pods) == ["strange"]
+
+
+def test_nothing_interrupts_the_removal(memory):
+    """A second signal, sent by whoever is impatient, must not leave pods behind."""
+    before = signal.getsignal(signal.SIGTERM)
+    delete, during = memory.delete, []
+
+    def impatient(kind, name, namespace=None, **options):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+        during.append(name)
+        delete(kind, name, namespace, **options)
+
+    memory.delete = impatient
+    assert wait(memory, finished=("p", "q")) == {}
+    assert during == ["p", "q", PLACE]
+    assert (memory.namespaces, memory.pods) == ({}, {})
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_failure_is_told_with_what_could_not_be_removed(memory):
+    def refuse(*arguments, **options):
+        raise api.ClusterError("the pods cannot be deleted")
+
+    def run():
+        with session(memory) as pods:
+            pods.start(pod())
+            memory.delete = refuse
+            raise api.ClusterError("out of luck")
+
+    with pytest.raises(api.ClusterError, match=r"out of luck Moreover, .*the pods cannot be deleted"):
+        run()
+
+
+def test_what_others_wrote_is_made_visible(memory):
+    with pytest.raises(api.ClusterError) as caught:
+        wait(memory, problem="Failed\x1b[2K\nok: [host]")
+    assert "Failed\\u001b[2K ok: [host]" in str(caught.value)
+    lost = wait(memory, started=True, loss="Evicted\u202e\nx")
+    assert lost == {"p": "Evicted\\u202e x"}
 
 
 def test_pods_that_are_no_probes_keep_the_namespace(memory):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import protobuf
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.stored_pods import POD
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils import protobuf_encoder
 
 LONG = "proxy-of-a-mesh-with-a-name-that-is-long-enough-to-be-remembered"
@@ -26,7 +27,7 @@ def container(**more):
 def read(*containers):
     """The containers of pods that follow one another."""
     items = [{"metadata": {"name": f"p{place}"}, "spec": {"containers": [one]}} for place, one in enumerate(containers)]
-    return [pod["spec"]["containers"][0] for pod in protobuf.pods(protobuf_encoder.pods(items))["items"]]
+    return [pod["spec"]["containers"][0] for pod in protobuf.listed(protobuf_encoder.pods(items), POD)["items"]]
 
 
 def expected(one):

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.rows import Counts
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import access_logs
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.conftest import FakeServer
 
 FORBIDDEN = (403, {"kind": "Status", "message": 'pods "x" is forbidden: User "a" cannot get resource "pods/log"'})
@@ -70,7 +71,7 @@ def ask(server, *workloads, namespaces=(), tail_lines=100):
 
 def test_all_pods_of_a_workload_are_read(server):
     server.answer(
-        PODS, {"items": [pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2"), pod("b-0", "b", "198.18.0.9")]}
+        PODS, listed("Pod", pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2"), pod("b-0", "b", "198.18.0.9"))
     )
     server.answer(log("a-0"), f"{MUTUAL}\n")
     server.answer(log("a-1"), f"Envoy proxy is ready\n{MUTUAL}\n")
@@ -96,7 +97,7 @@ def test_all_pods_of_a_workload_are_read(server):
     ],
 )
 def test_a_pod_that_is_not_read_whole_spoils_the_evidence(server, answer, reason):
-    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2")]})
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2")))
     server.answer(log("a-0"), MUTUAL)
     server.answer(log("a-1"), answer)
     rows, reasons = ask(server, "demo/a")
@@ -105,7 +106,7 @@ def test_a_pod_that_is_not_read_whole_spoils_the_evidence(server, answer, reason
 
 
 def test_a_pod_without_a_proxy_spoils_it_too(server):
-    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2", proxy=False)]})
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1"), pod("a-1", "a", "198.18.0.2", proxy=False)))
     server.answer(log("a-0"), MUTUAL)
     rows, reasons = ask(server, namespaces=["demo"])
     # Pods that differ are two workloads to the engine; they share the name, and so the doubt.
@@ -118,13 +119,13 @@ def test_an_address_that_is_not_a_pods_own_names_nobody(server, changed):
     caller = pod("b-0", "b", "198.18.0.9")
     for part, fields in changed.items():
         caller[part].update(fields)
-    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1"), caller]})
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1"), caller))
     server.answer(log("a-0"), MUTUAL)
     assert ask(server, "demo/a") == ({(None, 1, "mutual_tls")}, [])
 
 
 def test_nothing_at_all_is_an_error(server):
-    server.answer(PODS, {"items": [pod("a-0", "a", "198.18.0.1")]})
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
     server.answer(log("a-0"), FORBIDDEN)
     with pytest.raises(api.ClusterError, match="Remedy: ask for the ClusterRole meshproof-access-log"):
         ask(server, "demo/a")
@@ -134,7 +135,7 @@ def test_with_rights_in_one_namespace(server):
     server.answer(
         PODS, (403, {"kind": "Status", "message": 'User "a" cannot list resource "pods" at the cluster scope'})
     )
-    server.answer("GET /api/v1/namespaces/demo/pods", {"items": [pod("a-0", "a", "198.18.0.1")]})
+    server.answer("GET /api/v1/namespaces/demo/pods", listed("Pod", pod("a-0", "a", "198.18.0.1")))
     server.answer("GET /api/v1/namespaces/shop/pods", FORBIDDEN)
     server.answer(log("a-0"), MUTUAL)
     rows, reasons = ask(server, "demo/a", namespaces=["shop"])

@@ -11,11 +11,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import api as requests
-from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import decode
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster.lists import decode
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import Reader
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import reading, selections
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.stored_pods import POD
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils import protobuf_encoder
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.faults import (
     cut_off,
     reset,
@@ -31,14 +33,15 @@ PEERS_PATH = "GET /apis/security.istio.io/v1/peerauthentications"
 
 def page(*names, token="", encoding="json"):
     """A page as the API server writes it: in JSON the metadata of a custom kind stands behind its items."""
+    kind, version = ("Pod", "v1") if encoding != "custom" else ("PeerAuthentication", "security.istio.io/v1")
     items = [{"metadata": {"name": name, "namespace": "demo"}, "spec": {"containers": []}} for name in names]
     metadata = {"resourceVersion": "1", **({"continue": token} if token else {})}
     if encoding == "protobuf":
         return protobuf_encoder.pods(items, token)
     if encoding == "json":
-        content = {"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items}
+        content = {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": items}
     else:
-        content = {"apiVersion": "security.istio.io/v1", "items": items, "kind": "List", "metadata": metadata}
+        content = {"apiVersion": version, "items": items, "kind": f"{kind}List", "metadata": metadata}
     return json.dumps(content, separators=(",", ":"))
 
 
@@ -59,7 +62,7 @@ def tokens(server):
 
 
 @pytest.mark.parametrize("fault", [reset(), reset(0.0), cut_off], ids=["reset", "reset at the start", "cut off"])
-@pytest.mark.parametrize("encoding", ["json", "json of a custom kind", "protobuf"])
+@pytest.mark.parametrize("encoding", ["json", "metadata last", "protobuf"])
 def test_a_page_that_breaks_off_is_asked_for_again(server, cluster, fault, encoding):
     server.answer(PODS_PATH, page("a", token="next", encoding=encoding), fault, page("b", encoding=encoding))
     resources, unread = reading.read(cluster, [PODS])
@@ -80,8 +83,8 @@ def test_protobuf_that_ends_anywhere_is_no_list():
     end_of_list = whole.index(protobuf_encoder.message((3, ""), (4, "")), -4)
     for end in range(4, end_of_list):
         with pytest.raises(ValueError, match=r"cut off|no object"):
-            decode.decode(whole[:end], "Pod", "v1")
-    assert len(decode.decode(whole, "Pod", "v1").items) == 2
+            decode(whole[:end], PODS.kind, stored=POD)
+    assert len(decode(whole, PODS.kind, stored=POD).items) == 2
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_protobuf_that_ends_anywhere_is_no_list():
 )
 def test_of_a_list_that_breaks_off_nothing_is_used(server, cluster, answer, reason):
     """Half a list looks like a whole one."""
-    server.answer(PEERS_PATH, page("strict", encoding="json of a custom kind"))
+    server.answer(PEERS_PATH, page("strict", encoding="custom"))
     server.answer(PODS_PATH, page("a", token="next"), answer)
     resources, unread = reading.read(cluster, [PODS, PEERS])
     assert names(resources) == ["strict"]
@@ -148,7 +151,7 @@ def test_silence_is_asked_once_more(server, cluster, monkeypatch):
 def test_a_page_of_an_unexpected_type_is_read_all_the_same(server, cluster):
     """What differs from all pods is for the engine to complain about."""
     odd = {"metadata": {"name": "a", "namespace": "demo", "labels": {"app": 1}}, "spec": {"containers": []}}
-    server.answer(PODS_PATH, {"metadata": {}, "items": [odd]})
+    server.answer(PODS_PATH, listed("Pod", odd))
     reader = Reader()
     assert selections.read_mesh_into(cluster, reader) == []
     assert [problem.name for problem in reader.snapshot().problems] == ["a"]
@@ -158,9 +161,9 @@ def test_a_page_of_an_unexpected_type_is_read_all_the_same(server, cluster):
 def test_pages_come_while_earlier_ones_are_used(server, cluster, encoding):
     pages = [page(name, token=token, encoding=encoding) for name, token in (("a", "1"), ("b", "2"), ("c", ""))]
     server.answer(PODS_PATH, *pages)
-    pages = cluster.list(PODS.kind)
-    assert names(next(pages)) == ["a"]
-    assert names([item for found in pages for item in found]) == ["b", "c"]
+    pages = cluster.list(PODS.kind, stored=POD)
+    assert names(next(pages).items) == ["a"]
+    assert names([item for found in pages for item in found.items]) == ["b", "c"]
     assert tokens(server) == [None, "1", "2"]
 
 
@@ -187,7 +190,8 @@ def test_a_first_page_that_is_asked_for_again_may_end_elsewhere(server, cluster)
 
 def test_a_kind_without_its_crd_has_no_objects_and_is_no_gap(server, cluster):
     server.answer(PODS_PATH, page("a"))
-    server.answer("GET /apis/security.istio.io", {"versions": []})
+    server.answer("GET /apis/security.istio.io", group("security.istio.io", "v1"))
+    server.answer("GET /apis/security.istio.io/v1", served("security.istio.io/v1", "authorizationpolicies"))
     assert reading.read(cluster, [PODS, PEERS])[1] == []
 
 
@@ -222,10 +226,10 @@ def test_protobuf_says_of_a_pod_what_json_says():
         },
         "status": {"phase": "Running", "podIP": "10.1.0.2"},
     }
-    bodies = [json.dumps({"metadata": {}, "items": [pod]}).encode(), protobuf_encoder.pods([pod])]
+    bodies = [json.dumps(listed("Pod", pod)).encode(), protobuf_encoder.pods([pod])]
     records, manifests = [], []
     for body in bodies:
-        items = decode.decode(body, "Pod", "v1").items
+        items = decode(body, PODS.kind, stored=POD).items
         if body is bodies[1]:
             assert "PASSWORD" not in json.dumps(items)
         reader = Reader()
@@ -239,7 +243,7 @@ def test_protobuf_says_of_a_pod_what_json_says():
 
 def test_only_pods_that_need_not_be_whole_are_asked_for_in_protobuf(server, cluster):
     server.answer(PODS_PATH, page("a"))
-    server.answer(PEERS_PATH, page("strict", encoding="json of a custom kind"))
+    server.answer(PEERS_PATH, page("strict", encoding="custom"))
     reading.read(cluster, [PODS, PEERS])
     list(cluster.list(PODS.kind))
     accepted = [(path, headers["Accept"]) for _method, path, _query, _body, headers in server.requests]

@@ -13,6 +13,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as 
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import reading, selections
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
 
 NAMESPACES = reading.Selection(api.Kind("", "v1", "namespaces", "Namespace", namespaced=False))
 PODS = reading.Selection(api.Kind("", "v1", "pods", "Pod"))
@@ -25,8 +26,9 @@ def refusal(code, message="no"):
     return code, {"kind": "Status", "message": message}
 
 
-def page(*names, namespace="demo"):
-    return {"metadata": {}, "items": [{"metadata": {"name": name, "namespace": namespace}} for name in names]}
+def page(*names, namespace="demo", kind=PODS.kind, token=""):
+    items = ({"metadata": {"name": name, "namespace": namespace}} for name in names)
+    return listed(kind.kind, *items, version=kind.api_version, token=token)
 
 
 def names(resources):
@@ -35,7 +37,7 @@ def names(resources):
 
 def test_everything(server, cluster):
     server.answer("GET /api/v1/pods", page("a"))
-    server.answer(f"GET {PEERS_PATH}", page("default"))
+    server.answer(f"GET {PEERS_PATH}", page("default", kind=PEERS.kind))
     resources, unread = reading.read(cluster, [PODS, PEERS])
     assert names(resources) == [("PeerAuthentication", "default"), ("Pod", "a")]
     assert unread == []
@@ -64,10 +66,10 @@ def test_an_api_that_is_not_served_has_no_objects(server, cluster):
 
 
 def test_another_version_of_an_api_is_found(server, cluster):
-    group = {"versions": [{"groupVersion": "security.istio.io/v1beta1", "version": "v1beta1"}]}
-    server.answer("GET /apis/security.istio.io", group)
-    server.answer("GET /apis/security.istio.io/v1beta1", {"resources": [{"name": "peerauthentications"}]})
-    server.answer("GET /apis/security.istio.io/v1beta1/peerauthentications", page("default"))
+    older = PEERS.kind._replace(version="v1beta1")
+    server.answer("GET /apis/security.istio.io", group("security.istio.io", "v1beta1"))
+    server.answer("GET /apis/security.istio.io/v1beta1", served(older.api_version, "peerauthentications"))
+    server.answer("GET /apis/security.istio.io/v1beta1/peerauthentications", page("default", kind=older))
     resources, unread = reading.read(cluster, [PEERS])
     assert (names(resources), unread) == ([("PeerAuthentication", "default")], [])
 
@@ -93,8 +95,7 @@ def test_wrong_credentials_are_an_error_not_a_gap(server, cluster):
 
 
 def test_an_expired_list_starts_again(server, cluster):
-    first = {"metadata": {"continue": "next"}, "items": [{"metadata": {"name": "old", "namespace": "demo"}}]}
-    server.answer("GET /api/v1/pods", first, refusal(410, "expired"), page("a"))
+    server.answer("GET /api/v1/pods", page("old", token="next"), refusal(410, "expired"), page("a"))
     resources, unread = reading.read(cluster, [PODS])
     assert (names(resources), unread) == ([("Pod", "a")], [])
 
@@ -108,7 +109,7 @@ def test_narrow_rights_leave_gaps_everywhere_else():
 
 def test_with_rights_in_namespaces_the_root_namespaces_are_read_too(server, cluster):
     mesh = {"metadata": {"name": "istio", "namespace": "istio-system"}, "data": {"mesh": "rootNamespace: policies"}}
-    server.answer("GET /api/v1/namespaces/istio-system/configmaps", {"metadata": {}, "items": [mesh]})
+    server.answer("GET /api/v1/namespaces/istio-system/configmaps", listed("ConfigMap", mesh))
     for namespace in ("demo", "istio-system", "policies"):
         server.answer(f"GET /api/v1/namespaces/{namespace}/pods", page("a", namespace=namespace))
     sink, unread = selections.read_declared(cluster, selections.MeshManifests, ["demo"])
@@ -118,13 +119,15 @@ def test_with_rights_in_namespaces_the_root_namespaces_are_read_too(server, clus
 
 
 def test_with_rights_in_namespaces_each_is_read_by_name(server, cluster):
-    server.answer("GET /api/v1/namespaces/demo", {"kind": "Namespace", "metadata": {"name": "demo"}})
+    server.answer(
+        "GET /api/v1/namespaces/demo", {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "demo"}}
+    )
     resources, unread = reading.read(cluster, [NAMESPACES], ["demo", "gone"])
     assert (names(resources), unread) == ([("Namespace", "demo")], [])
 
 
 def test_the_same_object_of_two_selections_counts_once(server, cluster):
-    server.answer("GET /api/v1/configmaps", page("istio", namespace="istio-system"))
+    server.answer("GET /api/v1/configmaps", page("istio", namespace="istio-system", kind=ISTIO_MAP.kind))
     resources, _unread = reading.read(cluster, [ISTIO_MAP, ISTIO_MAP])
     assert names(resources) == [("ConfigMap", "istio")]
 
@@ -142,10 +145,11 @@ def test_the_mesh_is_read_with_a_readers_rights(server, cluster):
     containers = {"containers": [{"name": "istio-proxy"}]}
     pod = {"metadata": {"name": "a", "namespace": "demo", "annotations": notes}, "spec": containers}
     server.answer(
-        "GET /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", {"metadata": {}, "items": [webhook]}
+        "GET /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+        listed("MutatingWebhookConfiguration", webhook, version="admissionregistration.k8s.io/v1"),
     )
-    server.answer("GET /api/v1/pods", {"metadata": {}, "items": [pod]})
-    server.answer("GET /api/v1/configmaps", {"metadata": {}, "items": []})
+    server.answer("GET /api/v1/pods", listed("Pod", pod))
+    server.answer("GET /api/v1/configmaps", listed("ConfigMap"))
     _resources, unread = selections.read_mesh(cluster)
     asked = [query["fieldSelector"] for path, query in server.asked() if path == "/api/v1/configmaps"]
     assert sorted(asked) == ["metadata.name=istio", "metadata.name=istio-blue", "metadata.name=istio-canary"]

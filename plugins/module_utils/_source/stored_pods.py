@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Of pods in protobuf the fields that ``slim.py`` keeps, by their numbers in k8s.io/api/core/v1/generated.proto.
+
+A field that the engine is to see of pods goes here and there; test_partial_sight.py compares the two.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Tuple
+
+from .._cluster.protobuf import Field, Number, known, message, pair, text
+
+_SECONDS = message({1: Number("seconds")})
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999."""
+
+
+def _time(data: bytes, place: int, stop: int) -> str:
+    seconds = _SECONDS(data, place, stop).get("seconds", 0)
+    if seconds > _LAST_SECOND:
+        raise ValueError("a time is none")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _slice(_data: bytes, place: int, stop: int) -> Tuple[int, int]:
+    return place, stop
+
+
+# What the environment of other containers says is no business of ours: it is not even decoded.
+_WITH_ENVIRONMENT = ("istio-proxy", "discovery")
+_VARIABLE = known(message({1: Field("name", text), 2: Field("value", text)}))
+_PORT = known(message({1: Field("name", text), 3: Number("containerPort"), 4: Field("protocol", text)}))
+_CONTAINER = message(
+    {
+        1: Field("name", text),
+        2: Field("image", text),
+        4: Field("args", known(text), "list"),
+        6: Field("ports", _PORT, "list"),
+        7: Field("env", _slice, "list"),
+        9: Field("volumeMounts", _slice, "list"),
+        24: Field("restartPolicy", text),
+    }
+)
+# The volume mounts are the first thing in which a container of two pods of one template differs: one of them has a name
+# of the pod's own. What stands before is most of a container, and is compared instead of read.
+_AFTER_MOUNTS = message({24: Field("restartPolicy", text)})
+_SHORTEST = 64
+_LONGEST = 32 * 1024
+_BEGINNINGS: Dict[bytes, List[Tuple[bytes, Dict[str, Any]]]] = {}
+_MOST_BEGINNINGS = 2_000
+_MOST_ALIKE = 4
+
+
+def _container(data: bytes, place: int, stop: int) -> Dict[str, Any]:
+    start_of_it = data[place : place + _SHORTEST]
+    for beginning, found_before in _BEGINNINGS.get(start_of_it, ()):
+        after = place + len(beginning)
+        if after <= stop and data.startswith(beginning, place):
+            return {**found_before, **_AFTER_MOUNTS(data, after - 1, stop)}
+    found: Dict[str, Any] = _CONTAINER(data, place, stop)
+    variables = found.pop("env", None)
+    if variables and found.get("name") in _WITH_ENVIRONMENT:
+        found["env"] = [_VARIABLE(data, start, end) for start, end in variables]
+    mounts = found.pop("volumeMounts", None)
+    if mounts:
+        start, end = mounts[0]
+        # Before it stand the field's number, which takes one byte, and its length, seven bits to a byte.
+        before = start - 1 - max(1, (int(end - start).bit_length() + 6) // 7)
+        if _SHORTEST <= before - place <= _LONGEST:
+            if len(_BEGINNINGS) > _MOST_BEGINNINGS:
+                _BEGINNINGS.clear()
+            # Pods come by their names, so those of one template follow one another.
+            # With the number of the mounts' field: before it there could be more of the others.
+            beginning = data[place : before + 1]
+            alike = _BEGINNINGS.setdefault(start_of_it, [])
+            alike.insert(0, (beginning, {key: found[key] for key in found if key != "restartPolicy"}))
+            del alike[_MOST_ALIKE:]
+    return found
+
+
+_OWNER = known(message({1: Field("kind", text), 3: Field("name", text), 6: Number("controller", bool)}))
+_ENTRY = known(pair)
+_METADATA = message(
+    {
+        1: Field("name", text),
+        3: Field("namespace", known(text)),
+        8: Field("creationTimestamp", _time),
+        11: Field("labels", _ENTRY, "map"),
+        12: Field("annotations", _ENTRY, "map"),
+        13: Field("ownerReferences", _OWNER, "list"),
+    }
+)
+_SPEC = message(
+    {
+        2: Field("containers", _container, "list"),
+        8: Field("serviceAccountName", known(text)),
+        11: Number("hostNetwork", bool),
+        20: Field("initContainers", _container, "list"),
+    }
+)
+_STATUS = message({1: Field("phase", known(text)), 6: Field("podIP", text)})
+POD = message({1: Field("metadata", _METADATA), 2: Field("spec", _SPEC), 3: Field("status", _STATUS)})
+"""Reads a pod. Raises ValueError or IndexError."""

@@ -49,3 +49,36 @@ def throttled(seconds):
         handler.end_headers()
 
     return fault
+
+
+def drip(head=True):
+    """An answer that is never silent and never there: a byte now and then, of the head or of the body."""
+
+    def fault(handler, data):
+        handler.close_connection = True
+        text = b"HTTP/1.1 200 OK\r\nX-Comment: " if head else b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+        try:
+            handler.wfile.write(text)
+            for _attempt in range(200):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+                threading.Event().wait(0.02)
+        except OSError:
+            pass
+
+    return fault
+
+
+def flood(head):
+    """An answer that has no end, as fast as the client takes it; `head` is what comes before the part that repeats."""
+
+    def fault(handler, data):
+        handler.close_connection = True
+        try:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + head)
+            for _attempt in range(2000):
+                handler.wfile.write(b"1" * 65536)
+        except OSError:
+            pass
+
+    return fault

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import api as requests
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import pages
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
 
 PODS = api.Kind("", "v1", "pods", "Pod")
@@ -67,6 +71,132 @@ def test_a_creation_is_repeated_only_when_it_surely_did_nothing(server, cluster,
 
 def test_deleting_what_is_gone_is_fine(cluster):
     cluster.delete(PODS, "a", "demo", gracePeriodSeconds=1)
+
+
+def test_deleting_only_the_object_that_was_seen(server, cluster):
+    """With a uid; where another one of this name is there by now, what was to be deleted is gone."""
+    path = "/api/v1/namespaces/demo/pods/a"
+    server.answer(f"DELETE {path}", refusal(409, "the UID in the precondition does not match"))
+    cluster.delete(PODS, "a", "demo", preconditions={"uid": "u"})
+    assert server.requests[0][3]["preconditions"] == {"uid": "u"}
+    with pytest.raises(api.ClusterError, match="does not match"):
+        cluster.delete(PODS, "a", "demo")
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "fine"),
+    [
+        ("GET", 200, True),
+        ("GET", 201, False),
+        ("GET", 204, False),
+        ("GET", 206, False),
+        ("GET", 302, False),
+        ("POST", 201, True),
+        ("POST", 204, False),
+        ("DELETE", 202, True),
+        ("DELETE", 204, False),
+    ],
+)
+def test_what_is_a_success(server, cluster, method, status, fine):
+    server.answer(f"{method} /x", (status, "{}" if status != 204 else ""))
+    if fine:
+        assert cluster.request(method, "/x") == b"{}"
+    else:
+        with pytest.raises(api.ClusterError, match=f"HTTP (status )?{status}"):
+            cluster.request(method, "/x")
+
+
+GOOD = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "demo"}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="an empty object"),
+        pytest.param({"kind": "Status", "apiVersion": "v1", "metadata": {}}, id="a Status"),
+        pytest.param({**GOOD, "kind": "PodList"}, id="another kind"),
+        pytest.param({**GOOD, "apiVersion": "v2"}, id="another version"),
+        pytest.param({**GOOD, "metadata": {"name": "b"}}, id="another name"),
+        pytest.param({**GOOD, "metadata": ["a"]}, id="metadata that are none"),
+    ],
+)
+def test_one_object_is_the_one_that_was_asked_for(server, cluster, answer):
+    path = "/api/v1/namespaces/demo/pods/a"
+    server.answer(f"GET {path}", GOOD, answer)
+    server.answer("POST /api/v1/namespaces/demo/pods", answer)
+    assert cluster.read(PODS, "a", "demo") == GOOD
+    with pytest.raises(api.ClusterError, match="is not the Pod a"):
+        cluster.read(PODS, "a", "demo")
+    with pytest.raises(api.ClusterError, match="is not the Pod a"):
+        cluster.create(PODS, {"metadata": {"name": "a", "namespace": "demo"}})
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ("404 page not found\n", True),
+        ('{"kind":"Status","message":"not found"}', True),
+        ("<html>404 page not found</html>", False),
+        ("", False),
+        ("{}", False),
+        ("[" * 100_000, False),
+    ],
+)
+def test_only_the_api_server_itself_says_that_nothing_is_there(server, cluster, body, missing):
+    server.answer("GET /x", (404, body))
+    with pytest.raises(api.ClusterError) as caught:
+        cluster.get("/x")
+    assert caught.value.missing is missing
+
+
+def without_end(handler, _data):
+    """Each page names another one."""
+    token = int(dict(parse_qsl(urlsplit(handler.path).query)).get("continue", 0))
+    body = json.dumps(page(["a"], str(token + 1))).encode()
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([page(["a"], "x"), page(["b"], "x")], id="a page that names itself"),
+        pytest.param([page(["a"], "x"), page(["b"], "y"), page(["c"], "x")], id="pages in a circle"),
+        pytest.param([without_end, without_end], id="always another page"),
+    ],
+)
+def test_a_list_ends(server, cluster, answers, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_PAGES", 20)
+    server.answer("GET /api/v1/pods", *answers)
+    with pytest.raises(api.ClusterError, match="names pages without end"):
+        list(cluster.list(PODS))
+    assert len(server.requests) < 30
+
+
+def test_a_list_ends_in_time(server, cluster):
+    server.answer("GET /api/v1/pods", without_end, without_end)
+    started = time.monotonic()
+    with pytest.raises(api.ClusterError) as caught:
+        list(cluster.list(PODS, end=started + 0.3))
+    assert caught.value.reason == "it was not read in time"
+    assert time.monotonic() - started < 2
+
+
+def test_a_list_that_expires_again_and_again(server, cluster):
+    """Also this circle of tokens is left: a -> b -> a."""
+    expired = [(410, {"kind": "Status", "message": "expired", "metadata": {"continue": name}}) for name in "abab"]
+    server.answer("GET /api/v1/pods", page(["a"], "a"), *expired)
+    with pytest.raises(api.ClusterError, match="expired"):
+        list(cluster.list(PODS))
+
+
+def test_what_a_server_says_is_made_visible(server, cluster):
+    server.answer("GET /x", refusal(500, "\x1b[2Kok\nfailed=0\u202e"))
+    with pytest.raises(api.ClusterError) as caught:
+        cluster.get("/x")
+    assert "\\u001b[2Kok failed=0\\u202e" in str(caught.value)
 
 
 FORBIDDEN = 'pods is forbidden: User "auditor" cannot {} resource "{}" in API group "" in the namespace "demo"'

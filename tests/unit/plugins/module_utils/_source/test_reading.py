@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
+import time
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy import Reader, evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import reading, selections
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.faults import drip
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 NAMESPACES = reading.Selection(api.Kind("", "v1", "namespaces", "Namespace", namespaced=False))
 PODS = reading.Selection(api.Kind("", "v1", "pods", "Pod"))
@@ -79,6 +84,116 @@ def test_an_api_whose_discovery_fails_is_unread(server, cluster):
     server.answer("GET /apis/security.istio.io", refusal(403, "no discovery"))
     _resources, unread = reading.read(cluster, [PODS, PEERS])
     assert [item["kind"] for item in unread] == ["PeerAuthentication"]
+
+
+GROUP = group("security.istio.io", "v1")
+OTHERS = served("security.istio.io/v1", "authorizationpolicies")
+
+
+@pytest.mark.parametrize(
+    ("group_answer", "version_answer"),
+    [
+        pytest.param({}, OTHERS, id="an empty object for the group"),
+        pytest.param({"kind": "Status", "status": "Failure"}, OTHERS, id="a Status for the group"),
+        pytest.param({**GROUP, "name": "networking.istio.io"}, OTHERS, id="another group"),
+        pytest.param({**GROUP, "versions": []}, OTHERS, id="no versions"),
+        pytest.param({**GROUP, "versions": None}, OTHERS, id="versions that are null"),
+        pytest.param({**GROUP, "versions": ["v1"]}, OTHERS, id="versions that are texts"),
+        pytest.param({**GROUP, "versions": [{"version": "../.."}]}, OTHERS, id="a version that is a path"),
+        pytest.param((404, "<html>"), OTHERS, id="another server's 404"),
+        pytest.param((204, ""), OTHERS, id="no content"),
+        pytest.param(GROUP, {}, id="an empty object for the version"),
+        pytest.param(GROUP, {**OTHERS, "kind": "APIGroup"}, id="another document"),
+        pytest.param(GROUP, {**OTHERS, "groupVersion": "security.istio.io/v1beta1"}, id="another version's"),
+        pytest.param(GROUP, {**OTHERS, "resources": None}, id="resources that are null"),
+        pytest.param(GROUP, {**OTHERS, "resources": ["x"]}, id="resources that are texts"),
+        pytest.param(GROUP, refusal(404), id="a version that is gone"),
+    ],
+)
+def test_what_is_no_discovery_says_nothing(server, cluster, group_answer, version_answer):
+    server.answer("GET /apis/security.istio.io", group_answer)
+    server.answer("GET /apis/security.istio.io/v1", version_answer)
+    _resources, unread = reading.read(cluster, [PODS, PEERS])
+    assert [(gap["kind"], gap["namespace"]) for gap in unread] == [("PeerAuthentication", None)]
+
+
+def test_a_group_that_lists_no_such_kind_has_no_objects_of_it(server, cluster):
+    server.answer("GET /apis/security.istio.io", GROUP)
+    server.answer("GET /apis/security.istio.io/v1", OTHERS)
+    assert reading.read(cluster, [PODS, PEERS]) == ([], [])
+
+
+def test_a_server_without_pods_is_none(server, cluster):
+    """No API server lacks a core kind, so that is nobody's answer to trust."""
+    server.answer("GET /api/v1/pods", refusal(404, "not found"))
+    server.answer(f"GET {PEERS_PATH}", page("default", kind=PEERS.kind))
+    _resources, unread = reading.read(cluster, [PODS, PEERS])
+    assert [gap["kind"] for gap in unread] == ["Pod"]
+
+
+def test_an_answer_that_is_no_list_is_unread(server, cluster):
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer(f"GET {PEERS_PATH}", {"kind": "Status", "apiVersion": "v1", "message": "etcd timeout"})
+    resources, [gap] = reading.read(cluster, [PODS, PEERS])
+    assert names(resources) == [("Pod", "a")]
+    assert (gap["kind"], gap["namespace"]) == ("PeerAuthentication", None)
+    assert "but Status of v1: etcd timeout" in gap["reason"]
+
+
+def deep(name, namespace):
+    """A page with one object that no reader of a usual depth can take, and a good one."""
+    good = {"metadata": {"name": "good", "namespace": "demo"}}
+    bad = {"metadata": {"name": name, "namespace": namespace}, "spec": "PLACE"}
+    text = json.dumps(listed("PeerAuthentication", good, bad, version=PEERS.kind.api_version))
+    return text.replace('"PLACE"', "[" * 50_000 + "]" * 50_000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "namespace", "place"),
+    [
+        ((), "bad", "shop", "shop"),
+        ((), "bad", "", None),
+        ((), "bad", ["shop"], None),
+        (("demo",), "bad", "demo", "demo"),
+        (("demo",), "bad", "shop", "demo"),
+    ],
+)
+def test_an_object_that_cannot_be_decoded_is_unread_where_it_belongs(server, cluster, asked, name, namespace, place):
+    for path in ("", "/namespaces/demo"):
+        server.answer(f"GET {PEERS_PATH.replace('/peer', path + '/peer')}", deep(name, namespace))
+    resources, unread = reading.read(cluster, [PEERS], asked)
+    assert names(resources) == [("PeerAuthentication", "good")]
+    assert unread == [{"kind": "PeerAuthentication", "namespace": place, "reason": "bad is nested too deeply"}]
+
+
+def test_a_namespace_that_cannot_be_decoded_is_unread_itself(server, cluster):
+    text = json.dumps(listed("Namespace", {"metadata": {"name": "shop", "annotations": "PLACE"}}))
+    server.answer("GET /api/v1/namespaces", text.replace('"PLACE"', "[" * 50_000 + "]" * 50_000))
+    [gap] = reading.read(cluster, [NAMESPACES])[1]
+    assert (gap["kind"], gap["namespace"]) == ("Namespace", "shop")
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"kind": "Status", "apiVersion": "v1"}, {"kind": "Namespace", "apiVersion": "v1", "metadata": {}}]
+)
+def test_a_namespace_by_its_name_is_that_namespace(server, cluster, answer):
+    server.answer("GET /api/v1/namespaces/demo", answer)
+    resources, unread = reading.read(cluster, [NAMESPACES, PODS], ["demo"])
+    assert resources == []
+    assert [(gap["kind"], gap["namespace"]) for gap in unread] == [("Namespace", "demo")]
+
+
+def test_what_is_not_there_in_time_is_unread(server, cluster):
+    """One time for all: a slow kind ends at the same moment as all others."""
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer(f"GET {PEERS_PATH}", drip())
+    found = reading.Manifests()
+    started = time.monotonic()
+    unread = reading.read_into(cluster, found, [PODS, PEERS], seconds=0.4)
+    assert time.monotonic() - started < 2
+    assert names(found.resources()) == [("Pod", "a")]
+    reason = "it was not read in time"
+    assert unread == [{"kind": "PeerAuthentication", "namespace": None, "reason": reason}]
 
 
 def test_nothing_at_all_is_an_error(server, cluster):
@@ -262,3 +377,64 @@ def test_slim_keeps_a_control_planes_environment():
     manifest = {"kind": "Deployment", "metadata": {"name": "istiod"}, "spec": {"template": template}, "status": {}}
     assert slim(manifest)["spec"]["template"]["spec"] == {"containers": [container]}
     assert "status" not in manifest
+
+
+WORDS = {"kind", "metadata", "spec", "template", "webhooks", "containers", "env", "args", "annotations", "labels"}
+WORDS |= {"ownerReferences", "name", "clientConfig", "istio.io/x", "status"}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "istio-proxy", "discovery", "Pod", "istio.io/x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(WORDS)), inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=150)
+@given(ANYTHING, st.sampled_from(["Pod", "Deployment", "MutatingWebhookConfiguration", "Service", 5, None]))
+def test_slim_takes_whatever_comes(manifest, kind):
+    if isinstance(manifest, dict):
+        manifest["kind"] = kind
+    slim(copy.deepcopy(manifest))
+
+
+def wrong_in_one_place(manifest, path=()):
+    """A manifest with each of its values in turn replaced by one of another type."""
+    place = manifest
+    for step in path:
+        place = place[step]
+    steps = place.items() if isinstance(place, dict) else enumerate(place) if isinstance(place, list) else ()
+    for step, value in steps:
+        changed = copy.deepcopy(manifest)
+        inner = changed
+        for outer in path:
+            inner = inner[outer]
+        inner[step] = ["wrong"] if not isinstance(value, list) else {"wrong": "wrong"}
+        yield "/".join(map(str, (*path, step))), changed
+        yield from ((name, found) for name, found in wrong_in_one_place(manifest, (*path, step)))
+
+
+@pytest.mark.parametrize(("place", "pod"), list(wrong_in_one_place(POD)))
+def test_slim_hides_no_wrong_shape(place, pod):
+    """What the engine would complain about, it complains about all the same."""
+
+    def problems(manifest):
+        reader = Reader()
+        reader.add([manifest])
+        snapshot = reader.snapshot()
+        return [(item.kind, item.namespace, item.name) for item in snapshot.problems], snapshot.pods
+
+    assert problems(slim(copy.deepcopy(pod))) == problems(pod)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [None, [], "x", {"template": None}, {"template": []}, {"template": {"spec": "x"}}, {"template": {"spec": 5}}],
+)
+def test_slim_leaves_a_strange_deployment_as_it_is(spec):
+    manifest = {"kind": "Deployment", "metadata": {"name": "istiod"}, "spec": spec}
+    assert slim(copy.deepcopy(manifest)) == manifest
+
+
+def test_slim_keeps_which_service_a_webhook_calls():
+    client = {"service": {"name": "istiod", "namespace": "istio-system"}, "caBundle": "x" * 1000}
+    manifest = {"kind": "MutatingWebhookConfiguration", "metadata": {}, "webhooks": [{"clientConfig": client}, "x"]}
+    assert slim(manifest)["webhooks"] == [{"clientConfig": {"service": client["service"]}}, "x"]

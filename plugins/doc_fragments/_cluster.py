@@ -80,6 +80,12 @@ options:
     description: The groups to act as. The environment variable is E(K8S_AUTH_IMPERSONATE_GROUPS), with commas.
     type: list
     elements: str
+  read_timeout:
+    description:
+      - The seconds that reading the cluster's objects may take in all, however slowly they come.
+      - What has not been read by then is unread, and everything that depends on it is unknown.
+    type: int
+    default: 1800
 requirements:
   - python >= 3.9
   - kubernetes >= 24.2.0 (the Python library)

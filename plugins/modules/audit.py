@@ -448,7 +448,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
+    module.no_log_values.update(api.secrets_of(params))
     module.no_log_values.update(passwords_in(params["traffic"]["prometheus"]))
     problem = problem_of(params)
     if problem:  # known before a big mesh is read for it

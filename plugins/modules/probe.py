@@ -517,7 +517,7 @@ def main() -> None:
         required_one_of=[("targets", "target_namespaces")],
         supports_check_mode=True,
     )
-    module.no_log_values.update(api.secrets_in(module.params["kubeconfig"]))
+    module.no_log_values.update(api.secrets_of(module.params))
     try:
         cluster = api.connect(module.params)
         targets = wire.find_targets(cluster, module.params)

@@ -467,7 +467,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
+    module.no_log_values.update(api.secrets_of(params))
     for option, least in LEAST.items():
         if params[option] < least:
             module.fail_json(msg=f"The option {option} is {params[option]}. Remedy: give {least} or more.")

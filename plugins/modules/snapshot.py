@@ -167,7 +167,7 @@ def main() -> None:
         add_file_common_args=True,
         supports_check_mode=True,
     )
-    module.no_log_values.update(api.secrets_in(module.params["kubeconfig"]))
+    module.no_log_values.update(api.secrets_of(module.params))
     dest = module.params["dest"]
     problem = snapshots.why_not_there(dest, "mesh.snapshot.gz")
     if problem:

@@ -547,7 +547,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    module.no_log_values.update(api.secrets_in(params["kubeconfig"]))
+    module.no_log_values.update(api.secrets_of(params))
     try:
         gates = rules.compiled(params["rules"])  # a wrong rule is known before anything is read
         if params["detail"] == "connection" and not params["snapshot"]:

@@ -10,7 +10,7 @@ from .errors import ClusterError
 from .forward import Forwards
 from .kinds import Kind
 from .lists import Page
-from .options import ARGUMENT_SPEC, secrets_in
+from .options import ARGUMENT_SPEC, Options, secrets_in, secrets_of
 from .pods import Interrupted, ShortLivedPods
 from .prometheus import get_through_service
 from .protobuf import Unusable
@@ -22,10 +22,12 @@ __all__ = [
     "Forwards",
     "Interrupted",
     "Kind",
+    "Options",
     "Page",
     "ShortLivedPods",
     "Unusable",
     "connect",
     "get_through_service",
     "secrets_in",
+    "secrets_of",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from .connection_errors import broke_off, connection_error, is_final
 from .errors import ClusterError, answer_error, late, no_json, wrong_answer
 from .kinds import Kind
 from .lists import HEAD_BYTES, Page
+from .options import Options
 from .pages import Announce
 from .timed import Bounds
 
@@ -51,8 +53,9 @@ _SUCCESS = {"GET": (200,), "POST": (200, 201, 202), "DELETE": (200, 202)}
 class Cluster:
     """One API server. Made by ``connect``; safe to use from several threads."""
 
-    def __init__(self, configuration: Any, headers: list[tuple[str, str]]) -> None:
+    def __init__(self, configuration: Any, headers: list[tuple[str, str]], read_timeout: float) -> None:
         self._configuration = configuration
+        self._read_timeout = read_timeout
         self._headers = headers
         self._address: str = configuration.host
         self._pools = self._pool_manager()
@@ -62,6 +65,10 @@ class Cluster:
     def server(self) -> str:
         """Its address, as messages and results show it."""
         return urls.shown(self._address)
+
+    def deadline(self) -> float:
+        """The moment, by time.monotonic(), at which what is begun to be read now must have been read."""
+        return time.monotonic() + self._read_timeout
 
     def version(self) -> str:
         """The API server's version, for example v1.35.4."""
@@ -104,7 +111,9 @@ class Cluster:
         end: float | None = None,
     ) -> Iterator[Page]:
         """All objects of a kind, page by page, so that the caller can drop what it does not need; see ``pages``."""
-        return pages.read(self.request, pages.Wanted(kind, namespace, labels, fields, stored), self.server, end)
+        return pages.read(
+            self.request, pages.Wanted(kind, namespace, labels, fields, stored), self.server, end or self.deadline()
+        )
 
     def request(
         self,
@@ -248,6 +257,21 @@ class Cluster:
         return content
 
 
+_CONNECTED: list[tuple[Options, Cluster]] = []
+_CONNECTING = threading.Lock()
+
+
 def connect(params: Mapping[str, Any]) -> Cluster:
-    """Connect with module parameters (see ``ARGUMENT_SPEC``). Nothing is sent before the first request."""
-    return Cluster(configuration.load(params), configuration.headers(params))
+    """Connect with module parameters (see ``ARGUMENT_SPEC``). Nothing is sent before the first request.
+
+    The same options give the same connection, so that all parts of a run share its sockets and its credentials, which
+    a helper may have been asked for.
+    """
+    options = Options.of(params)
+    with _CONNECTING:
+        for known, cluster in _CONNECTED:
+            if known == options:
+                return cluster
+        cluster = Cluster(configuration.load(options), configuration.headers(options), options.read_timeout)
+        _CONNECTED[:] = [(options, cluster)]
+        return cluster

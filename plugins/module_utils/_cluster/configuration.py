@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from .._foreign import urls
+from .._foreign.visible import visible
 from .errors import ClusterError
+from .options import Options, secrets_in
 
 IMPORT_ERROR: ImportError | None = None
 try:
@@ -34,55 +37,59 @@ def require_library() -> None:
         )
 
 
-def load(params: Mapping[str, Any]) -> Any:
-    """Make a ``kubernetes.client.Configuration`` from module parameters."""
+def load(options: Options) -> Any:
+    """Make a ``kubernetes.client.Configuration``. Raises ClusterError."""
     require_library()
-    for option in ("ca_cert", "client_cert", "client_key"):
-        _require_file(option, params.get(option))
+    if options.read_timeout < 1:
+        raise ClusterError("The option read_timeout is less than a second. Remedy: give seconds, such as 1800.")
+    for option, path in (
+        ("ca_cert", options.ca_cert),
+        ("client_cert", options.client_cert),
+        ("client_key", options.client_key),
+    ):
+        _require_file(option, path)
     configuration = client.Configuration()
-    if not _is_enough(params):
-        _load_file_or_pod(params, configuration)
-    _override(params, configuration)
+    if not _is_enough(options):
+        _load_file_or_pod(options, configuration)
+    _override(options, configuration)
     return configuration
 
 
-def headers(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+def headers(options: Options) -> list[tuple[str, str]]:
     """Headers for each request: basic authentication and impersonation."""
     result = []
-    if params.get("username") and params.get("password") and not params.get("api_key"):
-        basic = urllib3.util.make_headers(basic_auth=f"{params['username']}:{params['password']}")
+    if options.username and options.password and not options.api_key:
+        basic = urllib3.util.make_headers(basic_auth=f"{options.username}:{options.password}")
         result += list(basic.items())
-    if params.get("impersonate_user"):
-        result.append(("Impersonate-User", params["impersonate_user"]))
-    result += [("Impersonate-Group", group) for group in params.get("impersonate_groups") or () if group]
+    if options.impersonate_user:
+        result.append(("Impersonate-User", options.impersonate_user))
+    result += [("Impersonate-Group", group) for group in options.impersonate_groups or () if group]
     return result
 
 
-def _is_enough(params: Mapping[str, Any]) -> bool:
-    given = {name for name, value in params.items() if value}
-    return any(
-        {"host", *credentials} <= given
-        for credentials in (("username", "password"), ("api_key",), ("client_cert", "client_key"))
-    )
+def _is_enough(options: Options) -> bool:
+    """Whether the options alone say where the API server is and who we are."""
+    login = options.username and options.password
+    certificate = options.client_cert and options.client_key
+    return bool(options.host and (login or options.api_key or certificate))
 
 
-def _load_file_or_pod(params: Mapping[str, Any], configuration: Any) -> None:
-    if params.get("kubeconfig") or params.get("context"):
-        _load_kubeconfig(params, configuration)
+def _load_file_or_pod(options: Options, configuration: Any) -> None:
+    if options.kubeconfig or options.context:
+        _load_kubeconfig(options, configuration)
         return
     try:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:  # not inside a pod
-        _load_kubeconfig(params, configuration)
+        _load_kubeconfig(options, configuration)
 
 
-def _load_kubeconfig(params: Mapping[str, Any], configuration: Any) -> None:
-    kubeconfig = params.get("kubeconfig") or config.KUBE_CONFIG_DEFAULT_LOCATION
-    wanted = params.get("context")
-    options = {
-        "context": wanted,
+def _load_kubeconfig(options: Options, configuration: Any) -> None:
+    kubeconfig = options.kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
+    how = {
+        "context": options.context,
         "client_configuration": configuration,
-        "persist_config": bool(params.get("persist_config")),
+        "persist_config": bool(options.persist_config),
     }
     name = "The kubeconfig given as a dictionary"
     contents = [kubeconfig]
@@ -91,16 +98,24 @@ def _load_kubeconfig(params: Mapping[str, Any], configuration: Any) -> None:
         contents = [_read(path) for path in str(kubeconfig).split(os.pathsep) if path]
         contents = [content for content in contents if content is not None]
         if not contents:
-            raise _no_kubeconfig(str(kubeconfig), params)
-    _check_context(name, contents, wanted)
+            raise _no_kubeconfig(str(kubeconfig), options)
+    _check_context(name, contents, options.context)
     # The library walks the kubeconfig without checking its shape, so a wrong one ends in any of these.
     try:
         if isinstance(kubeconfig, Mapping):
-            config.load_kube_config_from_dict(dict(kubeconfig), **options)
+            config.load_kube_config_from_dict(dict(kubeconfig), **how)
         else:
-            config.load_kube_config(config_file=str(kubeconfig), **options)
+            config.load_kube_config(config_file=str(kubeconfig), **how)
     except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ClusterError(f"{name} cannot be used: {error}. {_REMEDY_KUBECONFIG}") from error
+        raise ClusterError(f"{name} cannot be used: {_shown(error, contents)}. {_REMEDY_KUBECONFIG}") from None
+
+
+def _shown(error: Exception, contents: list[Any]) -> str:
+    """The library's words, which may quote what it has read, without what must not be shown."""
+    text = urls.shown_in(error)
+    for secret in sorted(set(secrets_in(contents)), key=len, reverse=True):
+        text = text.replace(secret, urls.LEFT_OUT)
+    return visible(text)
 
 
 def _read(path: str) -> Any:
@@ -112,7 +127,7 @@ def _read(path: str) -> Any:
         return None
     except OSError as error:
         raise ClusterError(f"The kubeconfig {path} cannot be read: {error.strerror}. {_REMEDY_KUBECONFIG}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         where = f" (line {place.line + 1})" if place else ""
         raise ClusterError(f"The kubeconfig {path} is not YAML{where}. {_REMEDY_KUBECONFIG}") from error
@@ -121,8 +136,8 @@ def _read(path: str) -> Any:
     return content
 
 
-def _no_kubeconfig(path: str, params: Mapping[str, Any]) -> ClusterError:
-    if params.get("kubeconfig"):
+def _no_kubeconfig(path: str, options: Options) -> ClusterError:
+    if options.kubeconfig:
         return ClusterError(f"There is no kubeconfig {path}. {_REMEDY_KUBECONFIG}")
     return ClusterError(
         f"No connection is given, this is not a pod, and there is no {path}. Remedy: name a kubeconfig "
@@ -132,7 +147,8 @@ def _no_kubeconfig(path: str, params: Mapping[str, Any]) -> ClusterError:
 
 def _check_context(name: str, contents: list[Any], wanted: str | None) -> None:
     lists = [content.get("contexts") for content in contents]
-    contexts = [item.get("name") for items in lists if isinstance(items, list) for item in items if item]
+    items = [item for found in lists if isinstance(found, list) for item in found]
+    contexts = [item.get("name") for item in items if isinstance(item, Mapping)]
     current = wanted or next((c["current-context"] for c in reversed(contents) if c.get("current-context")), None)
     known = ", ".join(str(context) for context in contexts) or "none at all"
     if not current:
@@ -141,40 +157,40 @@ def _check_context(name: str, contents: list[Any], wanted: str | None) -> None:
         raise ClusterError(f"{name} has no context {current}. Remedy: set the option context to one of: {known}.")
 
 
-def _override(params: Mapping[str, Any], configuration: Any) -> None:
+def _override(options: Options, configuration: Any) -> None:
     """Options win over what the kubeconfig says, as in kubernetes.core."""
-    if params.get("host"):
-        _require_url(str(params["host"]))
-        configuration.host = str(params["host"]).rstrip("/")
+    if options.host:
+        _require_url(options.host)
+        configuration.host = options.host.rstrip("/")
     _require_url(configuration.host)
-    for option, attribute in (
-        ("validate_certs", "verify_ssl"),
-        ("ca_cert", "ssl_ca_cert"),
-        ("client_cert", "cert_file"),
-        ("client_key", "key_file"),
-        ("proxy", "proxy"),
-        ("no_proxy", "no_proxy"),
+    for attribute, value in (
+        ("verify_ssl", options.validate_certs),
+        ("ssl_ca_cert", options.ca_cert),
+        ("cert_file", options.client_cert),
+        ("key_file", options.client_key),
+        ("proxy", options.proxy),
+        ("no_proxy", options.no_proxy),
     ):
-        if params.get(option) is not None:
-            setattr(configuration, attribute, params[option])
-    if params.get("api_key"):
-        configuration.api_key = {"BearerToken": f"Bearer {params['api_key']}"}
+        if value is not None:
+            setattr(configuration, attribute, value)
+    if options.api_key:
+        configuration.api_key = {"BearerToken": f"Bearer {options.api_key}"}
         configuration.refresh_api_key_hook = None
-    proxy_headers = {name: value for name, value in (params.get("proxy_headers") or {}).items() if value}
+    proxy_headers: dict[str, Any] = {name: value for name, value in (options.proxy_headers or {}).items() if value}
     if proxy_headers:
         configuration.proxy_headers = urllib3.util.make_headers(**proxy_headers)
     configuration.connection_pool_maxsize = 8
 
 
-def _require_url(host: str) -> None:
+def _require_url(host: Any) -> None:
     try:
-        url = urlsplit(host)
+        url = urlsplit(str(host))
     except ValueError:  # an opened bracket, for example
         url = urlsplit("")
     if url.scheme not in ("https", "http") or not url.hostname:
         raise ClusterError(
-            f"The API server's address {host} is no URL. Remedy: write it as https://address:port (option host or "
-            "K8S_AUTH_HOST)."
+            f"The API server's address {urls.shown(host)} is no URL. Remedy: write it as https://address:port (option "
+            "host or K8S_AUTH_HOST)."
         )
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, NamedTuple, Protocol
@@ -16,8 +15,6 @@ from .kinds import Kind
 from .lists import Page, WrongAnswer, begins_well, decode, token_ahead
 from .timed import Bounds
 
-LIST_SECONDS = 1800
-"""For one list with all its pages."""
 MOST_PAGE_BYTES = 1024 * 1024 * 1024
 """Of one page: each of its objects can have 1.5 MiB, which is etcd's limit."""
 MOST_PAGES = 20_000
@@ -62,16 +59,15 @@ class Wanted(NamedTuple):
         return {"limit": PAGE, **{name: value for name, value in named.items() if value}}
 
 
-def read(ask: Ask, wanted: Wanted, server: str, end: float | None = None) -> Iterator[Page]:
+def read(ask: Ask, wanted: Wanted, server: str, end: float) -> Iterator[Page]:
     """All pages. Where a page's first bytes name the next one, that is asked for at once.
 
     So the API server encodes it while this one is still on its way, decoded and used. `end` is the moment, by
     time.monotonic(), at which all must be there. Raises ClusterError, also for an answer that is no such list.
     """
-    until = time.monotonic() + LIST_SECONDS if end is None else end
 
     def fetch(token: str, announce: Announce | None = None) -> bytes:
-        return _fetch(ask, wanted, token, until, announce)
+        return _fetch(ask, wanted, token, end, announce)
 
     with ThreadPoolExecutor(max_workers=_PAGES_AT_ONCE) as threads:
 

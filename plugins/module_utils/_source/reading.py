@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
@@ -24,8 +23,6 @@ from .._foreign.visible import visible
 from .slim import slim
 from .stored_pods import POD
 
-MOST_SECONDS = 1800
-"""For everything that is read of a cluster at a time; a mesh of 10,000 pods takes less than a minute."""
 _SIDE_BY_SIDE = 4
 _STARTS = 3
 _VERSION = re.compile(r"[a-z0-9]+")
@@ -105,15 +102,15 @@ def read_into(
     sink: Sink,
     selections: Iterable[Selection],
     namespaces: Sequence[str] = (),
-    seconds: float = MOST_SECONDS,
+    end: float | None = None,
 ) -> list[dict[str, Any]]:
     """Read everything selected into a sink, in all namespaces or only in those given.
 
     Returns the items that could not be read, ``{"kind", "namespace", "reason"}``. An API that the cluster does not
-    serve is no gap: there cannot be objects of it. What has not been read after `seconds` is a gap. Raises ClusterError
-    when nothing could be read.
+    serve is no gap: there cannot be objects of it. What is not there at the moment `end` (by time.monotonic(); else the
+    connection's option read_timeout says it) is a gap. Raises ClusterError when nothing could be read.
     """
-    jobs = list(_jobs(selections, namespaces, time.monotonic() + seconds))
+    jobs = list(_jobs(selections, namespaces, end or cluster.deadline()))
     unread: dict[tuple[str, str | None], str] = {}
     first_error: ClusterError | None = None
     answered = not jobs

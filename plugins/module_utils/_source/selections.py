@@ -41,13 +41,17 @@ def read_mesh(cluster: Cluster, namespaces: Sequence[str] = ()) -> tuple[list[di
     return found.resources(), unread
 
 
-def read_mesh_into(cluster: Cluster, sink: MeshSink, namespaces: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The same into a sink, page by page. Returns what could not be read."""
-    unread = read_into(cluster, sink, _selections(), namespaces)
+def read_mesh_into(
+    cluster: Cluster, sink: MeshSink, namespaces: Sequence[str] = (), end: float | None = None
+) -> list[dict[str, Any]]:
+    """The same into a sink, page by page, until the moment `end`; see read_into. Returns what could not be read."""
+    end = end or cluster.deadline()
+    unread = read_into(cluster, sink, _selections(), namespaces, end)
     revisions = sorted(sink.revisions() - {_DEFAULT})
-    if revisions and not any(gap["kind"] == _CONFIG_MAP for gap in unread):
+    # Where they cannot be listed, asking by another name is no use; one that could not be decoded hides no other.
+    if revisions and not any(gap["kind"] == _CONFIG_MAP and gap["namespace"] is None for gap in unread):
         maps = [_mesh_config_map(f"istio-{revision}") for revision in revisions]
-        unread += read_into(cluster, sink, maps, namespaces)
+        unread += read_into(cluster, sink, maps, namespaces, end)
     return unread
 
 
@@ -59,9 +63,10 @@ def read_declared(
     Returns the sink and what was not read, for whichever reason.
     """
     wanted = sorted({*namespaces, _USUAL_ROOT}) if namespaces else []
+    end = cluster.deadline()
     while True:
         sink = make_sink()
-        unread = read_mesh_into(cluster, sink, wanted)
+        unread = read_mesh_into(cluster, sink, wanted, end)
         if not namespaces:
             return sink, unread
         missing = sink.root_namespaces() - set(wanted)

@@ -29,7 +29,7 @@ class _Wanted(NamedTuple):
 
 def secrets_in(params: Mapping[str, Any]) -> Iterator[str]:
     """Secret values that no_log does not know of: those of a kubeconfig, and a password in the URL."""
-    yield from api.secrets_in(params["kubeconfig"])
+    yield from api.secrets_of(params)
     yield from passwords_in(params["prometheus"])
 
 

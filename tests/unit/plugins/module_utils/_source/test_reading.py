@@ -189,7 +189,7 @@ def test_what_is_not_there_in_time_is_unread(server, cluster):
     server.answer(f"GET {PEERS_PATH}", drip())
     found = reading.Manifests()
     started = time.monotonic()
-    unread = reading.read_into(cluster, found, [PODS, PEERS], seconds=0.4)
+    unread = reading.read_into(cluster, found, [PODS, PEERS], end=started + 0.4)
     assert time.monotonic() - started < 2
     assert names(found.resources()) == [("Pod", "a")]
     reason = "it was not read in time"
@@ -270,6 +270,22 @@ def test_the_mesh_is_read_with_a_readers_rights(server, cluster):
     assert sorted(asked) == ["metadata.name=istio", "metadata.name=istio-blue", "metadata.name=istio-canary"]
     assert not [path for path, _query in server.asked() if "secrets" in path]
     assert "ConfigMap" not in {item["kind"] for item in unread}
+
+
+def test_a_map_that_cannot_be_decoded_hides_no_revisions_map(server, cluster):
+    webhook = {"metadata": {"name": "w", "labels": {"istio.io/rev": "canary"}}}
+    version = "admissionregistration.k8s.io/v1"
+    server.answer(
+        f"GET /apis/{version}/mutatingwebhookconfigurations",
+        listed("MutatingWebhookConfiguration", webhook, version=version),
+    )
+    bad = {"metadata": {"name": "istio", "namespace": "tenant", "annotations": "PLACE"}}
+    text = json.dumps(listed("ConfigMap", bad)).replace('"PLACE"', "[" * 50_000 + "]" * 50_000)
+    server.answer("GET /api/v1/configmaps", text, listed("ConfigMap"))
+    _resources, unread = selections.read_mesh(cluster)
+    asked = [query["fieldSelector"] for path, query in server.asked() if path == "/api/v1/configmaps"]
+    assert asked == ["metadata.name=istio", "metadata.name=istio-canary"]
+    assert ("ConfigMap", "tenant") in {(gap["kind"], gap["namespace"]) for gap in unread}
 
 
 POD = {

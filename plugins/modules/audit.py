@@ -334,6 +334,9 @@ mesh:
           root_namespace: istio-system
           auto_mtls: true
           trust_domain: cluster.local
+          namespace: istio-system
+          version: 1.31.1
+          tags: [prod]
 summary:
   description: Counts of workloads by mode and by mesh, of edges by verdict, of findings by severity, and of unknowns.
   returned: success

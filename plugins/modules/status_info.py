@@ -230,6 +230,9 @@ mesh:
           root_namespace: istio-system
           auto_mtls: true
           trust_domain: cluster.local
+          namespace: istio-system
+          version: 1.31.1
+          tags: [prod]
 workloads:
   description: Every workload with what its ports accept.
   returned: when O(detail=full)

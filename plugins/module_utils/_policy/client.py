@@ -216,8 +216,10 @@ _FIELD = {
 }
 
 
-def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, hbone: bool) -> Sent:
-    """What reaches one endpoint."""
+def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, hbone: Optional[bool]) -> Sent:
+    """What reaches one endpoint. `hbone`: whether the client's proxy sends HBONE, None where that cannot be told."""
+    if hbone is None and not cluster.same_for_all and tunnels(endpoint):
+        return Sent("unknown", "whether sidecars send HBONE depends on istiod's environment, which was not read")
     if hbone and not cluster.same_for_all and tunnels(endpoint):
         # HBONE replaces plaintext and Istio mTLS, SIMPLE and MUTUAL run inside it (applyHBONETransportSocketMatches).
         return Sent(

@@ -242,6 +242,8 @@ class Judge:
             return answer
         server = self._planes(workload.shape.revision)
         sides = f"{client.mesh.trust_domain} of the client and {server.mesh.trust_domain} of {workload.id}"
+        if server.checks_trust is None and not server.mesh.accepts_clients_of(client.mesh):
+            return "mtls", "unknown", f"whether the server checks trust domains was not read ({sides})"
         if server.checks_trust and not server.mesh.accepts_clients_of(client.mesh):
             return "mtls", "broken", f"{answer[2]}, but the server does not accept the trust domain ({sides})"
         # A client expects one of the identities of all endpoints together, and whatever it meets where none is known.

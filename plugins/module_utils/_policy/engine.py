@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
+from .control_plane import ControlPlanes
 from .destination_rules import DestinationRuleIndex
 from .edges import Judge
 from .gateways import GatewayIndex
 from .membership import Workload, gather, matches
-from .mesh import Mesh, Meshes
+from .mesh import Mesh
 from .push_context import PushContext, inbound_doubt
 from .records import EnvoyFilter, Labels, Snapshot
 from .rows import Edge
@@ -49,10 +50,10 @@ class State:
     def __init__(self, snapshot: Snapshot, unread: Iterable[Any]) -> None:
         self.snapshot = snapshot
         self.unread = Unread(unread, self.snapshot.problems)
-        self.meshes = Meshes(self.snapshot, self.unread.anywhere("ConfigMap"))
+        self.control_planes = ControlPlanes(self.snapshot, self.unread)
         self._planes: Dict[str, PushContext] = {}
         self._by_revision: Dict[Optional[str], PushContext] = {}
-        self.workloads = gather(self.snapshot, self.meshes, self.unread)
+        self.workloads = gather(self.snapshot, self.control_planes, self.unread)
         catalogue = Catalogue(self.snapshot, self.workloads, self.unread)
         self.destinations = destinations(self.snapshot, catalogue)
         self.gateways = GatewayIndex(self.snapshot.gateways, self.unread)
@@ -71,7 +72,7 @@ class State:
         known = self._by_revision.get(revision)
         if known is not None:
             return known
-        mesh = self.meshes.of(revision)
+        mesh = self.control_planes.of(revision)
         found = self._planes.get(mesh.name)
         if found is None:
             found = self._planes[mesh.name] = self._build(mesh)
@@ -79,7 +80,7 @@ class State:
         return found
 
     def _build(self, mesh: Mesh) -> PushContext:
-        snapshot, meshes = self.snapshot, self.meshes
+        snapshot, planes = self.snapshot, self.control_planes
         visible: Dict[str, bool] = {}
 
         def sees_namespace(name: str) -> bool:
@@ -89,7 +90,7 @@ class State:
             return known
 
         def seen(item: Any) -> bool:
-            return meshes.sees(mesh, item.revision) and sees_namespace(item.namespace)
+            return planes.sees(mesh, item.revision) and sees_namespace(item.namespace)
 
         root = mesh.root_namespace
         inbound = [item for item in snapshot.envoy_filters if item.inbound and seen(item)]
@@ -105,23 +106,22 @@ class State:
             SidecarIndex([item for item in snapshot.sidecars if seen(item)], root),
             filters,
             sees_namespace,
-            lambda revision: meshes.sees(mesh, revision),
+            lambda revision: planes.sees(mesh, revision),
             self._sends_hbone(mesh),
-            all(env.get("PILOT_SKIP_VALIDATE_TRUST_DOMAIN") != "true" for env in self._istiod(mesh)),
+            _inverted(planes.istiod(mesh).switched("PILOT_SKIP_VALIDATE_TRUST_DOMAIN")),
         )
 
-    def _istiod(self, mesh: Mesh) -> List[Labels]:
-        """The environment of a revision's istiod, for each Deployment of it that was read."""
-        return [item.env for item in self.snapshot.templates if item.name in ("istiod", f"istiod-{mesh.name}")]
+    def _sends_hbone(self, mesh: Mesh) -> Optional[bool]:
+        """Whether sidecars send HBONE: istiod with PILOT_ENABLE_AMBIENT, taken as given where there is no istiod.
 
-    def _sends_hbone(self, mesh: Mesh) -> bool:
-        """Whether sidecars send HBONE: istiod with PILOT_ENABLE_AMBIENT, taken as given when istiod was not read."""
-        found = self._istiod(mesh)
-        if not found:
-            return True
+        None where Deployments beside it were not read.
+        """
+        istiod = self.control_planes.istiod(mesh)
+        if not istiod.environments:
+            return True if istiod.known else None
         return any(
             env.get("PILOT_ENABLE_AMBIENT") == "true" and env.get("PILOT_ENABLE_SENDING_HBONE") != "false"
-            for env in found
+            for env in istiod.environments
         )
 
     def _decide(self, workload: Workload) -> Decision:
@@ -182,8 +182,8 @@ class State:
 
     def public_meshes(self) -> Dict[str, Any]:
         """The result's `mesh`."""
-        used = dict(self.meshes.by_name)
-        used.update(self.meshes.assumed)
+        used = dict(self.control_planes.by_name)
+        used.update(self.control_planes.assumed)
         return {"revisions": [used[name].public() for name in sorted(used)]}
 
     def members(self, mask: int) -> List[str]:
@@ -200,7 +200,7 @@ class State:
         def add(kind: str, namespace: Optional[str], name: str, reason: str, touches: str) -> None:
             entries.append({"kind": kind, "namespace": namespace, "name": name, "reason": reason, "touches": touches})
 
-        if self.meshes.missing:
+        if self.control_planes.missing:
             add(
                 "ConfigMap",
                 None,
@@ -208,7 +208,7 @@ class State:
                 "no mesh ConfigMap in the input, Istio's defaults are assumed",
                 "root namespace, auto-mTLS, trust domain and defaults of every revision",
             )
-        for name in sorted(self.meshes.assumed):
+        for name in sorted(self.control_planes.assumed):
             add(
                 "ConfigMap",
                 None,
@@ -216,16 +216,8 @@ class State:
                 f"no mesh ConfigMap of revision {name}, Istio's defaults are assumed",
                 f"workloads of revision {name}",
             )
-        for name in self.meshes.duplicates:
-            add(
-                "ConfigMap",
-                None,
-                "istio",
-                f"several mesh ConfigMaps of revision {name}, the one beside istiod is used",
-                f"workloads of revision {name}",
-            )
-        for name, mesh in sorted(self.meshes.by_name.items()):
-            if mesh.doubt and not self.meshes.missing:
+        for name, mesh in sorted(self.control_planes.by_name.items()):
+            if mesh.doubt:
                 add(
                     "ConfigMap",
                     None,
@@ -254,6 +246,10 @@ class State:
                         f"mode, ports and incoming edges of {workload.id}",
                     )
         return sorted(entries, key=lambda item: tuple(str(value) for value in item.values()))
+
+
+def _inverted(value: Optional[bool]) -> Optional[bool]:
+    return None if value is None else not value
 
 
 def _filter(filters: List[EnvoyFilter], root: str, namespace: str, labels: Labels) -> str:

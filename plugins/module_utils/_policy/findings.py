@@ -397,7 +397,7 @@ def _objects(state: State) -> Iterable[Finding]:
                 "proxies that it selects accept or send cannot be told from manifests",
                 "check the running proxies, or replace it by Istio's own API",
             )
-    for mesh in state.meshes.by_name.values():
+    for mesh in state.control_planes.by_name.values():
         if not mesh.auto_mtls:
             yield _finding(
                 "MTLS-022",

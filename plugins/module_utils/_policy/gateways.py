@@ -53,10 +53,11 @@ class GatewayIndex:
         if port == _HEALTH_PORT:
             return "gateway-plaintext", f"port {port} of {workload.id} is the gateway's health check"
         found = self.ports(workload).get(port)
+        if self._unread and (found is None or found[0] != "gateway-plaintext"):
+            # One that nobody saw may serve the same port in plaintext.
+            return UNKNOWN, "Gateways were not read"
         if found is not None:
             return found
-        if self._unread:
-            return UNKNOWN, "Gateways were not read"
         if KUBERNETES_GATEWAY in workload.labels or not self.ports(workload):
             return (
                 UNKNOWN,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from .mesh import DEFAULT_REVISION, Meshes
+from .control_plane import ControlPlanes
+from .mesh import DEFAULT_REVISION
 from .records import (
     INJECT,
     REVISION_LABEL,
@@ -102,19 +103,21 @@ def injected(namespace: str, pod: Labels, annotations: Labels, host_network: boo
     return pod.get(INJECT, annotations.get(INJECT, "")) != "false"
 
 
-def predict(template: Template, namespace: Labels, meshes: Meshes, unread: Unread) -> Prediction:
+def predict(template: Template, namespace: Labels, planes: ControlPlanes, unread: Unread) -> Prediction:
     """What a pod of this template would become if it were created now."""
     shape = template.shape
     if shape.mesh == "gateway":
         return Prediction("gateway", shape.revision)
     asked = webhook_revision(namespace, template.labels)
     if asked is not None and injected(template.namespace, template.labels, template.annotations, shape.host_network):
-        revision = meshes.resolve(asked)
+        revision = planes.resolve(asked)
         if revision is not None:
             gateway = template.annotations.get("inject.istio.io/templates", "").startswith("gateway")
             return Prediction("gateway" if gateway else "sidecar", revision)
-        if unread.anywhere("MutatingWebhookConfiguration") or not meshes.hooks:
+        if unread.anywhere("MutatingWebhookConfiguration") or not planes.revisions:
             return Prediction("none", None, f"no injection webhook for revision {asked} was read")
+        if asked in planes.contested:
+            return Prediction("none", None, f"webhooks give the tag {asked} to several revisions")
     if shape.host_network or shape.mesh == "sidecar":
         return NOT_INJECTED
     mode = "istio.io/dataplane-mode"
@@ -123,13 +126,13 @@ def predict(template: Template, namespace: Labels, meshes: Meshes, unread: Unrea
     return NOT_INJECTED
 
 
-def _predicted_pod(template: Template, prediction: Prediction, meshes: Meshes) -> Tuple[Labels, Shape]:
+def _predicted_pod(template: Template, prediction: Prediction, planes: ControlPlanes) -> Tuple[Labels, Shape]:
     """Labels and shape after injection: the template adds tlsMode unless the user set it; gateways get none."""
     labels = template.labels
     shape = template.shape._replace(mesh=prediction.mesh, revision=prediction.revision, stray_proxy=False)
     if prediction.mesh == "sidecar":
         labels = dict(labels)
-        mesh = meshes.of(prediction.revision)
+        mesh = planes.of(prediction.revision)
         labels.setdefault(TLS_MODE_LABEL, "istio")
         if mesh.sidecars_accept_hbone:
             labels.setdefault(TUNNEL_LABEL, "http")
@@ -164,7 +167,7 @@ def selectors_of(snapshot: Snapshot) -> Iterable[Selector]:
             yield item.selector
 
 
-def gather(snapshot: Snapshot, meshes: Meshes, unread: Unread) -> List[Workload]:
+def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Workload]:
     """All workloads, in order of their ids."""
     keys: Set[str] = {TLS_MODE_LABEL, TUNNEL_LABEL, INJECT, "gateway.networking.k8s.io/gateway-name"}
     for selector in selectors_of(snapshot):
@@ -194,18 +197,20 @@ def gather(snapshot: Snapshot, meshes: Meshes, unread: Unread) -> List[Workload]
             workloads.append(Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, doubt))
     for template in snapshot.templates:
         if (template.namespace, "Deployment", template.name) not in groups:
-            workloads.append(_predicted(template, snapshot.namespaces.get(template.namespace), meshes, unread))
+            workloads.append(_predicted(template, snapshot.namespaces.get(template.namespace), planes, unread))
     return sorted(workloads, key=lambda workload: workload.id)
 
 
-def _predicted(template: Template, namespace: Optional[NamespaceObject], meshes: Meshes, unread: Unread) -> Workload:
+def _predicted(
+    template: Template, namespace: Optional[NamespaceObject], planes: ControlPlanes, unread: Unread
+) -> Workload:
     doubt = ""
     if unread.covers("Pod", template.namespace):
         doubt = "its pods could not be read"
     elif namespace is None and unread.anywhere("Namespace"):
         doubt = "the labels of its namespace could not be read"
-    prediction = predict(template, namespace.labels if namespace else {}, meshes, unread)
-    labels, shape = _predicted_pod(template, prediction, meshes)
+    prediction = predict(template, namespace.labels if namespace else {}, planes, unread)
+    labels, shape = _predicted_pod(template, prediction, planes)
     return Workload(
         f"{template.namespace}/Deployment/{template.name}",
         template.namespace,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mesh configuration of each revision, and what its control plane sees (semantics, section 1).
+"""A mesh configuration, and which namespaces a control plane with it sees (semantics, section 1).
 
 A mesh ConfigMap holds YAML text. `data.mesh` may also be JSON text or already parsed. For YAML this file imports
 PyYAML, which ansible-core and kubernetes.core bring with them; without it that revision's configuration is unknown.
@@ -9,10 +9,11 @@ PyYAML, which ansible-core and kubernetes.core bring with them; without it that 
 
 from __future__ import annotations
 
-import json
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Tuple
 
-from .records import Labels, MeshMap, NamespaceObject, Snapshot
+from .._foreign import json_text, yaml_text
+from .._foreign.unreadable import Unreadable
+from .records import Labels, Malformed, MeshMap, NamespaceObject
 
 DEFAULT_REVISION = "default"
 ROOT_NAMESPACE = "istio-system"
@@ -46,6 +47,11 @@ class Mesh(NamedTuple):
     sidecars_accept_hbone: bool = False
     doubt: str = ""
     """Why this configuration cannot be relied on; then nothing that depends on it can be told."""
+    namespace: Optional[str] = None
+    """Where its control plane runs, None where that cannot be told."""
+    tags: Tuple[str, ...] = ()
+    version: Optional[str] = None
+    """Of its control plane, from istiod's image."""
 
     def accepts_clients_of(self, other: "Mesh") -> bool:
         """Whether a server lets in the identities of another revision (plugin/authn TrustDomainsForValidation)."""
@@ -62,6 +68,9 @@ class Mesh(NamedTuple):
             "root_namespace": self.root_namespace,
             "auto_mtls": self.auto_mtls,
             "trust_domain": self.trust_domain,
+            "namespace": self.namespace,
+            "version": self.version,
+            "tags": list(self.tags),
         }
 
     def discovers(self, namespace: Optional[NamespaceObject]) -> bool:
@@ -81,20 +90,24 @@ def _fulfils(labels: Labels, requirement: Requirement) -> bool:
     return (value is not None) == (requirement.operator == "Exists")
 
 
+_MOST_CHARACTERS = 1024 * 1024
+"""What the API server stores in a ConfigMap."""
+
+
 def _load(mesh: Any) -> Tuple[Dict[str, Any], str]:
     """The mesh configuration as a dictionary, and why not if it cannot be had."""
     if isinstance(mesh, str):
+        if len(mesh) > _MOST_CHARACTERS:
+            return {}, "it is bigger than a ConfigMap can be"
         try:
-            mesh = json.loads(mesh)
-        except ValueError:
-            try:
-                import yaml
-            except ImportError:
+            mesh = json_text.parse(mesh)
+        except Unreadable:
+            if yaml_text.IMPORT_ERROR:
                 return {}, "it is YAML and the Python library PyYAML is missing"
             try:
-                mesh = yaml.safe_load(mesh)
-            except yaml.YAMLError:
-                return {}, "it is not YAML"
+                mesh = yaml_text.parse(mesh)
+            except Unreadable:
+                return {}, "it is no YAML that can be read"
     if mesh is None:
         return {}, ""
     return (mesh, "") if isinstance(mesh, dict) else ({}, "it is not a mapping")
@@ -116,7 +129,7 @@ def _export(value: Any) -> Tuple[str, ...]:
     return ("*",) if value is None else tuple(str(item) for item in value)
 
 
-def _mesh(revision: str, source: MeshMap) -> Mesh:
+def mesh_of(revision: str, source: MeshMap) -> Mesh:
     """Reads one ConfigMap; a missing field is Istio's default, a missing enableAutoMtls means true."""
     config, doubt = _load(source.mesh)
     if doubt:
@@ -126,7 +139,7 @@ def _mesh(revision: str, source: MeshMap) -> Mesh:
         return Mesh(
             revision,
             root_namespace=str(config.get("rootNamespace") or ROOT_NAMESPACE),
-            auto_mtls=config.get("enableAutoMtls") is not False,
+            auto_mtls=_switch(config.get("enableAutoMtls"), "enableAutoMtls"),
             trust_domain=str(config.get("trustDomain") or "cluster.local"),
             aliases=frozenset(str(item) for item in config.get("trustDomainAliases") or ()),
             foreign=frozenset(
@@ -141,54 +154,14 @@ def _mesh(revision: str, source: MeshMap) -> Mesh:
             interception=str(default.get("interceptionMode") or ""),
             sidecars_accept_hbone=str((default.get("proxyMetadata") or {}).get("ISTIO_META_ENABLE_HBONE")) == "true",
         )
-    except (AttributeError, KeyError, TypeError):
+    except Malformed as error:
+        return Mesh(revision, root_namespace=source.namespace, doubt=str(error))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return Mesh(revision, root_namespace=source.namespace, doubt="a field has an unexpected type")
 
 
-class Meshes:
-    """Every revision, and which one a name means."""
-
-    def __init__(self, snapshot: Snapshot, unread: bool) -> None:
-        self.by_name: Dict[str, Mesh] = {}
-        self.duplicates: List[str] = []
-        self.missing = not snapshot.mesh_maps
-        candidates: Dict[str, List[MeshMap]] = {}
-        for source in snapshot.mesh_maps:
-            candidates.setdefault(source.revision, []).append(source)
-        for revision, sources in sorted(candidates.items()):
-            # The ConfigMap counts where its istiod runs; of several the one in istio-system, else the first by name.
-            homes = {item.namespace for item in snapshot.templates if item.name.startswith("istiod")}
-            sources.sort(
-                key=lambda item: (item.namespace not in homes, item.namespace != ROOT_NAMESPACE, item.namespace)
-            )
-            self.by_name[revision] = _mesh(revision, sources[0])
-            if len(sources) > 1:
-                self.duplicates.append(revision)
-        self._doubt = "the mesh ConfigMap could not be read" if unread else ""
-        if self.missing:
-            self.by_name[DEFAULT_REVISION] = Mesh(DEFAULT_REVISION, doubt=self._doubt)
-        self.tags: Dict[str, str] = {hook.tag: hook.revision for hook in snapshot.webhooks if hook.tag}
-        self.hooks = {hook.revision for hook in snapshot.webhooks}
-        self.assumed: Dict[str, Mesh] = {}
-
-    def of(self, revision: Optional[str]) -> Mesh:
-        """The configuration of a proxy's revision. One without a ConfigMap gets Istio's defaults, see `assumed`."""
-        name = revision or DEFAULT_REVISION
-        mesh = self.by_name.get(name) or self.by_name.get(self.tags.get(name, "")) or self.assumed.get(name)
-        if mesh is None:
-            if revision is None and len(self.by_name) == 1:
-                return next(iter(self.by_name.values()))
-            mesh = self.assumed[name] = Mesh(name, doubt=self._doubt)
-        return mesh
-
-    def resolve(self, label: str) -> Optional[str]:
-        """The revision behind a label value, None when no injection webhook answers to it, as far as is known."""
-        if label in self.tags:
-            return self.tags[label]
-        if label in self.by_name or label in self.hooks or label == DEFAULT_REVISION:
-            return label
-        return None
-
-    def sees(self, mesh: Mesh, label: Optional[str]) -> bool:
-        """Whether an object labelled istio.io/rev is for this revision (pkg/config/model.go LabelsInRevision)."""
-        return label is None or label == mesh.name or self.tags.get(label) == mesh.name
+def _switch(value: Any, what: str) -> bool:
+    """A BoolValue whose absence means true; istiod refuses a configuration in which it is text."""
+    if value is None or isinstance(value, bool):
+        return value is not False
+    raise Malformed(f"{what} is neither true nor false")

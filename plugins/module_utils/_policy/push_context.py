@@ -40,8 +40,8 @@ class PushContext:
         filters: Callable[[str, Labels, bool], str],
         sees_namespace: Callable[[str], bool],
         sees_revision: Callable[[Optional[str]], bool],
-        sends_hbone: bool,
-        checks_trust: bool,
+        sends_hbone: Optional[bool],
+        checks_trust: Optional[bool],
     ) -> None:
         self.mesh = mesh
         self.peer_authentications = peer_authentications
@@ -52,8 +52,9 @@ class PushContext:
         self.sees_namespace = sees_namespace
         self.sees_revision = sees_revision
         self.sends_hbone = sends_hbone
+        """Whether its sidecars send HBONE; None where that cannot be told."""
         self.checks_trust = checks_trust
-        """Whether its servers check the trust domain of their clients."""
+        """Whether its servers check the trust domain of their clients; None where that cannot be told."""
 
     def sees(self, namespace: str, revision: Optional[str]) -> bool:
         """Whether it knows objects of a namespace and revision."""

@@ -108,6 +108,9 @@ class Template(NamedTuple):
     annotations: Labels
     shape: Shape
     env: Labels
+    """Of istiod's container; {} for other Deployments."""
+    image: str = ""
+    """Likewise."""
 
 
 class PeerAuthentication(NamedTuple):
@@ -330,6 +333,10 @@ class Webhook(NamedTuple):
     name: str
     revision: str
     tag: Optional[str]
+    homes: FrozenSet[str] = frozenset()
+    """The namespaces of the Services that it calls."""
+    remote: bool = False
+    """Whether it calls an address instead: a control plane outside the cluster."""
 
 
 class Snapshot:

@@ -93,7 +93,14 @@ _FIELDS: Dict[str, Shape] = {
     "Job": {},
     "CronJob": {},
     "MutatingWebhookConfiguration": {
-        "webhooks": [{"name": WHOLE, "namespaceSelector": WHOLE, "objectSelector": WHOLE}]
+        "webhooks": [
+            {
+                "name": WHOLE,
+                "clientConfig": {"service": {"name": WHOLE, "namespace": WHOLE}, "url": WHOLE},
+                "namespaceSelector": WHOLE,
+                "objectSelector": WHOLE,
+            }
+        ]
     },
     "PeerAuthentication": {"spec": {"selector": _SELECTOR, "mtls": WHOLE, "portLevelMtls": WHOLE}},
     "AuthorizationPolicy": {

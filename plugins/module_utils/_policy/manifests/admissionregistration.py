@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..fields import identity_of, labels_of
+from ..fields import identity_of, labels_of, mapping, sequence, text_of
 from ..pods import PodParser
 from ..records import (
     REVISION_LABEL,
@@ -20,5 +20,14 @@ def webhook_configuration(_parser: PodParser, snapshot: Snapshot, manifest: Mapp
     identity = identity_of(manifest)
     labels = labels_of(identity.metadata.get("labels"), "metadata.labels")
     revision = labels.get(REVISION_LABEL)
-    if revision:
-        snapshot.webhooks.append(Webhook(identity.name, revision, labels.get("istio.io/tag")))
+    if not revision:
+        return
+    homes, remote = set(), False
+    for entry in sequence(manifest.get("webhooks"), "webhooks"):
+        config = mapping(mapping(entry, "an entry of webhooks").get("clientConfig"), "clientConfig")
+        service = mapping(config.get("service"), "clientConfig.service")
+        home = text_of(service.get("namespace"), "clientConfig.service.namespace")
+        if home:
+            homes.add(home)
+        remote = remote or bool(config.get("url"))
+    snapshot.webhooks.append(Webhook(identity.name, revision, labels.get("istio.io/tag"), frozenset(homes), remote))

@@ -24,12 +24,18 @@ def deployment(parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any
     annotations = labels_of(metadata.get("annotations"), "spec.template.metadata.annotations")
     spec = mapping(template.get("spec"), "spec.template.spec")
     env: Labels = {}
+    image = ""
     if identity.name.startswith("istiod"):
         for container in sequence(spec.get("containers"), "containers"):
+            if container.get("name") != "discovery":
+                continue
+            image = text_of(container.get("image"), "containers.image")
             for variable in sequence(container.get("env"), "env"):
                 env[text_of(variable.get("name"), "env.name")] = text_of(variable.get("value"), "env.value")
     snapshot.templates.append(
-        Template(identity.namespace, identity.name, labels, annotations, parser.shape(labels, annotations, spec), env)
+        Template(
+            identity.namespace, identity.name, labels, annotations, parser.shape(labels, annotations, spec), env, image
+        )
     )
 
 

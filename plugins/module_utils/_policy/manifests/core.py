@@ -35,7 +35,7 @@ def config_map(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, An
     if "mesh" not in data or not (identity.name == "istio" or identity.name.startswith("istio-")):
         return
     named = identity.name[len("istio-") :] or "default"
-    snapshot.mesh_maps.append(MeshMap(identity.namespace, identity.revision or named, data["mesh"]))
+    snapshot.mesh_maps.append(MeshMap(identity.namespace, named, data["mesh"]))
 
 
 def service(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
-from ..mesh import Meshes
+from ..control_plane import ControlPlanes
 from ..pods import PodParser
 from ..records import (
     REVISION_LABEL,
@@ -21,6 +21,7 @@ from ..records import (
     Problem,
     Snapshot,
 )
+from ..unread import Unread
 from . import admissionregistration, apps, core, envoy_filters, networking, security
 from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, key_of
 
@@ -128,7 +129,7 @@ class Reader:
 
     def root_namespaces(self) -> Set[str]:
         """Where the mesh-wide policies of each control plane are, as far as its configuration was read."""
-        return {mesh.root_namespace for mesh in Meshes(self.snapshot(), False).by_name.values()}
+        return {mesh.root_namespace for mesh in ControlPlanes(self.snapshot(), Unread((), ())).by_name.values()}
 
     def snapshot(self) -> Snapshot:
         """The records of everything read so far. Nothing of a manifest is kept but what the records name."""

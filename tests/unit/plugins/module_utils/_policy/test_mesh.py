@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import builtins
-
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign import yaml_text
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     judge,
     mesh_config,
@@ -15,9 +14,17 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     workload,
 )
 
-DEFAULTS = {"name": "default", "root_namespace": "istio-system", "auto_mtls": True, "trust_domain": "cluster.local"}
+DEFAULTS = {
+    "name": "default",
+    "root_namespace": "istio-system",
+    "auto_mtls": True,
+    "trust_domain": "cluster.local",
+    "namespace": "istio-system",
+    "version": None,
+    "tags": [],
+}
 YAML = "enableAutoMtls: false\ntrustDomain: example.org\nrootNamespace: config\n"
-READ = {"name": "default", "root_namespace": "config", "auto_mtls": False, "trust_domain": "example.org"}
+READ = {**DEFAULTS, "root_namespace": "config", "auto_mtls": False, "trust_domain": "example.org"}
 
 
 def with_mesh(value):
@@ -45,7 +52,9 @@ def test_no_config_map_means_defaults():
     assert judge()["mesh"]["revisions"] == [DEFAULTS]
 
 
-@pytest.mark.parametrize("value", ["{", "- a\n- b", "a: [", 3, "defaultConfig: x"])
+@pytest.mark.parametrize(
+    "value", ["{", "- a\n- b", "a: [", 3, "defaultConfig: x", 'enableAutoMtls: "false"', "enableAutoMtls: 0"]
+)
 def test_a_config_that_cannot_be_read_makes_its_revision_unknown(value):
     result = judge(with_mesh(value), pod("demo/a"))
     assert workload(result, "demo/a")["mode"] == "unknown"
@@ -53,14 +62,7 @@ def test_a_config_that_cannot_be_read_makes_its_revision_unknown(value):
 
 
 def test_yaml_without_pyyaml_is_unknown(monkeypatch):
-    real = builtins.__import__
-
-    def without_yaml(name, *rest, **more):
-        if name == "yaml":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without_yaml)
+    monkeypatch.setattr(yaml_text, "IMPORT_ERROR", "No module named yaml")
     result = judge(with_mesh(YAML), pod("demo/a"))
     assert workload(result, "demo/a")["mode"] == "unknown"
     assert "PyYAML" in result["unknown"][0]["reason"]
@@ -87,15 +89,3 @@ def test_a_revision_without_its_config_map_gets_defaults_and_a_note():
     result = judge(mesh_config(), pod("demo/a", revision="canary"))
     assert [row["name"] for row in result["mesh"]["revisions"]] == ["canary", "default"]
     assert result["unknown"][0]["name"] == "istio-canary"
-
-
-def test_of_two_the_one_beside_istiod_counts():
-    istiod = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "istiod", "namespace": "mesh"},
-        "spec": {"template": {"spec": {"containers": [{"name": "discovery"}]}}},
-    }
-    result = judge(istiod, mesh_config(home="istio-system"), mesh_config(home="mesh", rootNamespace="mesh"))
-    assert result["mesh"]["revisions"][0]["root_namespace"] == "mesh"
-    assert any("several mesh ConfigMaps" in row["reason"] for row in result["unknown"])

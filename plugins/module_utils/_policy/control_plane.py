@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which control planes there are, and what is known of each.
+
+Whoever may write in one namespace can make a ConfigMap named `istio` there, or a Deployment named `istiod`. So a
+control plane is what a MutatingWebhookConfiguration speaks of: that is cluster-scoped, and only an administrator
+writes it. It names the namespace of istiod's Service (`webhooks[].clientConfig.service`), and only what lies there is
+believed. Without any webhook in the input, as in manifests out of Git, istio-system is believed, where only
+administrators write.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from .mesh import DEFAULT_REVISION, ROOT_NAMESPACE, Mesh, mesh_of
+from .records import Labels, MeshMap, Snapshot, Template, Webhook
+from .unread import Unread
+
+
+class Istiod(NamedTuple):
+    """What the Deployments of a control plane say of its processes."""
+
+    environments: Tuple[Labels, ...]
+    """Variables by name, for each Deployment of it."""
+    known: bool
+    """False where Deployments of its namespace were not read."""
+
+    def switched(self, name: str) -> Optional[bool]:
+        """Whether a variable is `true` in any of them; None where one that says so may not have been read."""
+        if any(environment.get(name) == "true" for environment in self.environments):
+            return True
+        return False if self.known else None
+
+
+class ControlPlanes:
+    """Every revision's control plane, and which one a name means."""
+
+    def __init__(self, snapshot: Snapshot, unread: Unread) -> None:
+        self._unread = unread
+        self._templates = snapshot.templates
+        self._webhooks = snapshot.webhooks
+        self._webhooks_unread = unread.anywhere("MutatingWebhookConfiguration")
+        self.tags, self.contested = _tags(snapshot.webhooks)
+        self.revisions: FrozenSet[str] = frozenset(webhook.revision for webhook in snapshot.webhooks)
+        """Those that an injection webhook asks."""
+        self._homes = _homes(snapshot.webhooks)
+        self.missing = not snapshot.mesh_maps
+        self.by_name: Dict[str, Mesh] = {}
+        candidates: Dict[str, List[MeshMap]] = {}
+        for source in snapshot.mesh_maps:
+            candidates.setdefault(source.revision, []).append(source)
+        for revision, sources in sorted(candidates.items()):
+            found = self._configured(revision, sources)
+            if found is not None:
+                self.by_name[revision] = found
+        if self.missing:
+            self.by_name[DEFAULT_REVISION] = self._finished(Mesh(DEFAULT_REVISION), ROOT_NAMESPACE)
+        self.assumed: Dict[str, Mesh] = {}
+        """Revisions that proxies speak of and no ConfigMap configures."""
+
+    # --- which configuration -----------------------------------------------------------------------------------------
+
+    def _configured(self, revision: str, sources: List[MeshMap]) -> Optional[Mesh]:
+        """A revision's configuration by its ConfigMaps; None where none of them is a control plane's."""
+        homes = self._believed(revision)
+        own = [source for source in sources if source.namespace in homes]
+        if len(own) == 1:
+            return self._finished(mesh_of(revision, own[0]), own[0].namespace)
+        if own:
+            places = ", ".join(sorted(source.namespace for source in own))
+            return Mesh(revision, doubt=f"control planes in several namespaces have one: {places}")
+        if not self._homes and revision == DEFAULT_REVISION:
+            places = ", ".join(sorted(source.namespace for source in sources))
+            return Mesh(revision, doubt=f"no webhook tells whether the control plane is the one in {places}")
+        return None
+
+    def _believed(self, revision: str) -> Set[str]:
+        """The namespaces in which this revision's control plane may be."""
+        own = self._homes.get(revision)
+        if own is not None:
+            return set(own)
+        return {home for homes in self._homes.values() for home in homes} or {ROOT_NAMESPACE}
+
+    def _finished(self, mesh: Mesh, namespace: str) -> Mesh:
+        """With what else is known of its control plane, and with what makes it doubtful."""
+        istiod = self._deployments(mesh.name, namespace)
+        versions = {version_of(item.image) for item in istiod}
+        tags = tuple(sorted(tag for tag, revision in self.tags.items() if revision == mesh.name))
+        return mesh._replace(
+            namespace=namespace,
+            tags=tags,
+            version=versions.pop() if len(versions) == 1 else None,
+            doubt=mesh.doubt or self._doubt(mesh, namespace),
+        )
+
+    def _doubt(self, mesh: Mesh, namespace: str) -> str:
+        if self._webhooks_unread:
+            return "the webhooks that tell which control planes there are could not be read"
+        disputed = sorted(tag for tag, revisions in self.contested.items() if mesh.name in revisions)
+        if disputed:
+            return f"webhooks give the tag {disputed[0]} to several revisions"
+        if len(self._homes.get(mesh.name, ())) > 1:
+            return "its webhooks name control planes in several namespaces"
+        if any(hook.remote for hook in self._webhooks if hook.revision == mesh.name):
+            return "its webhook names a control plane outside this cluster"
+        if self.missing and self._unread.covers("ConfigMap", namespace):
+            return "the mesh ConfigMap could not be read"
+        if mesh.selectors and self._unread.anywhere("Namespace"):
+            return "its discoverySelectors go by labels of namespaces, which could not be read"
+        return ""
+
+    def of(self, revision: Optional[str]) -> Mesh:
+        """The configuration of a proxy's revision. One without a ConfigMap gets Istio's defaults, see `assumed`."""
+        name = revision or DEFAULT_REVISION
+        mesh = self.by_name.get(name) or self.by_name.get(self.tags.get(name, "")) or self.assumed.get(name)
+        if mesh is None:
+            if revision is None and len(self.by_name) == 1:
+                return next(iter(self.by_name.values()))
+            mesh = self.assumed[name] = self._assume(name)
+        return mesh
+
+    def _assume(self, name: str) -> Mesh:
+        if name in self.contested:
+            return Mesh(name, doubt=f"webhooks give the tag {name} to several revisions")
+        [home, *others] = sorted(self._believed(name))
+        if self._unread.anywhere("ConfigMap"):
+            return Mesh(name, doubt="the mesh ConfigMap could not be read")
+        if others:
+            return Mesh(name, doubt="no ConfigMap configures it, and there are control planes in several namespaces")
+        return self._finished(Mesh(name), home)
+
+    # --- istiod ------------------------------------------------------------------------------------------------------
+
+    def _deployments(self, revision: str, namespace: Optional[str]) -> List[Template]:
+        """As the chart names them: istio-discovery/templates/deployment.yaml."""
+        name = "istiod" if revision == DEFAULT_REVISION else f"istiod-{revision}"
+        return [item for item in self._templates if item.name in ("istiod", name) and item.namespace == namespace]
+
+    def istiod(self, mesh: Mesh) -> Istiod:
+        """The processes of a revision's control plane."""
+        found = self._deployments(mesh.name, mesh.namespace)
+        known = mesh.namespace is not None and not self._unread.covers("Deployment", mesh.namespace)
+        return Istiod(tuple(item.env for item in found), known)
+
+    # --- names -------------------------------------------------------------------------------------------------------
+
+    def resolve(self, label: str) -> Optional[str]:
+        """The revision behind a label value, None when no injection webhook answers to it, as far as is known."""
+        if label in self.contested:
+            return None
+        if label in self.tags:
+            return self.tags[label]
+        if label in self.by_name or label in self.revisions or label == DEFAULT_REVISION:
+            return label
+        return None
+
+    def sees(self, mesh: Mesh, label: Optional[str]) -> bool:
+        """Whether an object labelled istio.io/rev is for this revision (pkg/config/model.go LabelsInRevision)."""
+        return label is None or label == mesh.name or self.tags.get(label) == mesh.name
+
+
+def version_of(image: str) -> Optional[str]:
+    """The tag of an image: `1.31.1` of `registry/pilot:1.31.1@sha256:…`; None for an image without one."""
+    name = image.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[2] or None
+
+
+def _tags(webhooks: Iterable[Webhook]) -> Tuple[Dict[str, str], Dict[str, Set[str]]]:
+    """The revision of each tag that has one, and the revisions of those that have several."""
+    found: Dict[str, Set[str]] = {}
+    for webhook in webhooks:
+        if webhook.tag:
+            found.setdefault(webhook.tag, set()).add(webhook.revision)
+    clear = {tag: min(revisions) for tag, revisions in found.items() if len(revisions) == 1}
+    return clear, {tag: revisions for tag, revisions in found.items() if len(revisions) > 1}
+
+
+def _homes(webhooks: Iterable[Webhook]) -> Dict[str, FrozenSet[str]]:
+    """The namespaces that the webhooks of each revision name."""
+    found: Dict[str, FrozenSet[str]] = {}
+    for webhook in webhooks:
+        if webhook.homes:
+            found[webhook.revision] = found.get(webhook.revision, frozenset()) | webhook.homes
+    return found

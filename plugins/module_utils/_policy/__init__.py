@@ -34,8 +34,8 @@ def evaluate(resources: Iterable[Any], proposed: Iterable[Any] = (), unread: Ite
     :returns: A dictionary of plain values:
 
         ``mesh``
-            ``{"revisions": [{"name", "root_namespace", "auto_mtls", "trust_domain", "namespace", "version", "tags"}]}``;
-            the last three say where its control plane is (None where that cannot be told), istiod's image tag and
+            ``{"revisions": [{"name", "root_namespace", "auto_mtls", "trust_domain", "namespace", "version", "tags"}]}``
+            and the last three say where its control plane is (None where that cannot be told), istiod's image tag and
             revision tags. Which control planes are believed: control_plane.py.
         ``workloads``
             ``id, namespace, kind, name, pods, revision, mesh, mode, policy, ports, predicted``; ``mesh`` is sidecar,

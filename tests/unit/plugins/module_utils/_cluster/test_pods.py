@@ -283,6 +283,26 @@ def test_a_new_namespace_has_no_service_account_yet(memory):
         assert pods.start(pod())["metadata"]["name"] == "p"
 
 
+def test_a_namespace_that_a_probe_beside_us_makes_first_is_used(memory):
+    create = memory.create
+
+    def too_late(kind, manifest):
+        if kind.kind == "Namespace":
+            create(kind, manifest)
+            raise api.ClusterError("already exists", 409)
+        return create(kind, manifest)
+
+    memory.create = too_late
+    with session(memory) as pods:
+        assert pods.start(pod())["metadata"]["name"] == "p"
+
+
+def test_a_namespace_that_may_not_be_made(memory):
+    memory.refuse = [api.ClusterError("no rights for namespaces", 403)]
+    with pytest.raises(api.ClusterError, match="no rights for namespaces"), session(memory) as pods:
+        pods.start(pod())
+
+
 def test_other_refusals_are_final(memory):
     memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
     memory.refuse = [api.ClusterError("no rights", 403, "no rights")]
@@ -293,13 +313,13 @@ def test_other_refusals_are_final(memory):
 
 def test_a_namespace_that_never_goes_is_named(memory, monkeypatch):
     monkeypatch.setattr(short_lived, "_NAMESPACE_PATIENCE", 0)
-    conditions = [{"status": "True", "message": "Some content remains: pods"}]
+    conditions = [{"status": "True", "message": "Some content remains: pods"}, {"status": "False", "message": "x"}, 5]
     memory.namespaces[PLACE] = {
         "metadata": {"name": PLACE, "labels": {}, "deletionTimestamp": "now"},
         "status": {"conditions": conditions},
     }
     with (
-        pytest.raises(api.ClusterError, match=r"terminating for too long \(Some content remains"),
+        pytest.raises(api.ClusterError, match=r"terminating for too long \(Some content remains: pods\)\."),
         session(memory) as pods,
     ):
         pods.start(pod())

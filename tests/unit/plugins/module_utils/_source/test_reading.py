@@ -389,9 +389,10 @@ def test_slim_changes_no_answer(pod):
 
 def test_slim_keeps_a_control_planes_environment():
     container = {"name": "discovery", "image": "pilot:1.31.1", "env": [{"name": "PILOT_ENABLE_AMBIENT"}]}
-    template = {"metadata": {}, "spec": {"containers": [container]}}
+    beside = {"name": "other", "image": "x", "env": [{"name": "PASSWORD", "value": "x"}], "args": ["--token=x"]}
+    template = {"metadata": {}, "spec": {"containers": [container, beside], "volumes": [1]}}
     manifest = {"kind": "Deployment", "metadata": {"name": "istiod"}, "spec": {"template": template}, "status": {}}
-    assert slim(manifest)["spec"]["template"]["spec"] == {"containers": [container]}
+    assert slim(manifest)["spec"]["template"]["spec"] == {"containers": [container, {"name": "other"}]}
     assert "status" not in manifest
 
 

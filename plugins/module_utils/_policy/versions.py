@@ -22,7 +22,7 @@ def minor(version: str) -> Optional[str]:
 
 def _leading_digits(text: str) -> str:
     for place, character in enumerate(text):
-        if not character.isdigit():
+        if not (character.isascii() and character.isdecimal()):
             return text[:place]
     return text
 

@@ -56,10 +56,12 @@ def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_
     namespaces = [name.split("/", 1)[0] for name in names] or params["target_namespaces"]
     services = [item for item in wanted if item["service"]]
     pods = [item for item in wanted if item["pod"]]
-    kinds = [SERVICES, SLICES] + ([PODS] if pods or params["pod_ports"] else [])
-    resources, unread = reading.read(cluster, [reading.Selection(kind) for kind in kinds], namespaces)
-    if unread:
-        gap = unread[0]
+    needed = [SERVICES, SLICES] + ([PODS] if pods or params["pod_ports"] else [])
+    resources, unread = reading.read(cluster, map(reading.Selection, (SERVICES, SLICES, PODS)), namespaces)
+    # Without the right to see pods only their namespace is known of the identity that they must show.
+    lacking = [gap for gap in unread if gap["kind"] in [kind.kind for kind in needed]]
+    if lacking:
+        gap = lacking[0]
         raise probe_plan.TargetError(
             f"{gap['kind']}s of the namespace {gap['namespace']} cannot be read: {gap['reason']}. Remedy: ask for a "
             "role that may; the ClusterRole meshproof-reader that this collection ships does."
@@ -69,7 +71,9 @@ def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_
         found[resource["kind"]].append(resource)
     targets = []
     if services or not wanted:
-        targets = probe_plan.find_targets(found["Service"], found["EndpointSlice"], services, params["max_endpoints"])
+        targets = probe_plan.find_targets(
+            found["Service"], found["EndpointSlice"], services, params["max_endpoints"], found["Pod"]
+        )
     if params["pod_ports"]:
         pods = pods + probe_plan.pods_behind(targets, found["Pod"])
     targets += probe_plan.find_pod_targets(found["Pod"], pods, targets)

@@ -86,7 +86,17 @@ def unanswered(target: Target, reason: str) -> Proxy:
 
 
 def proxy(target: Target, answers: Answers, shared: Shared) -> Proxy:
-    """The record of a proxy that answered. What is missing or not understood is unknown, and `reason` names it."""
+    """The record of a proxy that answered. What is missing or not understood is unknown, and `reason` names it.
+
+    A proxy is whatever a pod's owner runs under that name: whatever is wrong with its answers makes itself unknown.
+    """
+    try:
+        return _proxy(target, answers, shared)
+    except Exception as error:
+        return unanswered(target, f"its answers cannot be understood: {type(error).__name__}: {str(error)[:200]}")
+
+
+def _proxy(target: Target, answers: Answers, shared: Shared) -> Proxy:
     reader = _Reader(dict(answers.problems))
     node = state.node(reader.entries("node", answers.node) or ())
     values = state.stats((answers.statistics or b"").decode("utf-8", "replace"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from ..._foreign.numbers import number
 from .records import UNKNOWN, Endpoint, Shared, Upstream
 from .sockets import dictionary, listing, upstream
 
@@ -33,7 +34,7 @@ def upstreams(
         cluster = dictionary(dictionary(item).get("cluster"))
         name = str(cluster.get("name") or "")
         parts = name.split("|")
-        if len(parts) != 4 or parts[0] != "outbound" or not parts[1].isdigit():
+        if len(parts) != 4 or parts[0] != "outbound" or number(parts[1]) is None:
             continue  # inbound, passthrough, and the proxy's own
         place = dictionary(cluster.get("eds_cluster_config")).get("service_name") or name
         addresses = known.get(str(place), []) + _endpoints(dictionary(cluster.get("load_assignment")))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
+from ..._foreign.numbers import number
 from .records import PERMISSIVE, PLAINTEXT, STRICT, UNKNOWN, Port
 from .sockets import MTLS, MUTUAL, PLAIN, SIMPLE, Socket, dictionary, downstream, listing, wrapped
 from .sockets import UNKNOWN as UNKNOWN_SOCKET
@@ -23,6 +24,7 @@ _TLS_INSPECTOR, _HTTP_INSPECTOR = ".TlsInspector", ".HttpInspector"
 _HTTP_MANAGER = ".HttpConnectionManager"
 _ISTIO_ALPN = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
 _TLS_ALPN = ("", "h2", "http/1.1")
+_SOURCES = ("source_type", "source_prefix_ranges", "source_ports", "direct_source_prefix_ranges")
 _PLAIN_ALPN = ("", "http/1.0", "http/1.1", "h2c")
 
 Chain = Dict[str, Any]
@@ -77,7 +79,8 @@ def accepted(listener: Dict[str, Any], port: int) -> Port:
     plain = _meets(listener, port, "raw_buffer", detected, named=False)
     # Without the inspector Envoy does not look, and takes everything for plaintext.
     mesh = _meets(listener, port, "tls", _ISTIO_ALPN) if inspected else plain
-    other = _meets(listener, port, "tls", _TLS_ALPN) if inspected else plain
+    # A caller can ask for any protocol, so for each that a chain waits for, too.
+    other = _meets(listener, port, "tls", {*_TLS_ALPN, *_named_protocols(listener)}) if inspected else plain
     chains = {id(chain): chain for chain in (*plain, *mesh, *other)}
     sockets = {number: downstream(chain) for number, chain in chains.items()}
 
@@ -140,7 +143,7 @@ def _meets(
             of_protocol = [chain for chain in of_transport if protocol and protocol in _protocols(chain)]
             of_protocol = of_protocol or [chain for chain in of_transport if not _protocols(chain)]
             found += of_protocol
-            missed = missed or not of_protocol
+            missed = missed or all(map(_is_choosy, of_protocol))
     if missed and fallback:
         found.append(fallback)
     return [chain for chain in found if _cluster(chain) != _BLACK_HOLE]
@@ -182,6 +185,17 @@ def _protocols(chain: Chain) -> List[Any]:
     return listing(_match(chain).get("application_protocols"))
 
 
+def _named_protocols(listener: Dict[str, Any]) -> Set[str]:
+    """The application protocols that any chain waits for, but Istio's own."""
+    chains = map(dictionary, listing(listener.get("filter_chains")))
+    return {str(protocol) for chain in chains for protocol in _protocols(chain)} - set(_ISTIO_ALPN)
+
+
+def _is_choosy(chain: Chain) -> bool:
+    """Whether it takes callers of some addresses only; all others go on to the default chain."""
+    return any(_match(chain).get(name) for name in _SOURCES)
+
+
 def _configs(chain: Chain) -> Iterable[Dict[str, Any]]:
     for item in listing(chain.get("filters")):
         yield dictionary(dictionary(item).get("typed_config"))
@@ -212,7 +226,10 @@ def _applies(predicate: Dict[str, Any], port: int) -> bool:
     """A ListenerFilterChainMatchPredicate; an empty one applies to nothing."""
     if "destination_port_range" in predicate:
         span = dictionary(predicate["destination_port_range"])
-        return int(span.get("start") or 0) <= port < int(span.get("end") or 0)
+        first, end = number(span.get("start") or 0), number(span.get("end") or 0)
+        if first is None or end is None:
+            raise ValueError("a listener filter has a range of ports that is none")
+        return first <= port < end
     if "or_match" in predicate:
         return any(_applies(dictionary(rule), port) for rule in _rules(predicate["or_match"]))
     if "and_match" in predicate:

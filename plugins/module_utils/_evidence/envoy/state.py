@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
+from ..._foreign import json_text
+from ..._foreign.numbers import number
 from .records import Configuration, Istiod
 from .sockets import dictionary, listing
 
@@ -38,7 +39,7 @@ def node(configs: Iterable[Any]) -> Node:
 def stats(text: str) -> Dict[str, str]:
     """Lines `name: value` of /stats. Proxies since Istio 1.24 end a cluster's name with a semicolon there."""
     found = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         name, mark, value = line.partition(": ")
         if mark:
             found[name.replace(";.", ".")] = value.strip().strip('"')
@@ -116,14 +117,13 @@ def _errors(listeners: Iterable[Any]) -> List[str]:
 def _identity(text: str) -> str:
     """istiod names itself in JSON: {"Component":"istiod","ID":"istiod-…","Info":{…}}."""
     try:
-        return str(dictionary(json.loads(text)).get("ID") or "")
+        return str(dictionary(json_text.parse(text)).get("ID") or "")
     except ValueError:
         return text
 
 
 def _number(values: Dict[str, str], name: str) -> Optional[int]:
-    value = values.get(name, "")
-    return int(value) if value.isdigit() else None
+    return number(values.get(name))
 
 
 def _time(milliseconds: int) -> str:
@@ -134,7 +134,7 @@ def _time(milliseconds: int) -> str:
 
 def entries(body: bytes) -> List[Any]:
     """The configs of an answer to /config_dump. Raises ValueError where it is none."""
-    content = json.loads(body)
+    content = json_text.parse(body)
     if not isinstance(content, dict):
         raise ValueError("the answer is no object")
     return listing(content.get("configs"))

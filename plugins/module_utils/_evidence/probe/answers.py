@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..._foreign import json_text
 from . import identities
 from .plan import POD, TCP, Target
 
@@ -19,6 +20,7 @@ UNKNOWN = "unknown"
 VERDICTS = (STRICT, PERMISSIVE, PLAINTEXT, UNKNOWN)
 
 NOT_ASKED = "not_asked"
+_IDENTITY = re.compile(r"spiffe://[^/]+/ns/(?P<namespace>[^/]+)/sa/(?P<account>[^/]+)")
 _SPIFFE = "spiffe://"
 # Of several answers for one target the most damning one stands for all.
 _WORST_FIRST = ("answered", "timeout", "error", "blocked", NOT_ASKED, "refused")
@@ -30,9 +32,9 @@ Answers = Mapping[str, Mapping[str, Any]]
 def parse(log: str) -> dict[str, dict[str, Any]]:
     """The answers of one container's log by their ids. A log that ends too early gives the answers that it has."""
     answers: dict[str, dict[str, Any]] = {}
-    for line in log.splitlines():
+    for line in log.split("\n"):
         try:
-            item = json.loads(line)
+            item = json_text.parse(line)
         except ValueError:
             continue  # a warning of the image's Python, for example
         if isinstance(item, dict) and isinstance(item.get("id"), str):
@@ -58,7 +60,18 @@ def judge(
     targets: Sequence[Target], outside: Answers | None, requests: Answers | None, handshakes: Answers | None
 ) -> list[dict[str, Any]]:
     """One result for each target. None for a set of answers means that its pod was not wanted."""
-    return [_judge_target(number, target, outside, requests, handshakes) for number, target in enumerate(targets)]
+    return [_guarded(number, target, outside, requests, handshakes) for number, target in enumerate(targets)]
+
+
+def _guarded(
+    number: int, target: Target, outside: Answers | None, requests: Answers | None, handshakes: Answers | None
+) -> dict[str, Any]:
+    """One result; answers of an unforeseen shape make their own target unknown and no other."""
+    try:
+        return _judge_target(number, target, outside, requests, handshakes)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        result = _judge_target(number, target, {}, {}, {})
+        return {**result, "reason": f"The probe's answers cannot be understood ({type(error).__name__})."}
 
 
 def _judge_target(
@@ -141,6 +154,9 @@ def _verdict(
         return UNKNOWN, _why_unclear(unclear, request, mtls)
     if accepted_without:
         return UNKNOWN, f"Plaintext from outside was refused, but a client {accepted_without} was accepted by TLS."
+    stranger = _stranger(target, [*tls.values(), *mtls.values()])
+    if stranger:
+        return UNKNOWN, f"Plaintext from outside was refused, but {stranger}."
     accepted = any(_is_accepted(part) for part in mtls.values())
     # To a pod's address a sidecar passes on what it gets, so that request proves nothing about mutual TLS.
     answered_inside = request["result"] == "answered" and target.kind != POD
@@ -149,17 +165,43 @@ def _verdict(
         if target.kind == POD:
             inside = next((_detail(part) for part in mtls.values() if _detail(part)), inside)
         return UNKNOWN, f"Plaintext from outside was refused, but a client inside got no answer either: {inside}."
-    reason = "Plaintext from outside was refused, a client inside the mesh was answered"
-    if accepted:
-        reason += " over mutual TLS"
+    without = next((part for part in mtls.values() if not _is_accepted(part)), None)
+    if without is not None or not mtls:
+        # A firewall, or an application that hangs up on strangers, refuses plaintext as well.
+        detail = f": {_detail(without)}" if without and _detail(without) else ""
+        return UNKNOWN, (
+            "Plaintext from outside was refused, and a client inside the mesh was answered, but the port "
+            f"{'of an endpoint ' if accepted else ''}accepted no mutual TLS from the probe itself{detail}"
+        ) + "."
+    reason = "Plaintext from outside was refused, a client inside the mesh was answered over mutual TLS"
     if request["result"] not in ("answered", NOT_ASKED):
         what = "request through a sidecar"
         if target.kind == POD:
             what = "request through a sidecar, which passes it on as it is to a pod's address,"
         reason += f"; the {what} was not answered, though: {request.get('detail', '')}"
-    if not _seen_certificate([*tls.values(), *mtls.values()]):
-        reason += "; no mesh certificate was seen on this port"
     return STRICT, reason + "."
+
+
+def _stranger(target: Target, parts: Iterable[Mapping[str, Any]]) -> str:
+    """Whose certificate was shown that is not one of the workload's, in words; empty where none was.
+
+    The identity of a workload is its namespace and its pods' service account (pkg/spiffe). Of endpoints that are no
+    pods neither is known.
+    """
+    if not all(endpoint.pod for endpoint in target.endpoints):
+        return ""
+    accounts = {endpoint.account for endpoint in target.endpoints}
+    for part in parts:
+        identity = part.get("identity")
+        if not identity:
+            continue
+        found = _IDENTITY.fullmatch(identity)
+        if found is None or found["namespace"] != target.namespace:
+            return f"the server shows {identity}, which is no identity of the namespace {target.namespace}"
+        if None not in accounts and found["account"] not in accounts:
+            wanted = ", ".join(sorted(str(account) for account in accounts))
+            return f"the server shows {identity}, and its pods run as {wanted}"
+    return ""
 
 
 def _why_unclear(

@@ -30,6 +30,8 @@ class Endpoint(NamedTuple):
     address: str
     port: int
     pod: str | None
+    account: str | None = None
+    """The service account of its pod; None where that was not read."""
 
 
 class Target(NamedTuple):
@@ -70,8 +72,13 @@ def find_targets(
     slices: Iterable[Mapping[str, Any]],
     wanted: Iterable[Mapping[str, Any]] = (),
     most_endpoints: int = 10,
+    pods: Iterable[Mapping[str, Any]] = (),
 ) -> list[Target]:
-    """The targets that were asked for, or every TCP port of every Service with a selector."""
+    """The targets that were asked for, or every TCP port of every Service with a selector.
+
+    `pods` tell whose identity an endpoint must show.
+    """
+    accounts = {_full_name(pod): _account(pod) for pod in pods}
     by_name = {_full_name(item): item for item in services}
     of_service: dict[str, list[Mapping[str, Any]]] = {}
     for item in slices:
@@ -88,7 +95,7 @@ def find_targets(
             for port in _tcp_ports(service)
         ]
     targets = {
-        (name, port["port"]): _target(by_name[name], port, of_service.get(name, []), most_endpoints)
+        (name, port["port"]): _target(by_name[name], port, of_service.get(name, []), most_endpoints, accounts)
         for name, port in chosen
     }
     return [targets[key] for key in sorted(targets)]
@@ -117,7 +124,11 @@ def _tcp_ports(service: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _target(
-    service: Mapping[str, Any], port: Mapping[str, Any], slices: list[Mapping[str, Any]], most_endpoints: int
+    service: Mapping[str, Any],
+    port: Mapping[str, Any],
+    slices: list[Mapping[str, Any]],
+    most_endpoints: int,
+    accounts: Mapping[str, str],
 ) -> Target:
     spec = service["spec"]
     family = (spec.get("ipFamilies") or ["IPv4"])[0]
@@ -131,7 +142,10 @@ def _target(
         port=port["port"],
         protocol=protocol_of(port),
         address=None if address in (None, "", "None") else address,
-        endpoints=tuple(endpoints[:most_endpoints]),
+        endpoints=tuple(
+            one._replace(account=accounts.get(f"{_meta(service, 'namespace')}/{one.pod}"))
+            for one in endpoints[:most_endpoints]
+        ),
         endpoints_total=len(endpoints),
     )
 
@@ -186,7 +200,7 @@ def find_pod_targets(
         address, declared = _address(pod), {port["containerPort"]: port for port in _container_ports(pod)}
         for number in [item["port"]] if item.get("port") else sorted(declared):
             protocol = known.get((address, number)) or protocol_of(declared.get(number, {}))
-            endpoint = Endpoint(address, number, _meta(pod, "name"))
+            endpoint = Endpoint(address, number, _meta(pod, "name"), _account(pod))
             found[item["pod"], number] = Target(
                 _meta(pod, "namespace"), _meta(pod, "name"), number, protocol, None, (endpoint,), 1, POD
             )
@@ -195,6 +209,11 @@ def find_pod_targets(
 
 def _full_name(manifest: Mapping[str, Any]) -> str:
     return f"{_meta(manifest, 'namespace')}/{_meta(manifest, 'name')}"
+
+
+def _account(pod: Mapping[str, Any]) -> str:
+    """The service account that a pod runs as; the API server fills in `default`."""
+    return str((pod.get("spec") or {}).get("serviceAccountName") or "default")
 
 
 def _address(pod: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ Runs inside the probe's pods beside ``wire``, so it imports nothing but the stan
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import time
 from typing import Any, Dict
@@ -35,6 +36,9 @@ class Unreachable(OSError):
     def __init__(self, result: str, detail: str) -> None:
         super().__init__(detail)
         self.result = result
+
+
+_STATUS = re.compile("[0-9]{3}")
 
 
 def ask_plaintext(item: Ask, seconds: float, own_proxy: bool = False) -> Answer:
@@ -71,7 +75,11 @@ def judge_bytes(data: bytes, own_proxy: bool = False) -> Answer:
     head, body = [*data.split(b"\r\n\r\n", 1), b""][:2]
     lines = head.decode("latin-1").split("\r\n")
     words = lines[0].split(" ", 2)
-    if not words[0].startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
+    if (
+        not words[0].startswith("HTTP/")
+        or len(words) < 2
+        or not (words[1].isascii() and words[1].isdecimal() and len(words[1]) == 3)
+    ):
         return _answer("answered", f"{len(data)} bytes that are not HTTP/1")
     headers = {
         name.strip().lower(): value.strip() for name, value in (line.split(":", 1) for line in lines[1:] if ":" in line)

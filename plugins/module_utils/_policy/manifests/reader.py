@@ -71,6 +71,10 @@ def _newest(manifests: List[Dict[str, Any]]) -> Dict[str, Any]:
     return max(manifests, key=rank)
 
 
+NOT_UNDERSTOOD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What parsing something of an unforeseen shape raises."""
+
+
 class Reader:
     """Takes manifests in, in as many portions and in whichever order they come.
 
@@ -96,7 +100,7 @@ class Reader:
                 continue
             try:
                 pod = parse_pod(manifest)
-            except (AttributeError, KeyError, TypeError, ValueError):
+            except NOT_UNDERSTOOD:
                 others.append(manifest)
                 continue
             if pod is not None and pods.setdefault((pod.namespace, pod.name), pod) is not pod:
@@ -153,14 +157,14 @@ class Reader:
                 if len(found) > 1:
                     manifest = _newest(found)
                 _READERS[group, kind](self.parser, snapshot, manifest)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except NOT_UNDERSTOOD as error:
                 _complain(snapshot, manifest, _why(error))
         return snapshot
 
     def _why_no_pod(self, manifest: Dict[str, Any]) -> str:
         try:
             self.parser.pod(manifest)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except NOT_UNDERSTOOD as error:
             return _why(error)
         raise AssertionError("only pods that cannot be understood are kept")
 

@@ -126,3 +126,18 @@ def test_proxies_share_what_is_equal():
     first, second = (answers.proxy(TARGET, given(), shared) for dummy in range(2))
     assert all(one is other for one, other in zip(first.upstreams, second.upstreams, strict=True))
     assert first.ports[0] is second.ports[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"configs": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"configs": [{"name": "virtualInbound", "active_state": {"listener": {"listener_filters": [{"typed_config":'
+        b'{"@type": "x.TlsInspector"}, "filter_disabled": {"destination_port_range": {"start": "\xc2\xb2"}}}]}}}]}',
+    ],
+    ids=["nested deeply", "a range that is none"],
+)
+def test_a_hostile_answer_makes_its_own_proxy_unknown(body):
+    target = Target("demo", "p", "demo/Pod/p", "default", False, frozenset({8080}), frozenset())
+    found = answers.proxy(target, answers.Answers(listeners=body), Shared())
+    assert {port.accepts for port in found.ports} == {"unknown"}

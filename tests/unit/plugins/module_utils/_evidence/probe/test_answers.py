@@ -26,6 +26,9 @@ DURING = {"result": "refused", "detail": "during the handshake: Connection reset
 MUTUAL = {"result": "handshake", "uris": [A], "after": "answered", "after_detail": "HTTP 200", "status": 200}
 MUTUAL_REJECTED = {"result": "handshake", "uris": [A], "after": "rejected", "after_detail": "unknown ca"}
 
+FOREIGN = "spiffe://cluster.local/ns/tenant/sa/service-a"
+STRANGER = {**MUTUAL, "uris": [FOREIGN]}
+
 
 def outside(plaintext, tls, service=None, **more):
     return {
@@ -47,9 +50,12 @@ SEEN = [
     pytest.param(OK, SHOWN, OK, MUTUAL, "permissive", A, id="PERMISSIVE"),
     pytest.param(RESET, SHOWN, OK, MUTUAL, "strict", A, id="STRICT"),
     pytest.param(OK, NO_TLS, OK, NO_TLS, "plaintext", None, id="DISABLE, or no sidecar"),
-    pytest.param(RESET, SHOWN, OK, NO_TLS, "strict", A, id="STRICT, own certificate could not be tried"),
+    pytest.param(RESET, SHOWN, OK, NO_TLS, "unknown", A, id="own certificate could not be tried"),
+    pytest.param(RESET, SHOWN, OK, MUTUAL_REJECTED, "unknown", A, id="the mesh's own certificate is refused"),
+    pytest.param(RESET, NO_TLS, OK, NO_TLS, "unknown", None, id="an application that hangs up on strangers"),
+    pytest.param(RESET, SHOWN, OK, STRANGER, "unknown", FOREIGN, id="a server of another namespace"),
     pytest.param(RESET, SHOWN, RESET, MUTUAL, "strict", A, id="STRICT, and the client's side is broken"),
-    pytest.param(RESET, DURING, OK, DURING, "strict", None, id="refused without a certificate, as ambient does"),
+    pytest.param(RESET, DURING, OK, DURING, "unknown", None, id="refused without a certificate, as ambient does"),
     pytest.param(DENIED, SHOWN, OK, MUTUAL, "permissive", A, id="denied by a policy, yet in plaintext"),
     pytest.param(OK, SHOWN, RESET, NO_TLS, "permissive", A, id="the certificate alone shows that mTLS is offered"),
     pytest.param(OK, OWN_TLS, OK, NO_TLS, "plaintext", None, id="TLS of the application's own is no mesh TLS"),
@@ -60,6 +66,18 @@ SEEN = [
     pytest.param(NOBODY, NOBODY, NOBODY, NOBODY, "unknown", None, id="down"),
     pytest.param(RESET, OWN_TLS, RESET, {"result": "untrusted"}, "unknown", None, id="the application's own TLS"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("account", "verdict"),
+    [("service-a", "strict"), ("service-b", "unknown"), (None, "strict")],
+    ids=["its own", "another workload's", "not read"],
+)
+def test_the_identity_must_be_that_of_the_pods_behind_the_port(account, verdict):
+    target = TARGET._replace(endpoints=(TARGET.endpoints[0]._replace(account=account),))
+    [result] = wire_answers.judge([target], outside(RESET, SHOWN), requests(OK), handshakes(MUTUAL))
+    assert result["verdict"] == verdict
+    assert (f"{A}, and its pods run as service-b" in result["reason"]) is (verdict == "unknown")
 
 
 @pytest.mark.parametrize(("plaintext", "tls", "request_answer", "mtls", "verdict", "identity"), SEEN)
@@ -239,3 +257,26 @@ def test_results_are_plain_data():
     results = wire_answers.judge([TARGET], None, None, None)
     assert json.loads(json.dumps(results)) == results
     assert wire_answers.count(results) == {"strict": 0, "permissive": 0, "plaintext": 0, "unknown": 1}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"result": "no such word"},
+        {"result": 3},
+        {"result": ["answered"]},
+        [],
+        "answered",
+        {"result": "handshake", "uris": 3},
+    ],
+    ids=["a new word", "a number", "a list", "no object", "text", "odd identities"],
+)
+def test_an_odd_answer_makes_only_its_own_target_unknown(part):
+    other = TARGET._replace(name="b")
+    said = outside(RESET, SHOWN)
+    said["0/0"]["plaintext"] = said["0/0"]["tls"] = part
+    said |= {path.replace("0/", "1/", 1): item for path, item in outside(RESET, SHOWN).items()}
+    mutual = handshakes(MUTUAL) | {"1/0": {"id": "1/0", "mtls": MUTUAL}}
+    asked = requests(OK) | {"1/request": {"id": "1/request", "request": OK}}
+    first, second = wire_answers.judge([TARGET, other], said, asked, mutual)
+    assert (first["verdict"], second["verdict"]) == ("unknown", "strict")

@@ -123,7 +123,7 @@ def test_every_declared_tcp_port_of_a_pod_but_its_proxys():
         ("demo/a-1", None, 5000, "grpc"),
         ("demo/a-1", None, 8080, "http"),
     ]
-    assert targets[0].endpoints == (Endpoint("10.1.0.2", 5000, "a-1"),)
+    assert targets[0].endpoints == (Endpoint("10.1.0.2", 5000, "a-1", "default"),)
 
 
 def test_any_port_of_a_pod_and_what_its_service_says_of_it():

@@ -59,7 +59,7 @@ options:
         type: bool
         default: true
       timeout:
-        description: So many seconds each answer may take.
+        description: So many seconds each answer may take in all.
         type: int
         default: 30
   window:
@@ -188,6 +188,13 @@ traffic:
       type: str
       returned: always
       sample: http
+    exporter:
+      description:
+        - The pod that says so, as C(namespace/name), where it is none of the server's own. Such a row is V(unknown),
+          and takes nothing away from others. C(docs/traffic.md) says how pods are told apart.
+      type: str
+      returned: always
+      sample: null
     requests:
       description: Requests, or for TCP connections, in the window. Prometheus estimates it.
       type: int

@@ -75,7 +75,7 @@ def judge(
     edges = sorted(_edges(status, workloads, scope, exclusions), key=worst_first)
     wire = sorted(wire_rows(probe, servers, edges, scope, require, exclusions, pods, causes), key=worst_first)
     ports = sorted(sources_together.port_rows(status, workloads, scope, require, wire, exclusions), key=worst_first)
-    traffic = sorted(traffic_rows(status, workloads, scope, exclusions), key=worst_first)
+    traffic = sorted(traffic_rows(status, workloads, scope, edges, exclusions), key=worst_first)
     findings = sorted(sources_together.finding_rows(status, workloads, scope, exclusions), key=worst_first)
     rules = sorted(map(_rule, status.get("rules", [])), key=lambda row: RESULTS.index(row["result"]))
     missing = (

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Union
 
 from .. import _cluster as api
+from .._cluster.timed import Bounds
 from .._evidence.traffic import access_log, queries
 from .._evidence.traffic.rows import Counts, unknown
 from .._policy import evaluate
@@ -20,6 +22,12 @@ PROXY = "istio-proxy"
 ROLE = "meshproof-access-log"
 LOG_BYTES = 16 * 1024 * 1024
 """So much of a proxy's log is read at most."""
+SECONDS = 300
+"""For all logs together."""
+_SECONDS_EACH = 60
+_SHORTEST_ENTRY = 4096
+"""Runtimes write a longer line in several entries (containerd at 16 KiB, CRI-O's conmon at 8), and tailLines counts
+entries: whoever sends long headers makes a log of a few lines reach it."""
 _SIDE_BY_SIDE = 4
 _FINISHED = ("Succeeded", "Failed")
 
@@ -31,6 +39,15 @@ class _Member(NamedTuple):
     """namespace/name"""
     pod: str
     proxy: bool
+
+
+class _Wanted(NamedTuple):
+    """How much of each log."""
+
+    window: int
+    tail_lines: int
+    end: float
+    """The moment, by time.monotonic(), at which all of them are there or not at all."""
 
 
 class _Log(NamedTuple):
@@ -66,8 +83,9 @@ def read(
     readings: dict[str, list[access_log.Reading]] = {}
     failures: list[api.ClusterError] = []
     jobs = [one for one in chosen if one.proxy]
+    wanted = _Wanted(window, tail_lines, time.monotonic() + SECONDS)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as threads:
-        for job, log in threads.map(lambda job: (job, _log(cluster, job, window, tail_lines, callers)), jobs):
+        for job, log in threads.map(lambda job: (job, _log(cluster, job, wanted, callers)), jobs):
             if isinstance(log, api.ClusterError):
                 failures.append(log)
                 problem = f"the log of the pod {job.pod} could not be read: {log}"
@@ -157,21 +175,24 @@ def _with_less_rights(error: api.ClusterError) -> api.ClusterError:
 
 
 def _log(
-    cluster: api.Cluster,
-    member: _Member,
-    window: int,
-    tail_lines: int,
-    callers: Mapping[str, list[access_log.Caller]],
+    cluster: api.Cluster, member: _Member, wanted: _Wanted, callers: Mapping[str, list[access_log.Caller]]
 ) -> Union[_Log, api.ClusterError]:
     """Read and count in one go, so that no more than a few logs are in memory."""
     namespace = _namespace(member.workload)
-    query = {"container": PROXY, "sinceSeconds": window, "tailLines": tail_lines, "limitBytes": LOG_BYTES}
+    query = {
+        "container": PROXY,
+        "sinceSeconds": wanted.window,
+        "tailLines": wanted.tail_lines,
+        "limitBytes": LOG_BYTES,
+    }
+    bounds = Bounds(min(wanted.end, time.monotonic() + _SECONDS_EACH), 2 * LOG_BYTES)
     try:
-        body = cluster.request("GET", f"{POD.path(namespace, member.pod)}/log", query=query)
+        body = cluster.request("GET", f"{POD.path(namespace, member.pod)}/log", query=query, bounds=bounds)
     except api.ClusterError as error:
         return _with_less_rights(error) if error.forbidden else error
     # Only a line feed ends a line: callers choose paths and agents, and splitlines() knows nine more ends of lines.
     lines = body.decode("utf-8", "replace").rstrip("\n").split("\n") if body else []
     counts = Counts()
     reading = access_log.count(counts, lines, member.workload, callers)
-    return _Log(counts, reading, len(lines), len(lines) >= tail_lines or len(body) >= LOG_BYTES)
+    entries = len(lines) + len(body) // _SHORTEST_ENTRY
+    return _Log(counts, reading, len(lines), entries >= wanted.tail_lines or len(body) >= LOG_BYTES)

@@ -15,6 +15,7 @@ from .._evidence.comparison.settling import unsettled
 from .._evidence.envoy import choice
 from .._evidence.probe import answers as wire_answers
 from .._evidence.probe import plan
+from .._foreign.visible import visible
 from .._policy.membership import enrols
 from . import proxies, traffic, wire
 from .prometheus import TrafficError
@@ -51,6 +52,8 @@ def gather(result: Mapping[str, Any], asking: Asking) -> Evidence:
             found[name], state, detail = ask(result, asking)
         except (api.ClusterError, TrafficError, choice.ChoiceError, plan.TargetError) as error:
             found[name], state, detail = _NOTHING[name], NOT_SEEN, str(error)
+        except Exception as error:  # what nobody foresaw in one source's answers takes nothing from the others
+            found[name], state, detail = _NOTHING[name], NOT_SEEN, _unforeseen(error)
         seen[source] = {"state": state, "detail": detail}
     return Evidence(seen=seen, **found)
 
@@ -60,6 +63,13 @@ _NOTHING: dict[str, Any] = {
     "targets": [],
     "traffic": {"traffic": [], "window": 0, "source": "", "queries": [], "unknown": [], "summary": {}},
 }
+
+
+def _unforeseen(error: Exception) -> str:
+    text = visible(f"{type(error).__name__}: {error}", 200)
+    return (
+        f"it was answered with something that nobody foresaw ({text}). Remedy: report this, with the answer if you can"
+    )
 
 
 def _declared(result: Mapping[str, Any]) -> dict[str, str]:

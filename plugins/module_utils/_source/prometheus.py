@@ -8,7 +8,11 @@ from __future__ import annotations
 import http.client
 import os
 import ssl
+import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as OutOfTime
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
@@ -18,10 +22,22 @@ from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
 
 from .. import _cluster as api
 from .._evidence.traffic import series
+from .._foreign import urls
+from .._foreign.visible import visible
 
 QUERY = "/api/v1/query"
 MOST_BYTES = 64 * 1024 * 1024
-"""An answer that is longer is not read; this is about 100,000 rows."""
+"""An answer that is longer is not read; this is about 80,000 rows."""
+_PIECE = 256 * 1024
+_NO_ANSWER = (
+    URLError,
+    NoConnection,
+    NoSSLError,
+    SSLValidationError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,  # a host that cannot be written in DNS
+)
 
 
 class TrafficError(Exception):
@@ -48,7 +64,10 @@ class Prometheus:
         try:
             if status not in (200, 400, 422, 503):  # with the latter three Prometheus says in JSON what is wrong
                 raise series.AnswerError(f"HTTP {status}")
-            return series.parse(body)
+            answer = series.parse(body)
+            if status != 200:
+                raise series.AnswerError("the answer says success and failure at once")
+            return answer
         except series.AnswerError as error:
             raise TrafficError(
                 f"{self.name} gave no answer that can be used: {error} (HTTP {status}). {_remedy(status, str(error))}"
@@ -79,15 +98,8 @@ def connect(given: Mapping[str, Any], cluster: Callable[[], api.Cluster]) -> Pro
     url = _base(given["url"])
     if given["ca_path"] and not os.path.isfile(given["ca_path"]):
         raise TrafficError(f"The file {given['ca_path']} of the option ca_path does not exist. Remedy: correct it.")
-    name = f"The Prometheus at {without_credentials(url)}"
+    name = f"The Prometheus at {urls.shown(url)}"
     return Prometheus(name, seconds, lambda path, query: _get_url(name, f"{url}{path}?{urlencode(query)}", given))
-
-
-def without_credentials(url: str) -> str:
-    """A URL as messages may show it."""
-    scheme, separator, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
 
 
 def _base(url: str) -> str:
@@ -98,7 +110,7 @@ def _base(url: str) -> str:
         good = False
     if not good or parts.query or parts.fragment:
         raise TrafficError(
-            f"{without_credentials(url)} is no URL of a Prometheus. Remedy: write it as https://address:port, with the "
+            f"{urls.shown(url)} is no URL of a Prometheus. Remedy: write it as https://address:port, with the "
             "path under which it is served, if any."
         )
     return url.rstrip("/")
@@ -108,16 +120,45 @@ def _service(text: str) -> str:
     namespace, slash, name = text.partition("/")
     if not (namespace and slash and name) or "/" in name or name.count(":") not in (1, 2) or name.endswith(":"):
         raise TrafficError(
-            f"{text} names no Service's port. Remedy: write it as namespace/name:port, or namespace/https:name:port "
-            "where it speaks TLS."
+            f"{visible(text)} names no Service's port. Remedy: write it as namespace/name:port, or "
+            "namespace/https:name:port where it speaks TLS."
         )
     return text
 
 
 def _get_url(name: str, url: str, given: Mapping[str, Any]) -> tuple[int, bytes]:
+    """Status and body of the answer, which is there within `timeout` seconds or not at all."""
+    try:
+        return _in_time(given["timeout"], lambda: _fetch(name, url, given))
+    except _NO_ANSWER as error:
+        raise _unreachable(name, error, given) from error
+    except OutOfTime as error:
+        raise _too_late(name, given) from error
+
+
+def _in_time(seconds: float, get: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+    """What `get` returns. Raises OutOfTime, and what it raises.
+
+    A socket's time limit is about silence, and who sends a byte a second is never silent. The thread that is left
+    behind then ends with its connection, or with this process.
+    """
+    found: Future[tuple[int, bytes]] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(get())
+        except Exception as error:
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return found.result(seconds)
+
+
+def _fetch(name: str, url: str, given: Mapping[str, Any]) -> tuple[int, bytes]:
     headers = {"Accept": "application/json"}
     if given["token"]:
         headers["Authorization"] = f"Bearer {given['token']}"
+    end = time.monotonic() + given["timeout"] + 1
     try:
         response = open_url(
             url,
@@ -128,27 +169,41 @@ def _get_url(name: str, url: str, given: Mapping[str, Any]) -> tuple[int, bytes]
             follow_redirects="none",  # or a token would go wherever the answer says
             http_agent="meshproof.mtls",
         )
-        return response.status, response.read(MOST_BYTES + 1)
     except HTTPError as error:
         if 300 <= error.code < 400:
-            target = without_credentials(str(error.headers.get("Location")).partition("?")[0])
+            target = urls.shown(str(error.headers.get("Location")).partition("?")[0])
             raise TrafficError(
                 f"{name} redirects to {target}, and redirects are not followed, so that a token goes nowhere else. "
                 "Remedy: give the url at which it answers itself."
             ) from None
-        return error.code, error.read(MOST_BYTES + 1)
-    except (URLError, NoConnection, NoSSLError, SSLValidationError, http.client.HTTPException, OSError) as error:
-        raise _unreachable(name, error, given) from error
+        return error.code, _body(error, end)
+    return response.status, _body(response, end)
+
+
+def _body(response: Any, end: float) -> bytes:
+    """The first MOST_BYTES + 1 bytes; as many as are there when nobody waits for them any more."""
+    pieces, size = [], 0
+    while size <= MOST_BYTES and time.monotonic() < end:
+        piece = response.read(min(_PIECE, MOST_BYTES + 1 - size))
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def _too_late(name: str, given: Mapping[str, Any]) -> TrafficError:
+    return TrafficError(
+        f"{name} did not answer within {given['timeout']} s. Remedy: ask for a shorter window or fewer namespaces, "
+        "or raise the option timeout; see whether it is up."
+    )
 
 
 def _unreachable(name: str, error: Exception, given: Mapping[str, Any]) -> TrafficError:
     cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
-    text = " ".join(str(cause).split()) or type(cause).__name__
+    text = visible(urls.shown_in(" ".join(str(cause).split()))) or type(cause).__name__
     if isinstance(cause, TimeoutError) or "timed out" in text:
-        return TrafficError(
-            f"{name} did not answer within {given['timeout']} s. Remedy: ask for a shorter window or fewer namespaces, "
-            "or raise the option timeout; see whether it is up."
-        )
+        return _too_late(name, given)
     if isinstance(cause, (ssl.SSLError, SSLValidationError, NoSSLError)):
         remedy = "give its CA (option ca_path)"
         if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER" in text:

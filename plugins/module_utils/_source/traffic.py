@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from .. import _cluster as api
 from .._evidence.traffic import queries, rows, series
+from .._foreign import urls
+from .._foreign.visible import visible
 from . import access_logs, prometheus
-from .options import TRAFFIC, passwords_in
+from .options import TRAFFIC
 from .prometheus import TrafficError
 
 __all__ = ["ARGUMENT_SPEC", "TrafficError", "read", "secrets_in"]
@@ -28,9 +30,9 @@ class _Wanted(NamedTuple):
 
 
 def secrets_in(params: Mapping[str, Any]) -> Iterator[str]:
-    """Secret values that no_log does not know of: those of a kubeconfig, and a password in the URL."""
+    """Secret values that no_log does not know of: those of a kubeconfig, and those in the URL."""
     yield from api.secrets_of(params)
-    yield from passwords_in(params["prometheus"])
+    yield from urls.secrets_of((params["prometheus"] or {}).get("url"))
 
 
 def read(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +79,9 @@ def _name(workload: str) -> str:
     """namespace/name of a workload that is given so, or by the id that status_info returns."""
     parts = workload.split("/")
     if len(parts) not in (2, 3) or not all(parts):
-        raise TrafficError(f"{workload} names no workload. Remedy: write namespace/name, or the id of status_info.")
+        raise TrafficError(
+            f"{visible(workload)} names no workload. Remedy: write namespace/name, or the id of status_info."
+        )
     return f"{parts[0]}/{parts[-1].partition('~')[0]}"
 
 
@@ -103,8 +107,9 @@ def _from_prometheus(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
     if not answers:
         raise failures[0]
     for protocol, answer in answers.items():
-        gaps += [rows.unknown(f"{place.name} warns: {text}", f"{protocol} traffic") for text in answer.warnings]
-    whole = not any(answer.warnings for answer in answers.values())
+        gaps += [rows.unknown(reason, f"{protocol} traffic") for reason in _doubts(place.name, answer)]
+    # Rows have no port, so what one answer lacks may be about the same servers as what the other one has.
+    whole = not failures and all(answer.whole for answer in answers.values())
     counts = series.count(answers.items(), wanted.workloads, wanted.namespaces)
     found = counts.rows(params["min_requests"], whole)
     try:
@@ -112,6 +117,13 @@ def _from_prometheus(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
     except (TrafficError, api.ClusterError) as error:
         gaps.append(rows.unknown(f"who reports could not be asked: {error}", "namespaces without traffic"))
     return found, gaps, list(asked)
+
+
+def _doubts(name: str, answer: series.Answer) -> Iterator[str]:
+    for text in answer.warnings:
+        yield f"{name} warns: {text}"
+    if answer.unread:
+        yield f"{answer.unread} series in the answer of {name} cannot be read. Remedy: see what stands before it"
 
 
 def _from_logs(params: Mapping[str, Any], wanted: _Wanted) -> _Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import urllib.parse
@@ -21,6 +22,8 @@ STEADY = tuple(range(100, 141))
 """Ten minutes of scrapes, so that the window begins in the middle; one request from each to the next."""
 IDLE = (100,) * 41
 AN_HOUR_AGO = 3600
+POD = {"namespace": "demo", "pod": "service-a-5f5b8-1"}
+"""What a scrape configuration says of the server's own pod."""
 
 
 def paste(url: str, query: str) -> int:
@@ -92,6 +95,15 @@ def told(result: dict[str, Any]) -> list[tuple[str | None, str, str, int, float]
             [("demo/service-b", "tcp", "plaintext", 20, 0.0)],
             id="plaintext TCP",
         ),
+        pytest.param(
+            [
+                series(*STEADY, **POD),
+                series(*STEADY, connection_security_policy="none", **POD),
+                series(*STEADY, connection_security_policy="none", **(POD | {"pod": "service-a-5f5b8-2"})),
+            ],
+            [("demo/service-b", "http", "mixed", 60, 0.3333)],
+            id="several pods of the server",
+        ),
     ],
 )
 def test_what_was_seen(
@@ -100,6 +112,45 @@ def test_what_was_seen(
     result = seen(prometheus={"url": record(*recorded)}, window=WINDOW, namespaces=["demo"])
     assert told(result) == rows
     assert result["unknown"] == []
+
+
+STRANGER = {"namespace": "attacker", "pod": "evil", "connection_security_policy": "none"}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param([series(-100000, -100000, **STRANGER)], id="a counter below zero"),
+        pytest.param([series(*range(0, -410, -10), **STRANGER)], id="a counter that falls"),
+        pytest.param([series(*[math.nan] * 41, **STRANGER)], id="an old series that is no number"),
+        pytest.param([series(math.nan, **STRANGER)], id="a new series that is no number"),
+        pytest.param([series(1, math.inf, **STRANGER)], id="infinity"),
+        pytest.param([series(1, -math.inf, **STRANGER)], id="infinity below zero"),
+        pytest.param([series(1e308, 1.7e308, **STRANGER)], id="more than there can be"),
+        pytest.param([series(1, **STRANGER), series(1, began="yes", **STRANGER)], id="a label of the query's own"),
+        pytest.param([series(*STEADY, **STRANGER)], id="what would be plaintext"),
+        pytest.param([series(1, **(STRANGER | {"connection_security_policy": "mutual_tls"}))], id="what would be mTLS"),
+    ],
+)
+def test_what_a_stranger_exports_changes_nothing_for_others(
+    record: Callable[..., str], seen: Run, forged: list[Recorded]
+) -> None:
+    honest = [series(*STEADY, **POD), series(1, connection_security_policy="none", **POD)]
+    result = seen(prometheus={"url": record(*honest, *forged)}, window=WINDOW, namespaces=["demo"])
+    own = {**result, "traffic": [row for row in result["traffic"] if not row["exporter"]]}
+    assert told(own) == [("demo/service-b", "http", "mixed", 21, 0.9523)]
+    others = {(row["exporter"], row["security"]) for row in result["traffic"] if row["exporter"]}
+    assert others <= {("attacker/evil", "unknown")}
+    assert all("attacker/evil" in gap["reason"] for gap in result["unknown"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_servers_own_series_that_is_no_counter_is_never_mutual_tls(
+    record: Callable[..., str], seen: Run, value: float
+) -> None:
+    recorded = [series(*STEADY, **POD), series(*[value] * 3, connection_security_policy="none", **POD)]
+    result = seen(prometheus={"url": record(*recorded)}, window=WINDOW, namespaces=["demo"])
+    assert [row["security"] for row in result["traffic"]] == ["mixed"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,20 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each edge, as the policies have it, as both proxies were programmed, and as telemetry saw it."""
+"""Each edge, as the policies have it, as both proxies were programmed, and as telemetry saw it.
+
+A client's own proxies speak for that client, a server's own for that server, and nobody for anybody else. Where one of
+them says nothing, or something that cannot be, the answer is unknown, whatever the others say: the worst counts, and
+one more answer never makes it better.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
+from ..._foreign import numbers
 from ..._policy.verdicts import verdict
 from ..envoy.records import Proxy, Upstream
 from .agreement import PERMISSIVE, PLAINTEXT, STRICT, UNKNOWN, agreement
@@ -18,11 +25,18 @@ _SEEN = {"mutual_tls": "mtls", "plaintext": "plaintext", "mixed": "plaintext"}
 _ORDER = ("plaintext", "broken", UNKNOWN, "tls", "mtls")
 
 
+_Host = Tuple[str, int, str]
+"""Host, port and subset, as clients call it."""
+
+
 class _Met(NamedTuple):
     """A server port at the end of a connection."""
 
     server: str
     http: bool
+
+
+_NOBODY_KNOWS = _Met(UNKNOWN, False)
 
 
 class Programmed:
@@ -37,38 +51,41 @@ class Programmed:
         """`addresses` tells the workload of each pod's address."""
         self._workloads = {workload["id"]: workload for workload in workloads}
         self._addresses = addresses
-        self._clients: Dict[str, List[Proxy]] = {}
-        self._accepts: Dict[Tuple[str, int], Set[Tuple[str, bool]]] = {}
-        self._known: Dict[Tuple[str, int, str], Upstream] = {}
-        self._upstreams: Dict[str, Dict[Tuple[str, int, str], Upstream]] = {}
+        self._proxies: Dict[str, List[Proxy]] = {}
+        self._upstreams: Dict[str, Dict[_Host, Optional[Upstream]]] = {}
+        """By pod; None for a host that its proxy has twice."""
+        self._accepts: Dict[Tuple[str, int], Set[_Met]] = {}
         for proxy in proxies:
-            if not proxy.answered:
-                continue
-            self._clients.setdefault(proxy.workload, []).append(proxy)
-            for port in proxy.ports:
-                self._accepts.setdefault((proxy.workload, port.port), set()).add((port.accepts, port.http))
-            own = {(item.host, item.port, item.subset): item for item in proxy.upstreams}
-            self._upstreams[proxy.pod] = own
-            self._known.update(own)
+            self._proxies.setdefault(proxy.workload, []).append(proxy)
+            if proxy.answered:
+                own: Dict[_Host, Optional[Upstream]] = self._upstreams.setdefault(proxy.pod, {})
+                for item in proxy.upstreams:
+                    place = (item.host, item.port, item.subset)
+                    own[place] = item if own.get(place, item) == item else None
 
     def verdict(self, edge: Edge, clients: Iterable[str]) -> Optional[str]:
-        """The worst of what the clients' proxies do; None where no proxy of theirs could say anything."""
+        """The worst of what the clients' proxies do; None where no proxy of theirs was asked, or could say anything."""
         found: Set[str] = set()
         asked: Set[int] = set()
+        host = _host(edge)
         for client in clients:
             workload = self._workloads.get(client)
             if workload is None:
+                found.add(UNKNOWN)
                 continue
             if workload["mesh"] == "none":
                 # Where neither side has a proxy there is nobody who could say anything.
                 found.update(self._meets("none", edge, None) if self._guarded(edge) else ())
                 continue
-            for proxy in self._clients.get(client, ()):
-                upstream = self._upstreams[proxy.pod].get((edge["host"], edge["port"], edge["subset"] or ""))
-                if upstream is not None and edge["client_tls"] == "none":
+            for proxy in self._proxies.get(client, ()):
+                known = self._upstreams.get(proxy.pod, {}) if proxy.answered else {}
+                upstream = known.get(host)
+                if not proxy.answered or (upstream is None and host in known):
+                    found.add(UNKNOWN)
+                elif upstream is not None and edge["client_tls"] == "none":
                     # The traffic bypasses it: what it was given for the host is not used.
                     continue
-                if upstream is None and proxy.passthrough is None:
+                elif upstream is None and proxy.passthrough is None:
                     found.add(UNKNOWN)
                 elif upstream is None:
                     found.update(self._meets("none", edge, None) if proxy.passthrough else {"broken"})
@@ -76,6 +93,17 @@ class Programmed:
                     asked.add(id(upstream))
                     found.update(self._through(upstream, edge))
         return min(found, key=_ORDER.index) if found else None
+
+    def target_ports(self, edge: Edge, client: str) -> Set[int]:
+        """The server's own ports behind an edge's Service port, as a client's proxies have them; empty if none says."""
+        found: Set[int] = set()
+        for proxy in self._proxies.get(client, ()):
+            upstream = self._upstreams.get(proxy.pod, {}).get(_host(edge))
+            for number in self._ports_behind(upstream, edge) if upstream is not None else ():
+                if number is None:
+                    return set()
+                found.add(number)
+        return found
 
     def _guarded(self, edge: Edge) -> bool:
         server = self._workloads.get(edge["endpoint"] or "")
@@ -96,36 +124,58 @@ class Programmed:
         return self._addresses.get(host, f"addr/{host}")
 
     def _meets(self, sends: str, edge: Edge, upstream: Optional[Upstream]) -> Set[str]:
-        """The verdicts at the server's ports to which the connection can lead."""
+        """The verdicts at the server's ports to which the connection can lead; without an upstream nobody says which.
+
+        Then it is known only where it is the same at all of the server's ports.
+        """
         if sends == UNKNOWN:
             return {UNKNOWN}
-        servers = self._servers(edge, upstream)
-        return {verdict(sends, server.server, server.http) for server in servers} or {UNKNOWN}
+        workload = self._workloads.get(edge["endpoint"] or "")
+        if workload is None:
+            return {UNKNOWN}
+        if workload["mesh"] == "none":
+            return {verdict(sends, "none", False)}
+        if workload["mesh"] != "sidecar":
+            return {UNKNOWN}
+        uncaptured = {port["port"] for port in workload["ports"] if port["captured"] is False}
+        ports = {port["port"] for port in workload["ports"]} if upstream is None else self._ports_behind(upstream, edge)
+        found = [
+            {
+                verdict(sends, server.server, server.http)
+                for server in ({_Met("none", False)} if port in uncaptured else self._at(workload["id"], port))
+            }
+            for port in ports
+        ]
+        if upstream is None and any(answers != found[0] for answers in found):
+            return {UNKNOWN}
+        return set().union(*found) or {UNKNOWN}
 
-    def target_ports(self, edge: Edge, upstream: Optional[Upstream] = None) -> Set[int]:
-        """The server's own ports behind an edge's Service port, as clients' proxies have them; empty if none says."""
-        upstream = upstream or self._known.get((edge["host"], edge["port"], edge["subset"] or ""))
+    def _ports_behind(self, upstream: Upstream, edge: Edge) -> Set[Optional[int]]:
+        """The server's ports among an upstream's endpoints; None for one that is no port."""
         return {
-            int(item.address.rpartition(":")[2])
-            for item in (upstream.endpoints if upstream else ())
+            numbers.port(item.address.rpartition(":")[2])
+            for item in upstream.endpoints
             if self._workload_at(item.address) == edge["endpoint"]
         }
 
-    def _servers(self, edge: Edge, upstream: Optional[Upstream]) -> Set[_Met]:
-        workload = self._workloads.get(edge["endpoint"] or "")
-        if workload is None:
-            return set()
-        if workload["mesh"] == "none":
-            return {_Met("none", False)}
-        if workload["mesh"] != "sidecar":
-            return set()
-        ports = self.target_ports(edge, upstream)
-        uncaptured = {port["port"] for port in workload["ports"] if port["captured"] is False}
-        return {
-            _Met("none", False) if port in uncaptured else _Met(_MODES[accepts], http)
-            for port in ports
-            for accepts, http in self._accepts.get((workload["id"], port), {(UNKNOWN, False)})
-        }
+    def _at(self, server: str, port: Optional[int]) -> Set[_Met]:
+        """What each of a server's proxies does at a port of it."""
+        if port is None:
+            return {_NOBODY_KNOWS}
+        known = self._accepts.get((server, port))
+        if known is None:
+            known = {_accepted(proxy, port) for proxy in self._proxies.get(server, ())} or {_NOBODY_KNOWS}
+            self._accepts[server, port] = known
+        return known
+
+
+def _host(edge: Edge) -> _Host:
+    return edge["host"], edge["port"], edge["subset"] or ""
+
+
+def _accepted(proxy: Proxy, number: int) -> _Met:
+    found = {_Met(_MODES.get(port.accepts, UNKNOWN), port.http) for port in proxy.ports if port.port == number}
+    return found.pop() if proxy.answered and len(found) == 1 else _NOBODY_KNOWS
 
 
 class Observed:
@@ -140,33 +190,42 @@ class Observed:
         """`programmed` tells which of a server's ports is behind a Service's."""
         workloads = list(workloads)
         self._names = {workload["id"]: f"{workload['namespace']}/{workload['name']}" for workload in workloads}
+        counted = Counter(self._names.values())
+        self._ambiguous = {name for name, count in counted.items() if count > 1}
         self._ports = {workload["id"]: {port["port"] for port in workload["ports"]} for workload in workloads}
         self._programmed = programmed
         self._seen: Dict[Tuple[str, str], List[Mapping[str, Any]]] = {}
         for row in traffic:
             source, destination = row["source"]["workload"], row["destination"]["workload"]
-            if source and destination:
+            # What another pod says than the server's own is nobody's doubt but its own.
+            if source and destination and not row.get("exporter"):
                 self._seen.setdefault((source, destination), []).append(row)
 
     def verdict(self, edge: Edge, clients: Iterable[str], ambiguous: bool) -> str:
-        """The worst of what was seen; unknown where nothing was, or it may have been on another port."""
+        """The worst of what was seen; unknown where nothing was, or it may have been on another port.
+
+        What is doubtful beside mutual TLS makes it unknown: a part of it may have been anything. So does a name that
+        two workloads share: it may have been the other one's.
+        """
         server = self._names.get(edge["endpoint"] or "", "")
-        ports = self._target_ports(edge)
-        found = {
-            _SEEN[row["security"]]
-            for client in clients
-            for row in self._seen.get((self._names.get(client, ""), server), ())
-            if row["security"] in _SEEN
-            and row["destination"]["service"] in (None, edge["service"])
-            and (row["port"] in ports if row["port"] is not None else not ambiguous)
-        }
+        found: Set[str] = set()
+        for client in clients:
+            name = self._names.get(client, "")
+            rows = self._seen.get((name, server), ())
+            ports = self._target_ports(edge, client) if rows else set()
+            for row in rows:
+                at_this_port = row["port"] in ports if row["port"] is not None else not ambiguous
+                if at_this_port and row["destination"]["service"] in (None, edge["service"]):
+                    found.add(_SEEN.get(row["security"], UNKNOWN))
+                    found.update({UNKNOWN} if self._ambiguous & {name, server} else ())
         return min(found, key=_ORDER.index) if found else UNKNOWN
 
-    def _target_ports(self, edge: Edge) -> Set[int]:
-        """Telemetry names the server's own port: what the proxies say it is, else the only one that there is."""
-        known = self._programmed.target_ports(edge) if self._programmed is not None else set()
+    def _target_ports(self, edge: Edge, client: str) -> Set[int]:
+        """Telemetry names the server's own port: the only one that there is, or what the client's proxies say it is."""
         own = self._ports.get(edge["endpoint"] or "", set())
-        return known or (own if len(own) == 1 else set())
+        if len(own) == 1:
+            return own
+        return self._programmed.target_ports(edge, client) if self._programmed is not None else set()
 
 
 def compare(

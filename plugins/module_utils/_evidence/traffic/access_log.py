@@ -13,11 +13,11 @@ client certificate that the proxy verified), as fields of JSON or at the end of 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+from ..._foreign import json_text, numbers
 from .rows import MUTUAL_TLS, PLAINTEXT, UNKNOWN, Counts, Path
 
 TLS_VERSION, PEER, LOCAL = "downstream_tls_version", "downstream_peer_uri_san", "downstream_local_uri_san"
@@ -25,17 +25,22 @@ _INBOUND = "inbound|"
 _INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 _SPIFFE = "spiffe://"
 _ABSENT = object()
-_BEGINNING = re.compile(r"\[(?P<start_time>\d{4}-\d\d-\d\dT[\d:.]+Z)\] \"")
-# Paths, agents and the like come from the caller, who may put anything into them, also what looks like a field. Nothing
-# after the upstream's address does, so fields are read from the line's end; the protocol is the third word in front,
-# because neither a method nor a path has blanks.
-_PROTOCOL = re.compile(r"\S+ \S+ (?P<protocol>\S+)\" \d+ ")
-_WORD = r'[^\s"]+'
+_TIME = r"\d{4}-\d\d-\d\dT[\d:.]+Z"
+_BEGINNING = re.compile(rf'\[(?P<start_time>{_TIME})\] "', re.ASCII)
+_FROM_ITS_CLOCK = re.compile(_TIME, re.ASCII)
+_OF_TCP = '- - -" 0 '
+"""How what stands in quotes first goes on where there was no request."""
+# Envoy writes a header with a byte that is no UTF-8 in octal (source/common/json/json_sanitizer.cc), which is no JSON.
+_OCTAL = re.compile(r"(?<!\\)((?:\\\\)*)\\[0-7]{3}")
+# What follows the last quote of a text line: no header is in it, and none of its words holds a blank or a quote.
+_WORD = "[^ ]+"
 _END = re.compile(
-    rf'"[^" ]*" (?P<upstream_cluster>{_WORD}) {_WORD} (?P<downstream_local_address>{_WORD})'
+    rf" (?P<upstream_cluster>{_WORD}) {_WORD} (?P<downstream_local_address>{_WORD})"
     rf" (?P<downstream_remote_address>{_WORD}) {_WORD} {_WORD}"
-    rf"(?: tls=(?P<{TLS_VERSION}>{_WORD}) peer=(?P<{PEER}>{_WORD}))?$"
+    rf"(?: tls=(?P<{TLS_VERSION}>{_WORD}) peer=(?P<{PEER}>{_WORD}))?"
 )
+_FROM_A_HEADER = "0"
+"""The port of an address that Envoy took from X-Forwarded-For, which any caller can send: it is nobody's then."""
 
 
 class Line(NamedTuple):
@@ -45,7 +50,7 @@ class Line(NamedTuple):
     protocol: str
     port: Optional[int]
     address: str
-    """The caller's, as the proxy saw it."""
+    """The caller's, as the proxy saw it; empty where the caller chose it."""
     principal: Optional[str]
     own_principal: Optional[str]
     security: str
@@ -76,18 +81,19 @@ def parse(text: str) -> Optional[Line]:
     """One line, or None where it is not about an inbound connection that the proxy took for its application.
 
     A connection that the proxy refused is none of these. Raises ValueError for a line that looks like an access log's
-    and cannot be read.
+    and cannot be read without doubt.
     """
     fields = _json_fields(text) if text.startswith("{") else _text_fields(text)
     cluster = _value(fields, "upstream_cluster")
     if not cluster.startswith((_INBOUND, _INBOUND_PASSTHROUGH)):
         return None
     peer = _principal(_value(fields, PEER))
+    time = _value(fields, "start_time")
     return Line(
-        _value(fields, "start_time"),
+        time if _FROM_ITS_CLOCK.fullmatch(time) else "",
         "http" if _value(fields, "protocol").startswith("HTTP") else "tcp",
         _port(cluster, _value(fields, "downstream_local_address")),
-        _value(fields, "downstream_remote_address").rpartition(":")[0].strip("[]"),
+        _host(_value(fields, "downstream_remote_address")),
         peer,
         _principal(_value(fields, LOCAL)),
         _security(fields, peer),
@@ -106,6 +112,8 @@ def count(counts: Counts, log: Iterable[str], workload: str, callers: Mapping[st
             line = parse(text)
         except ValueError:
             unread += 1
+            # What it hides may be anything, plaintext included.
+            counts.add(Path(None, None, workload, None, None, None, "http"), UNKNOWN)
             continue
         if line is None:
             continue
@@ -136,27 +144,38 @@ def problems(readings: Iterable[Reading], window: str) -> Iterator[str]:
 
 
 def _json_fields(text: str) -> Mapping[str, Any]:
-    fields: Any = json.loads(text)  # a ValueError, too, when it is cut off
+    fields: Any = json_text.parse(_OCTAL.sub(r"\1\\ufffd", text))
     if not isinstance(fields, dict):
         raise ValueError("no object")
     return fields
 
 
 def _text_fields(text: str) -> Mapping[str, Any]:
+    """The fields of a text line: the time from its beginning, the others from its end.
+
+    What stands between is the caller's to choose: in text Envoy escapes neither quotes nor blanks of a header, and
+    X-Envoy-Original-Path is one that anybody can send. So nothing is read there.
+    """
     beginning = _BEGINNING.match(text)
     if beginning is None:
         return {}
-    protocol, end = _PROTOCOL.match(text, beginning.end()), _END.search(text.rstrip())
-    if protocol is None or end is None:
+    end = _END.fullmatch(text.rstrip(" ").rpartition('"')[2])
+    if end is None:
         raise ValueError("not Istio's format")
-    found = {**beginning.groupdict(), **protocol.groupdict(), **end.groupdict()}
-    return {name: value for name, value in found.items() if value is not None}
+    fields = {name: value for name, value in end.groupdict().items() if value is not None}
+    inbound = fields["upstream_cluster"].startswith((_INBOUND, _INBOUND_PASSTHROUGH))
+    if not inbound and any(f'" {name}' in text for name in (_INBOUND, _INBOUND_PASSTHROUGH)):
+        raise ValueError("not Istio's format: it has two ends, as a server name with quotes would make it")
+    is_tcp = text.startswith(_OF_TCP, beginning.end())
+    return {**fields, "start_time": beginning["start_time"], "protocol": "" if is_tcp else "HTTP"}
 
 
 def _value(fields: Mapping[str, Any], name: str) -> str:
     """A field's text; empty for what Envoy writes where there is nothing: null in JSON, a dash in text."""
     value = fields.get(name)
-    return "" if value is None or value == "-" else str(value)
+    if not (value is None or isinstance(value, str)):
+        raise ValueError(f"{name} is no text")
+    return "" if value is None or value == "-" else value
 
 
 def _security(fields: Mapping[str, Any], peer: Optional[str]) -> str:
@@ -164,11 +183,11 @@ def _security(fields: Mapping[str, Any], peer: Optional[str]) -> str:
 
     TLS without such an identity is neither: one-way TLS of a Sidecar's own ingress listener, or foreign certificates.
     """
+    told = fields.get(TLS_VERSION, _ABSENT) is not _ABSENT
     if peer is not None:
-        return MUTUAL_TLS
-    if fields.get(TLS_VERSION, _ABSENT) is _ABSENT or _value(fields, TLS_VERSION):
-        return UNKNOWN
-    return PLAINTEXT
+        # A certificate without TLS is none.
+        return UNKNOWN if told and not _value(fields, TLS_VERSION) else MUTUAL_TLS
+    return PLAINTEXT if told and not _value(fields, TLS_VERSION) else UNKNOWN
 
 
 def _principal(names: str) -> Optional[str]:
@@ -178,16 +197,21 @@ def _principal(names: str) -> Optional[str]:
 
 def _port(cluster: str, local_address: str) -> Optional[int]:
     """The port that the caller dialled: inbound|8080|| for one of a Service, else the address itself."""
-    text = cluster.split("|")[1] if cluster.startswith(_INBOUND) else local_address.rpartition(":")[2]
-    return int(text) if text.isascii() and text.isdigit() else None
+    return numbers.port(cluster.split("|")[1] if cluster.startswith(_INBOUND) else local_address.rpartition(":")[2])
+
+
+def _host(address: str) -> str:
+    host, _colon, port = address.rpartition(":")
+    return "" if port == _FROM_A_HEADER else host.strip("[]")
 
 
 def _caller(line: Line, candidates: Sequence[Caller]) -> Optional[str]:
     """The workload that has the caller's address, if it had it then already and the certificate does not object."""
-    for caller in candidates:
-        namespace = caller.workload.partition("/")[0]
-        fits = line.principal is None or f"/ns/{namespace}/sa/" in line.principal
+    found = {
+        caller.workload
+        for caller in candidates
+        if (line.principal is None or f"/ns/{caller.workload.partition('/')[0]}/sa/" in line.principal)
         # Both are UTC; to the second they compare as text.
-        if fits and caller.since[:19] <= line.time[:19]:
-            return caller.workload
-    return None
+        and "" < caller.since[:19] <= line.time[:19]
+    }
+    return found.pop() if len(found) == 1 else None

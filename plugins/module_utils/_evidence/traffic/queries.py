@@ -1,13 +1,19 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to ask a Prometheus about the security of connections, as PromQL that a person can paste."""
+"""What to ask a Prometheus about the security of connections, as PromQL that a person can paste.
+
+Every pod that is scraped can export series of these names, with whatever labels and values it likes. So series of
+different pods are never added up here, and one that is no counter takes nothing away from others.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from typing import NamedTuple, Union
+
+from ..._foreign.numbers import number
 
 REQUESTS = "istio_requests_total"
 CONNECTIONS = "istio_tcp_connections_opened_total"
@@ -27,8 +33,14 @@ LABELS = (
     "connection_security_policy",
 )
 
+EXPORTER_NAMESPACE = ("namespace", "kubernetes_namespace")
+EXPORTER_POD = ("pod", "kubernetes_pod_name")
+"""The labels that scrape configurations give the namespace and the name of the pod that exports a series: those of
+Istio's own Prometheus and of the operator's PodMonitors, and an older custom. A pod cannot choose them."""
+
+_BY = ", ".join((*LABELS, *EXPORTER_NAMESPACE, *EXPORTER_POD))
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(?:\d+[smhdw])+", re.ASCII)
+_DURATION = re.compile(r"(?:\d{1,12}[smhdw]){1,5}", re.ASCII)
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -44,10 +56,11 @@ class Queries(NamedTuple):
 def seconds_of(window: Union[str, int]) -> int:
     """A duration such as 90, "90", "5m" or "1h30m" in seconds. Raises ValueError, with the remedy."""
     text = str(window).strip()
-    if text.isascii() and text.isdigit():
-        seconds = int(text)
+    plain = number(text)
+    if plain is not None:
+        seconds = plain
     elif _DURATION.fullmatch(text):
-        seconds = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text))
+        seconds = sum(int(count) * _SECONDS[unit] for count, unit in re.findall(r"(\d+)([smhdw])", text))
     else:
         seconds = 0
     if seconds < 1:
@@ -81,22 +94,27 @@ def queries(window: int, namespaces: Iterable[str] = ()) -> Queries:
     return Queries(
         _grown(f"{REQUESTS}{{{matchers}}}", duration(window)),
         _grown(f"{CONNECTIONS}{{{matchers}}}", duration(window)),
-        f'count by (reporter, destination_workload_namespace) ({{__name__=~"{REQUESTS}|{CONNECTIONS}"}})',
+        f"count by (reporter, destination_workload_namespace, {', '.join((*EXPORTER_NAMESPACE, *EXPORTER_POD))}) "
+        f'({{__name__=~"{REQUESTS}|{CONNECTIONS}"}})',
     )
 
 
 def _grown(selector: str, window: str) -> str:
-    """How much counters grew in the window, summed.
+    """How much counters grew in the window, summed for each pod that exports them.
 
     increase() bridges resets, but sees nothing of what a series begins with, and a single plaintext request is a series
     that begins with 1 and never grows. So the first value of each series counts, too, that was not there when the
-    window began. The label keeps `or` from taking the two for the same series.
+    window began. The label keeps `or` from taking the two sums for the same one; it is set after summing, since before
+    it a series that has it already would be there twice, which is an error for the whole query.
+
+    Counters do not fall below zero: clamped, one that does takes nothing away from the others. NaN stays NaN.
     """
     began = f"min_over_time({selector}[{window}]) unless {selector} offset {window}"
     return (
-        f"sum by ({', '.join(LABELS)}) (\n"
-        f"  increase({selector}[{window}])\n"
-        "  or\n"
-        f'  label_replace({began}, "began", "yes", "", "")\n'
+        f"sum by ({_BY}) (clamp_min(increase({selector}[{window}]), 0))\n"
+        "or\n"
+        "label_replace(\n"
+        f"  sum by ({_BY}) (clamp_min({began}, 0)),\n"
+        '  "began", "yes", "", ""\n'
         ")"
     )

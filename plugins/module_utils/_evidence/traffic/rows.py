@@ -11,6 +11,8 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any, Dict, List, NamedTuple, Optional
 
 MUTUAL_TLS, PLAINTEXT, MIXED, UNKNOWN = "mutual_tls", "plaintext", "mixed", "unknown"
+_MOST = 2.0**53
+"""No counter gets there in a hundred years, and up to there every whole number is exact."""
 
 
 class Path(NamedTuple):
@@ -25,6 +27,8 @@ class Path(NamedTuple):
     port: Optional[int]
     protocol: str
     """http, grpc or tcp."""
+    exporter: Optional[str] = None
+    """The pod that says so, namespace/name, where it is not one of the destination's own; what it says is doubt."""
 
 
 class Counts:
@@ -34,7 +38,16 @@ class Counts:
         self._counts: Dict[Path, Dict[str, float]] = {}
 
     def add(self, path: Path, security: str, count: float = 1) -> None:
-        """Count some more; `security` is MUTUAL_TLS, PLAINTEXT or UNKNOWN."""
+        """Count some more; `security` is MUTUAL_TLS, PLAINTEXT or UNKNOWN.
+
+        What is no count (below zero, infinite, NaN) says that there was something and not how often. A proxy has a
+        counter of plaintext only if it took some, so that is plaintext, once; of everything else nothing is known.
+        """
+        if not 0 <= count <= _MOST:
+            security, count = PLAINTEXT if security == PLAINTEXT else UNKNOWN, 1
+        self._add(path, security, count)
+
+    def _add(self, path: Path, security: str, count: float) -> None:
         found = self._counts.setdefault(path, {MUTUAL_TLS: 0.0, PLAINTEXT: 0.0, UNKNOWN: 0.0})
         found[security] += count
 
@@ -42,7 +55,7 @@ class Counts:
         """Take in what was counted elsewhere."""
         for path, counts in other._counts.items():
             for security, count in counts.items():
-                self.add(path, security, count)
+                self._add(path, security, count)
 
     def rows(
         self, min_requests: int = 1, whole: bool = True, doubted: Container[Optional[str]] = ()
@@ -87,6 +100,7 @@ def _row(path: Path, counts: Mapping[str, float], min_requests: int, whole: bool
         },
         "port": path.port,
         "protocol": path.protocol,
+        "exporter": path.exporter,
         "requests": requests,
         "mutual_tls": numbers[MUTUAL_TLS],
         # Rounded down: 1.0 means that there was nothing else.
@@ -117,4 +131,5 @@ def _order(row: Mapping[str, Any]) -> Any:
         source["workload"] or "",
         source["principal"] or "",
         destination["principal"] or "",
+        row["exporter"] or "",
     )

@@ -89,6 +89,8 @@ def test_all_pods_of_a_workload_are_read(server):
         (WAITING, "is waiting to start"),
         (f"{MUTUAL}\n" * 100, "only the last 100 lines were read"),
         (f"{MUTUAL[:-20]}\n", "1 lines of the access log cannot be read"),
+        # A runtime writes long lines in several entries, and a tail counts those.
+        (f'{MUTUAL[:-1]}, "agent": "{"x" * 60_000}"}}\n' * 10, "only the last 10 lines were read"),
         # Some ends of lines are in a caller's hand: they end none here.
         (
             MUTUAL[:-1] + ',"user_agent":"\u2028"}\n[2026-11-22T22:16:42.194Z] "GET / HTTP/1.1" 200',
@@ -103,6 +105,14 @@ def test_a_pod_that_is_not_read_whole_spoils_the_evidence(server, answer, reason
     rows, reasons = ask(server, "demo/a")
     assert {security for _caller, _requests, security in rows} == {"unknown"}
     assert [reason in text for text in reasons] == [True]
+
+
+def test_what_is_not_read_in_time_is_not_read(server, monkeypatch):
+    monkeypatch.setattr(access_logs, "SECONDS", 0)
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), MUTUAL)
+    with pytest.raises(api.ClusterError, match="in time"):
+        ask(server, "demo/a")
 
 
 def test_a_pod_without_a_proxy_spoils_it_too(server):

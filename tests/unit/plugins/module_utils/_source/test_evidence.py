@@ -73,3 +73,22 @@ def test_one_that_is_gone_when_it_is_asked_again_is_unknown(monkeypatch):
     cluster = Cluster(monkeypatch, BEFORE, proxy(answered=False, reason="it is gone"))
     found = cluster.gathered(10)
     assert (len(cluster.asked), found.seen["programmed"]["state"]) == (2, "partly")
+
+
+SOURCES = {"programmed": "_proxies", "observed": "_wire", "traffic": "_traffic"}
+
+
+@pytest.mark.parametrize("failing", SOURCES)
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError("deep"), MemoryError(), evidence.TrafficError("down")])
+def test_what_one_source_did_not_foresee_takes_nothing_from_the_others(monkeypatch, failing, error):
+    def fail(result, asking):
+        raise error
+
+    for source, name in SOURCES.items():
+        monkeypatch.setattr(evidence, name, fail if source == failing else lambda result, asking: ([], "seen", ""))
+    asking = evidence.Asking({"sources": ["declared", *SOURCES]}, False, print, print, {})
+    seen = evidence.gather(RESULT, asking).seen
+    assert {source: seen[source]["state"] for source in SOURCES} == {
+        source: "not seen" if source == failing else "seen" for source in SOURCES
+    }
+    assert seen[failing]["detail"]

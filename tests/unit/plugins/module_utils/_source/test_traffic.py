@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.series import Answer
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import traffic
 
 
@@ -45,6 +46,7 @@ def test_an_error_names_the_remedy(given, message):
         ({}, []),
         ({"prometheus": {"url": "https://prometheus.example.com"}}, []),
         ({"prometheus": {"url": "https://user:p@ss@prometheus.example.com/x"}}, ["p@ss"]),
+        ({"prometheus": {"url": "https://a-token@prometheus.example.com"}}, ["a-token"]),
         ({"prometheus": {"service": "a/b:1"}, "kubeconfig": {"users": [{"user": {"token": "t"}}]}}, ["t"]),
     ],
 )
@@ -56,3 +58,52 @@ def test_what_is_secret_beside_no_log(given, secrets):
 def test_either_a_url_or_a_service(both):
     checked = ArgumentSpecValidator(traffic.ARGUMENT_SPEC).validate({"prometheus": both})
     assert len(checked.error_messages) == 1
+
+
+class Place:
+    """A Prometheus that answers the questions one after the other."""
+
+    name = "The Prometheus"
+
+    def __init__(self, *answers):
+        self._answers = list(answers)
+
+    def ask(self, query):
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+SEEN = {
+    "source_workload": "b",
+    "source_workload_namespace": "demo",
+    "destination_workload": "a",
+    "destination_workload_namespace": "demo",
+    "connection_security_policy": "mutual_tls",
+}
+GOOD = Answer([(SEEN, 10.0)], ())
+NONE = Answer([], ())
+REPORTERS = Answer([({"reporter": "destination", "destination_workload_namespace": "demo"}, 1.0)], ())
+
+
+@pytest.mark.parametrize(
+    ("http", "tcp", "security", "reasons"),
+    [
+        pytest.param(GOOD, NONE, "mutual_tls", [], id="all of it"),
+        pytest.param(GOOD, traffic.TrafficError("it is down"), "unknown", ["it is down"], id="half of the questions"),
+        pytest.param(traffic.TrafficError("it is down"), GOOD, "unknown", ["it is down"], id="the other half"),
+        pytest.param(GOOD._replace(unread=1), NONE, "unknown", ["1 series in the answer"], id="a series that is none"),
+        pytest.param(GOOD, NONE._replace(warnings=("a store",)), "unknown", ["a store"], id="a store that is missing"),
+        pytest.param(
+            GOOD, NONE._replace(warnings=("PromQL info: x",)), "mutual_tls", ["PromQL info"], id="a hint of one series"
+        ),
+    ],
+)
+def test_where_something_may_be_missing_nothing_is_mutual_tls(monkeypatch, http, tcp, security, reasons):
+    monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: Place(http, tcp, REPORTERS))
+    found = traffic.read(options(prometheus=NOBODY, namespaces=["demo"]))
+    assert [row["security"] for row in found["traffic"]] == [security]
+    assert [reason in gap["reason"] for reason, gap in zip(reasons, found["unknown"], strict=True)] == [True] * len(
+        reasons
+    )

@@ -10,6 +10,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.compariso
     compare,
 )
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison.findings import of_edges
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Port
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.comparison.build import (
     CLIENT,
     OUTSIDE,
@@ -38,12 +39,22 @@ PROGRAMMED = [
      "contradicted"),
     ("the server was not asked", edge(), [client(AUTO)], "unknown", "unproven"),
     ("no client was asked", edge(), [proxy()], None, "unproven"),
-    ("a client that does not answer", edge(), [proxy(), client(AUTO, answered=False)], None, "unproven"),
+    ("a client that does not answer", edge(), [proxy(), client(AUTO, answered=False)], "unknown", "unproven"),
+    ("a server that does not answer", edge(), [proxy(answered=False), client(AUTO)], "unknown", "unproven"),
+    ("one of the server's pods does not answer", edge(), [proxy(), proxy(answered=False), client(AUTO)], "unknown",
+     "unproven"),
+    ("one of the server's pods does not say", edge(), [proxy(), proxy(accepts=None), client(AUTO)], "unknown",
+     "unproven"),
+    ("one of the server's pods is open", edge(), [proxy(accepts="permissive"), proxy(), client(upstream("plaintext"))],
+     "plaintext", "contradicted"),
+    ("a word that is none of ours", edge(), [proxy(accepts="very strict"), client(AUTO)], "unknown", "unproven"),
+    ("a host that the proxy has twice", edge(), [proxy(), client(upstream("mtls"), upstream("plaintext"))], "unknown",
+     "unproven"),
     ("an unknown host is blocked", edge("broken", "mtls"), [proxy(), client(passthrough=False)], "broken", "proven"),
     ("one-way TLS meets STRICT", edge("broken", "simple"), [proxy(), client(upstream("simple"))], "broken", "proven"),
     ("traffic that bypasses the client's proxy", edge("plaintext", "none"), [proxy(), client(AUTO)], None, "unproven"),
-    ("a host that the proxy does not know", edge("unknown", "none"), [proxy(accepts="permissive"), client()], "unknown",
-     "unproven"),
+    ("a host that the proxy does not know", edge("plaintext", "plaintext"), [proxy(accepts="permissive"), client()],
+     "plaintext", "proven"),
 ]  # fmt: skip
 
 
@@ -54,6 +65,103 @@ def test_what_both_proxies_were_given(what, row, proxies, verdict, agreed):
     (found,) = compare([row], SETS, Programmed(MESH, proxies, AT), None)
     assert (found["programmed"], found["observed"], found["agreement"]) == (verdict, None, agreed)
     assert [item["id"] for item in of_edges([found])] == (["MTLS-103"] if agreed == "contradicted" else [])
+
+
+ADDRESSES = [
+    "10.0.0.1:",
+    "10.0.0.1:http",
+    "10.0.0.1:²",
+    "10.0.0.1:0",
+    "10.0.0.1:70000",
+    "10.0.0.1:None",
+    f"10.0.0.1:{'9' * 5000}",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_whose_port_is_none_is_unknown(address):
+    programmed = Programmed(MESH, [proxy(), client(upstream("mtls", (address, "mtls")))], AT)
+    (found,) = compare([edge()], SETS, programmed, Observed(MESH, [traffic("mutual_tls", port=8080)], programmed))
+    assert (found["programmed"], found["observed"]) == ("unknown", "mtls")
+    both = Programmed(MESH, [proxy(), client(upstream("mtls", (address, "mtls"), ("10.0.0.1:8080", "mtls")))], AT)
+    assert both.verdict(edge(), [CLIENT]) == "unknown"
+
+
+@pytest.mark.parametrize("address", ["", ":", "unix:/run/x", "[::1", "internal", "10.0.0.1", "\x00"])
+def test_an_address_that_is_nobodys_is_not_the_servers(address):
+    programmed = Programmed(MESH, [proxy(), client(upstream("auto", (address, "mtls")))], AT)
+    assert programmed.verdict(edge(), [CLIENT]) == "unknown"
+
+
+def test_a_client_that_is_not_listed_is_unknown():
+    programmed = Programmed(MESH, [proxy(), client(AUTO)], AT)
+    assert programmed.verdict(edge(), [CLIENT]) == "mtls"
+    assert programmed.verdict(edge(), [CLIENT, "gone/Deployment/x"]) == "unknown"
+
+
+def two_ports(first="strict", second="strict"):
+    """The server with a second port, as the policies and as its proxy have it."""
+    listed = [{"port": number, "mode": "STRICT", "captured": True, "plaintext": "refused"} for number in (8080, 9090)]
+    ports = (Port(8080, first, (), True, ""), Port(9090, second, (), True, ""))
+    return [{**workload(), "ports": listed}, *MESH[1:]], proxy()._replace(ports=ports)
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"),
+    [
+        pytest.param("strict", "broken", id="all ports answer alike"),
+        pytest.param("permissive", "unknown", id="nobody says which port it is"),
+        pytest.param("unknown", "unknown", id="a port of which nobody knows"),
+    ],
+)
+def test_a_client_without_a_proxy_at_a_server_of_several_ports(second, verdict):
+    mesh, server = two_ports("strict", second)
+    stranger = proxy(STRANGER, upstreams=(upstream("mtls", ("10.0.0.1:8080", "mtls")),))
+    programmed = Programmed([*mesh, workload(STRANGER)], [server, stranger], AT)
+    assert programmed.verdict(edge("broken", "none"), [OUTSIDE]) == verdict
+
+
+STRANGER = "evil/Deployment/x"
+LIES = [
+    upstream("mtls", ("10.0.0.1:1", "mtls")),
+    upstream("plaintext", ("10.0.0.1:9090", "plaintext")),
+    upstream("auto", ("10.0.0.1:junk", "mtls")),
+    upstream("unknown"),
+]
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_strangers_proxy_changes_no_answer_about_others(lie, place):
+    mesh, server = two_ports("strict", "permissive")
+    mesh.append(workload(STRANGER))
+    rows = [edge(), edge("broken", "none", clients="outside"), edge("plaintext", "plaintext")]
+    sets = {**SETS, "outside": [OUTSIDE]}
+    seen = [traffic("mutual_tls", port=8080), traffic("plaintext", port=9090)]
+
+    def answers(*proxies):
+        programmed = Programmed(mesh, proxies, AT)
+        return compare(rows, sets, programmed, Observed(mesh, seen, programmed))
+
+    honest = [server, client(AUTO)]
+    with_stranger = [*honest[:place], proxy(STRANGER, accepts="plaintext", upstreams=(lie,)), *honest[place:]]
+    assert answers(*with_stranger) == answers(*honest)
+
+
+def test_one_more_proxy_never_betters_an_answer():
+    """Of the client's or of the server's, whatever it says: the worst counts."""
+    order = ["plaintext", "broken", "unknown", "tls", "mtls"]
+    servers = [proxy(accepts=word) for word in ("strict", "permissive", "plaintext", "unknown", None)]
+    servers.append(proxy(answered=False))
+    clients = [client(item)._replace(pod=f"shop/c-{number}") for number, item in enumerate([AUTO, *LIES])]
+    clients += [client(passthrough=way)._replace(pod=f"shop/c-{way}") for way in (True, False, None)]
+    clients.append(client(answered=False))
+    for server in servers:
+        for one in clients:
+            before = Programmed(MESH, [server, one], AT).verdict(edge(), [CLIENT])
+            for more in (*servers, *clients):
+                after = Programmed(MESH, [server, one, more], AT).verdict(edge(), [CLIENT])
+                assert order.index(after) <= order.index(before), (server, one, more)
 
 
 def test_a_client_without_proxy_meets_what_the_servers_proxy_accepts():
@@ -80,16 +188,28 @@ OBSERVED = [
     ("some of it was plaintext", edge(), [traffic("mixed")], "plaintext", "contradicted"),
     ("nothing was seen", edge(), [], "unknown", "unproven"),
     ("telemetry does not know", edge(), [traffic("unknown")], "unknown", "unproven"),
+    ("something beside mutual TLS is doubtful", edge(), [traffic("mutual_tls"), traffic("unknown")], "unknown",
+     "unproven"),
+    ("a word that is none of ours", edge(), [traffic("mutual_tls"), traffic("very secure")], "unknown", "unproven"),
+    ("doubt of another pod's own", edge(), [traffic("mutual_tls"), traffic("unknown", exporter="evil/x")], "mtls",
+     "proven"),
     ("somebody else was seen", edge(), [traffic("plaintext", "cafe/o")], "unknown", "unproven"),
     ("the server's port was seen", edge(), [traffic("mutual_tls", port=8080)], "mtls", "proven"),
     ("another port was seen", edge(), [traffic("plaintext", port=9090)], "unknown", "unproven"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("what", "row", "seen", "verdict", "agreed"), OBSERVED, ids=[row[0] for row in OBSERVED])
 def test_what_telemetry_saw(what, row, seen, verdict, agreed):
     (found,) = compare([row], SETS, None, Observed(MESH, seen))
     assert (found["programmed"], found["observed"], found["agreement"]) == (None, verdict, agreed)
+
+
+@pytest.mark.parametrize("namesake", ["shop/StatefulSet/a", "shop/StatefulSet/c"])
+@pytest.mark.parametrize(("security", "verdict"), [("mutual_tls", "unknown"), ("plaintext", "plaintext")])
+def test_a_name_that_two_workloads_share_proves_nothing_of_either(namesake, security, verdict):
+    (found,) = compare([edge()], SETS, None, Observed([*MESH, workload(namesake)], [traffic(security)]))
+    assert found["observed"] == verdict
 
 
 def test_metrics_without_a_port_do_not_tell_two_answers_apart():

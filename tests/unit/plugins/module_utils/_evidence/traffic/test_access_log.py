@@ -147,8 +147,84 @@ def test_lines_are_counted():
     rows, reading = counted(fields(), fields(), http(), "noise", http()[:-40])
     assert reading == Reading(inbound=3, silent=1, unread=1)
     assert [(row["destination"]["workload"], row["port"], row["requests"], row["security"]) for row in rows] == [
-        ("demo/service-a", 8080, 3, "plaintext")
+        ("demo/service-a", None, 1, "unknown"),  # the one that cannot be read
+        ("demo/service-a", 8080, 3, "plaintext"),
     ]
+
+
+# Everything that Python or a terminal takes for the end of a line, a blank or a field, in what a caller may choose.
+CALLERS_TEXT = {
+    "ends of lines that are no line feed": "/a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x1dh\x1ei",
+    "blanks": "/a b\tc\u00a0d\u3000e",
+    "quotes": '/a" 200 - x "b',
+    "a backslash at the end": "/a\\",
+    "bytes that are no text": "/a\ufffdb",
+    "digits that are none": "/² \u0663",
+    "another line": '/ HTTP/1.1" 200 - - - "-" 0 0 0 0 "-" "-" "-" "-" "198.18.0.9:1" outbound|80||x a b c d e' + TELLS,
+    "JSON": '{"upstream_cluster":null,"downstream_peer_uri_san":"' + B + '"}',
+    "a TCP connection": '- -" 0 - - - "-" 1 1 1 - "-" "-" "-" "-"',
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("text", CALLERS_TEXT.values(), ids=CALLERS_TEXT.keys())
+@pytest.mark.parametrize("field", ["path", "agent"])
+@pytest.mark.parametrize(
+    ("end", "principal", "security"), [(TELLS, B, "mutual_tls"), (NONE, None, "plaintext")], ids=["mTLS", "plaintext"]
+)
+def test_nothing_that_a_caller_writes_hides_or_changes_a_line(text, field, end, principal, security):
+    rows, reading = counted(http(end=end, **{field: text}))
+    assert reading == Reading(1, 0, 0)
+    assert [(row["source"]["principal"], row["port"], row["security"]) for row in rows] == [(principal, 8080, security)]
+    found, _reading = counted(json_line(text, security))
+    assert [(row["source"]["principal"], row["port"], row["security"]) for row in found] == [
+        (principal, 8080, security)
+    ]
+
+
+def json_line(path, security):
+    return MUTUAL[:-1] + f', "path": {json.dumps(path)}}}' if security == "mutual_tls" else fields(path=path)
+
+
+@pytest.mark.parametrize(
+    ("written", "security"),
+    [
+        pytest.param(r"/a\377\376", "plaintext", id="a byte that is no UTF-8"),
+        pytest.param(r"/a\302\042\134", "plaintext", id="a quote and a backslash beside one"),
+        pytest.param(r"/a\\\377", "plaintext", id="an escaped backslash before one"),
+        pytest.param(r"/a\\377", "plaintext", id="an escaped backslash and digits"),
+        pytest.param(r"/a\378", "unknown", id="an escape that is neither JSON nor Envoy's"),
+    ],
+)
+def test_json_as_envoy_writes_bytes_that_are_no_text(written, security):
+    (row,), _reading = counted(fields()[:-1] + f', "path": "{written}"}}')
+    assert row["security"] == security
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(http(f'x" outbound|80|| a b c d{NONE}', NONE), id="a server name with quotes and blanks"),
+        pytest.param(http('x" outbound|80|| a b c', NONE), id="a server name that ends the line elsewhere"),
+        pytest.param(http("a\u2028b c", NONE), id="a server name with a blank"),
+        pytest.param(http("", NONE), id="a word that is missing"),
+        pytest.param(http(end=" peer=- tls=-"), id="fields in another order"),
+        pytest.param(http(end=" tls= peer=-"), id="a field without a value"),
+        pytest.param('{"upstream_cluster":' + "[" * 50_000, id="JSON nested too deeply"),
+        pytest.param(fields(upstream_cluster=["inbound|8080||"]), id="a cluster that is no text"),
+        pytest.param(fields(downstream_tls_version=False), id="a version that is no text"),
+        pytest.param(fields(downstream_peer_uri_san={"0": B}), id="an identity that is no text"),
+    ],
+)
+def test_a_line_that_can_be_read_in_two_ways_or_in_none_is_doubt(line):
+    rows, reading = counted(MUTUAL, line)
+    assert reading == Reading(1, 0, 1)
+    assert sorted(row["security"] for row in rows) == ["mutual_tls", "unknown"]
+
+
+def test_a_certificate_without_tls_is_none():
+    (row,), _reading = counted(fields(downstream_tls_version=None, downstream_peer_uri_san=B))
+    assert row["security"] == "unknown"
 
 
 BEFORE, AFTER = "2026-11-22T22:00:00Z", "2026-11-22T23:00:00Z"
@@ -166,6 +242,12 @@ MUTUAL = fields(downstream_tls_version="TLSv1.3", downstream_peer_uri_san=B)
         (MUTUAL, [Caller("demo/service-b", BEFORE)], "demo/service-b"),
         # The certificate knows better than the address.
         (MUTUAL, [Caller("shop/service-b", BEFORE)], None),
+        # Two that may be meant, and one of which nobody knows how old it is.
+        (fields(), [Caller("demo/service-b", BEFORE), Caller("demo/other", BEFORE)], None),
+        (fields(), [Caller("demo/service-b", "")], None),
+        (fields(start_time="yesterday"), [Caller("demo/service-b", BEFORE)], None),
+        # Envoy took the address from X-Forwarded-For: the caller chose it.
+        (fields(downstream_remote_address="198.18.0.10:0"), [Caller("demo/service-b", BEFORE)], None),
     ],
 )
 def test_the_caller(line, candidates, workload):

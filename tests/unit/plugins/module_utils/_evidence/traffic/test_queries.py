@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.queries import (
     duration,
@@ -55,3 +57,14 @@ def test_only_servers_reports_are_asked_for(namespaces, matchers):
 def test_a_namespace_cannot_change_the_query(namespace):
     with pytest.raises(ValueError, match="is no namespace's name"):
         queries(300, ["demo", namespace])
+
+
+@pytest.mark.parametrize("asked", queries(300)[:2], ids=["requests", "connections"])
+def test_series_are_clamped_one_by_one_and_pods_are_never_added_up(asked):
+    """That Prometheus takes it so is tested against a real one (tests/integration/traffic)."""
+    sums = re.findall(r"sum by \((.*?)\) \((\w+)\(", asked)
+    assert [function for _labels, function in sums] == ["clamp_min", "clamp_min"]
+    for labels, _function in sums:
+        assert {"namespace", "pod", "kubernetes_namespace", "kubernetes_pod_name"} <= set(labels.split(", "))
+    # Before summing, a series that has the label already would be there twice, and the query an error.
+    assert asked.index("label_replace") < asked.rindex("sum by") < asked.index('"began"')

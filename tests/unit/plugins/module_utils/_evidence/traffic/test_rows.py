@@ -46,6 +46,18 @@ def test_security(counted, least, requests, share, security):
     assert (row["requests"], row["share"], row["security"]) == (requests, share, security)
 
 
+@pytest.mark.parametrize("count", [-1, -1e300, float("nan"), float("inf"), float("-inf"), 1e300])
+@pytest.mark.parametrize(
+    ("security", "expected"), [(MUTUAL_TLS, "unknown"), (UNKNOWN, "unknown"), (PLAINTEXT, "mixed")]
+)
+def test_what_is_no_count_takes_nothing_away(count, security, expected):
+    counts = Counts()
+    counts.add(PATH, MUTUAL_TLS, 10)
+    counts.add(PATH, security, count)
+    (row,) = counts.rows()
+    assert (row["requests"], row["security"]) == (11, expected)
+
+
 @pytest.mark.parametrize("missing", [{"whole": False}, {"doubted": {"demo/a"}}])
 def test_where_something_may_be_missing_nothing_is_mutual_tls(missing):
     counts = Counts()
@@ -69,6 +81,7 @@ def test_rows_are_those_that_were_counted_in_one_order():
             "destination": {"workload": "demo/a", "service": "demo/a", "principal": None},
             "port": 8080,
             "protocol": "http",
+            "exporter": None,
             "requests": 6,
             "mutual_tls": 4,
             "share": 0.6666,
@@ -79,6 +92,7 @@ def test_rows_are_those_that_were_counted_in_one_order():
             "destination": {"workload": "demo/z", "service": "demo/a", "principal": None},
             "port": 8080,
             "protocol": "http",
+            "exporter": None,
             "requests": 1,
             "mutual_tls": 1,
             "share": 1.0,

@@ -34,8 +34,8 @@ def rows(*samples, workloads=(), namespaces=()):
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b"<html>", "the answer is no JSON"),
-        (b"", "the answer is no JSON"),
+        (b"<html>", "the answer is not JSON"),
+        (b"", "the answer is not JSON"),
         (b"[]", "not one of Prometheus' API"),
         (b'{"status":"ok"}', "not one of Prometheus' API"),
         (
@@ -45,11 +45,13 @@ def rows(*samples, workloads=(), namespaces=()):
         (b'{"status":"success"}', "the answer is no vector"),
         (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "the answer is no vector"),
         (b'{"status":"success","data":{"resultType":"vector","result":{}}}', "the answer is no vector"),
-        (b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{}}]}}', "without labels or value"),
+        (b'{"status":"success","data":null}', "the answer is no vector"),
         (
-            b'{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"much"]}]}}',
-            "without labels or value",
+            b'{"status":"success","data":{"resultType":"vector","result":' + b"[" * 50_000,
+            "the answer is nested too deep",
         ),
+        (b'{"status":"error"}', "Prometheus refuses: None: None"),
+        (b"\xff", "the answer is not UTF-8"),
     ],
 )
 def test_what_is_no_answer(body, problem):
@@ -57,9 +59,48 @@ def test_what_is_no_answer(body, problem):
         series.parse(body)
 
 
-def test_warnings_are_kept():
-    assert series.parse(vector(warnings=["store down"])).warnings == ("store down",)
-    assert series.parse(vector()) == ([], ())
+@pytest.mark.parametrize(
+    ("warnings", "kept", "whole"),
+    [
+        ([], (), True),
+        (["store down"], ("store down",), False),
+        ("store down", ("store down",), False),
+        ([{"a": 1}], ("{'a': 1}",), False),
+        (["\u001b[2J\n"], ("\\u001b[2J ",), False),
+        # What PromQL says of single series, which anybody can export.
+        (["PromQL info: ignored histograms"], ("PromQL info: ignored histograms",), True),
+    ],
+)
+def test_warnings_are_kept_and_those_of_storages_make_the_answer_a_part(warnings, kept, whole):
+    answer = series.parse(vector(warnings=warnings))
+    assert (answer.samples, answer.warnings, answer.whole) == ([], kept, whole)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        None,
+        1,
+        [],
+        "x",
+        {},
+        {"metric": None},
+        {"metric": []},
+        {"metric": {"a": 1}},
+        {"metric": {"a": None}, "value": [1, "1"]},
+    ],
+)
+def test_a_series_without_labels_costs_only_itself_and_is_told(item):
+    body = json.loads(vector((LABELS, "10")))
+    body["data"]["result"].append(item)
+    answer = series.parse(json.dumps(body).encode())
+    assert ([value for _labels, value in answer.samples], answer.unread, answer.whole) == ([10.0], 1, False)
+
+
+def test_more_series_than_anybody_needs_are_not_used(monkeypatch):
+    monkeypatch.setattr(series, "MOST_SAMPLES", 1)
+    with pytest.raises(series.AnswerError, match="too many samples"):
+        series.parse(vector((LABELS, "1"), (LABELS, "1")))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +112,8 @@ def test_warnings_are_kept():
         ({}, "port", None),
         ({"destination_port": "8080"}, "port", 8080),
         ({"destination_port": "unknown"}, "port", None),
+        ({"destination_port": "²"}, "port", None),
+        ({"destination_port": "9" * 5000}, "port", None),
         ({}, "protocol", "http"),
         ({"request_protocol": "grpc"}, "protocol", "grpc"),
         ({"request_protocol": "unknown"}, "protocol", "http"),
@@ -100,10 +143,116 @@ def test_the_service(changed, service):
     assert row["destination"]["service"] == service
 
 
-@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf"])
-def test_a_number_that_is_none_is_unknown(value):
-    (row,) = rows((LABELS, "10"), (LABELS, value))
-    assert (row["requests"], row["security"]) == (11, "unknown")
+NO_NUMBER = [
+    "NaN",
+    "nan",
+    "+Inf",
+    "-Inf",
+    "-5",
+    "-0.5",
+    "1e400",
+    "1e300",
+    "²",
+    "٣",
+    "1_0",
+    " 1",
+    "much",
+    "",
+    "0x1",
+    None,
+    5,
+]
+
+
+@pytest.mark.parametrize("value", NO_NUMBER)
+@pytest.mark.parametrize(
+    ("policy", "security"), [("none", "mixed"), ("mutual_tls", "unknown"), ("unknown", "unknown"), ("", "unknown")]
+)
+def test_a_series_that_is_no_counter_takes_nothing_away(value, policy, security):
+    (row,) = rows((LABELS, "10"), ({**LABELS, "connection_security_policy": policy}, value))
+    assert (row["requests"], row["mutual_tls"], row["security"]) == (11, 10, security)
+
+
+@pytest.mark.parametrize("sample", [{"histogram": [1, {}]}, {"value": []}, {"value": "10"}, {"value": {"1": "10"}}])
+def test_a_series_without_a_value_is_no_counter(sample):
+    body = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": LABELS, **sample}]}}
+    answer = series.parse(json.dumps(body).encode())
+    (row,) = series.count([("http", answer)]).rows()
+    assert row["security"] == "unknown"
+
+
+def test_equal_series_add_up():
+    (row,) = rows((LABELS, "10"), (LABELS, "10"), ({**LABELS, "began": "yes"}, "1"))
+    assert (row["requests"], row["security"]) == (21, "mutual_tls")
+
+
+OWN = {"namespace": "demo", "pod": "service-a-5f5b8-x7k2p"}
+LONG = "a" * 60
+
+
+@pytest.mark.parametrize(
+    ("by", "exporter"),
+    [
+        pytest.param({}, None, id="no label tells"),
+        pytest.param(OWN, None, id="a pod of the server's"),
+        pytest.param({"kubernetes_namespace": "demo", "kubernetes_pod_name": "service-a-0"}, None, id="older labels"),
+        pytest.param({"namespace": "demo"}, None, id="the server's namespace"),
+        pytest.param({"pod": "service-a"}, None, id="a pod without a controller"),
+        pytest.param({"namespace": "istio-system", "pod": "ztunnel-8xk2p"}, None, id="ztunnel"),
+        pytest.param({"namespace": "demo", "pod": "service-ab-0"}, "demo/service-ab-0", id="a neighbour"),
+        pytest.param({"namespace": "demo", "pod": "evil"}, "demo/evil", id="a neighbour with another name"),
+        pytest.param(
+            {"namespace": "attacker", "pod": "service-a-0"}, "attacker/service-a-0", id="a namesake elsewhere"
+        ),
+        pytest.param({"namespace": "attacker"}, "attacker/*", id="another namespace"),
+        pytest.param({"pod": "evil"}, "*/evil", id="another pod"),
+        pytest.param({"namespace": "attacker", "pod": "ztunnel-8xk2p"}, "attacker/ztunnel-8xk2p", id="a false ztunnel"),
+        pytest.param({"namespace": "a\nb", "pod": "x" * 300}, "*/*", id="what no pod is called"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["none", "mutual_tls"])
+def test_who_speaks_for_a_server(by, exporter, policy):
+    (row,) = rows(({**LABELS, **by, "connection_security_policy": policy}, "10"))
+    assert row["exporter"] == exporter
+    assert row["security"] == ("unknown" if exporter else "plaintext" if policy == "none" else "mutual_tls")
+
+
+def test_kubernetes_cuts_long_names_of_pods():
+    labels = {**LABELS, "destination_workload": LONG, "namespace": "demo", "pod": LONG[:58] + "x7k2p"}
+    (row,) = rows((labels, "10"))
+    assert row["exporter"] is None
+
+
+@pytest.mark.parametrize("value", ["-100000", "NaN", "+Inf", "5"])
+@pytest.mark.parametrize("policy", ["none", "mutual_tls", "unknown"])
+@pytest.mark.parametrize("changed", [{}, {"source_workload": "other"}, {"destination_workload": "unknown"}])
+def test_what_a_stranger_exports_changes_no_row_of_others(value, policy, changed):
+    honest = [({**LABELS, **OWN}, "100"), ({**LABELS, **OWN, "connection_security_policy": "none"}, "5")]
+    stranger = {**LABELS, "namespace": "attacker", "pod": "evil", "connection_security_policy": policy, **changed}
+    with_stranger = rows(*honest, (stranger, value))
+    assert [row for row in with_stranger if not row["exporter"]] == rows(*honest)
+    assert {row["security"] for row in with_stranger if row["exporter"]} == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "key"),
+    [
+        ("source_workload", "a/b", "source"),
+        ("source_workload", "a\nb", "source"),
+        ("source_workload", "a" * 100_000, "source"),
+        ("source_workload_namespace", "\u202edemo", "source"),
+        ("destination_workload", "service-a extra", "destination"),
+    ],
+)
+def test_what_no_object_can_be_called_is_no_name(label, value, key):
+    (row,) = rows(({**LABELS, label: value}, "10"))
+    assert row[key]["workload"] is None
+
+
+@pytest.mark.parametrize("value", ["a\nb", "x" * 5000, "\x1b[2J"])
+def test_what_no_identity_is_like_is_none(value):
+    (row,) = rows(({**LABELS, "source_principal": value}, "10"))
+    assert row["source"]["principal"] is None
 
 
 @pytest.mark.parametrize(
@@ -121,8 +270,12 @@ def test_only_what_was_asked_about(workloads, namespaces, expected):
     assert [row["destination"]["workload"] for row in found] == expected
 
 
-def reporters(*pairs):
-    samples = [({"reporter": by, "destination_workload_namespace": namespace}, "3") for by, namespace in pairs]
+def reporters(*given):
+    """Each by who reports and for which namespace, and from which namespace it comes if that is told."""
+    samples = [
+        ({"reporter": by, "destination_workload_namespace": namespace, "namespace": "".join(exporter)}, "3")
+        for by, namespace, *exporter in given
+    ]
     return series.parse(vector(*samples))
 
 
@@ -140,6 +293,15 @@ def reporters(*pairs):
         (True, [("destination", "demo"), ("source", "unknown")], [], [], [(None, "whose server is no known workload")]),
         (True, [("destination", "demo")], ["demo"], ["demo/service-a"], []),
         (True, [("destination", "demo")], ["demo"], ["demo/other"], [("demo", "no call to it was reported")]),
+        (True, [("destination", "demo", "demo"), ("source", "demo", "shop")], ["demo"], [], []),
+        # Who speaks for another namespace does not make it one whose proxies report.
+        (
+            True,
+            [("destination", "demo"), ("destination", "shop", "attacker")],
+            ["demo", "shop"],
+            [],
+            [("shop", "no proxy reports a call to it")],
+        ),
     ],
 )
 def test_gaps(counted, reporting, namespaces, workloads, expected):
@@ -147,3 +309,11 @@ def test_gaps(counted, reporting, namespaces, workloads, expected):
     gaps = series.gaps(found, reporters(*reporting), namespaces, workloads, 300)
     assert [gap["namespace"] for gap in gaps] == [namespace for namespace, _reason in expected]
     assert [reason for _namespace, reason in expected if not any(reason in gap["reason"] for gap in gaps)] == []
+
+
+def test_who_speaks_for_others_is_told_and_is_no_sight_of_them():
+    found = rows(({**LABELS, "namespace": "attacker", "pod": "evil"}, "10"))
+    gaps = series.gaps(found, reporters(("destination", "demo")), ["demo"], (), 300)
+    assert [gap["namespace"] for gap in gaps] == ["attacker", "demo"]
+    assert "demo/service-a (by attacker/evil). Remedy: " in gaps[0]["reason"]
+    assert "nothing was called in the last 5m" in gaps[1]["reason"]

@@ -177,6 +177,16 @@ SCHEMA: Schema = {
         snapshot={"type": "object", "description": "Which file was judged instead of a cluster."},
         mesh=_object("", ("revisions",), revisions=_list({"type": "object"}, "The control planes.")),
         workloads=_list(_WORKLOAD),
+        clients=_list(
+            _object(
+                "Of a result that was narrowed to some namespaces: a client that lives elsewhere.",
+                ("id", "namespace", "name", "mesh"),
+                id=_text(),
+                namespace=_text(),
+                name=_text(),
+                mesh=_text("sidecar, ambient, gateway or none."),
+            )
+        ),
         client_sets={
             "type": "object",
             "description": "Clients that share every answer, by the name that edges use.",

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .visible import visible
+
 
 def section(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]], max_rows: int) -> list[str]:
     """A table with its title and its number of rows, of which `max_rows` are shown; nothing where there are none."""
@@ -20,8 +22,11 @@ def section(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]], ma
 
 
 def columns(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Rows as lines with aligned columns; the last column is as long as it is."""
-    texts = [[str(cell) for cell in row] for row in rows]
+    """Rows as lines with aligned columns; the last column is as long as it is.
+
+    Cells are made visible: no text of a cluster's adds a line of its own, or moves what stands beside it.
+    """
+    texts = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in texts) for index in range(len(texts[0]) - 1)] if texts else []
     padded = [[row[index].ljust(width) for index, width in enumerate(widths)] + row[-1:] for row in texts]
     return ["  ".join(row).rstrip() for row in padded]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 _LONGEST = 1000
+# Letters and symbols to Unicode, and nothing but blank to a reader.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
@@ -24,11 +26,11 @@ def visible(value: Any, longest: int = _LONGEST) -> str:
     text = value if isinstance(value, str) else str(value)
     if len(text) > longest:
         text = f"{text[:longest]}… (and {len(text) - longest} more characters)"
-    return text if text.isprintable() else "".join(map(_shown, text))
+    return text if text.isprintable() and _BLANK.isdisjoint(text) else "".join(map(_shown, text))
 
 
 def _shown(character: str) -> str:
-    if character.isprintable():
+    if character.isprintable() and character not in _BLANK:
         return character
     if character in "\n\t\r\u00a0":
         return " "

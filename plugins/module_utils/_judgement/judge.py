@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .._audit.document import lasting
+from .._foreign.visible import visible
 from . import evidence as sources_together
 from .exclusions import Exclusions
 from .traffic import traffic_rows
@@ -35,6 +36,8 @@ from .violations import (
     UNKNOWN,
     WARNING,
     Row,
+    everybody,
+    is_outside,
     looked_at,
     row_of,
     shortened,
@@ -134,7 +137,10 @@ def failure_message(judgement: Mapping[str, Any], most: int = 5) -> str:
     )
     lines = [f"Mutual TLS is not as required: {counts}."]
     lines += [
-        f"{violation['object']}: {violation['kind']}, {violation['reason'].rstrip('.')}. Remedy: {violation['remedy']}."
+        visible(
+            f"{violation['object']}: {violation['kind']}, {violation['reason'].rstrip('.')}. "
+            f"Remedy: {violation['remedy']}."
+        )
         for violation in violations[:most]
     ]
     if len(violations) > most:
@@ -202,7 +208,7 @@ class Clients(NamedTuple):
 
     all: str
     inside: str
-    """Those in the mesh alone; empty where there are none."""
+    """Those that are, or may be, in the mesh; empty where there are none."""
     known: bool
 
 
@@ -212,16 +218,17 @@ def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
     for name, ids in sets.items():
         if isinstance(ids, Mapping):
             lacking = set(ids["all_but"])
-            members = [workload for client, workload in workloads.items() if client not in lacking]
+            members = [client for client in workloads if client not in lacking]
         else:
-            members = [workloads[client] for client in ids if client in workloads]
-        inside = [client for client in members if client["mesh"] in IN_MESH]
-        found[name] = Clients(_names(members), _names(inside) if inside else "", bool(members))
+            members = list(ids)
+        inside = [client for client in members if not is_outside(workloads.get(client))]
+        found[name] = Clients(_names(members, workloads), _names(inside, workloads) if inside else "", bool(members))
     return found
 
 
-def _names(workloads: Iterable[Mapping[str, Any]]) -> str:
-    return shortened(sorted({f"{workload['namespace']}/{workload['name']}" for workload in workloads}))
+def _names(clients: Iterable[str], workloads: Mapping[str, Mapping[str, Any]]) -> str:
+    listed = [(client, workloads.get(client)) for client in clients]
+    return shortened(sorted({f"{item['namespace']}/{item['name']}" if item else name for name, item in listed}))
 
 
 def _edges(
@@ -230,7 +237,7 @@ def _edges(
     scope: Sequence[str],
     exclusions: Exclusions,
 ) -> list[Row]:
-    clients = clients_of(status["client_sets"], workloads)
+    clients = clients_of(status["client_sets"], everybody(status))
     wanted = set(scope)
     rows = []
     for edge in status["edges"]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._foreign.lines import joined, section
 from .judge import Clients, clients_of
-from .violations import IN_MESH
+from .violations import IN_MESH, everybody
 
 BAD = ("broken", "plaintext", "unknown")
 
@@ -22,7 +22,7 @@ def preview(status: Mapping[str, Any], max_rows: int = 20) -> dict[str, list[str
     changes = status.get("changes", [])
     edges = [change for change in changes if change["what"] == "edge"]
     ports = [_port_row(change, workloads) for change in changes if change["what"] == "port"]
-    clients = clients_of(status.get("change_client_sets", {}), workloads)
+    clients = clients_of(status.get("change_client_sets", {}), everybody(status))
     rows = sorted((_edge_row(edge, clients[edge["clients"]]) for edge in edges), key=_worst_first)
     tables = [
         section("PORTS THAT CHANGE", ["WORKLOAD", "PORT", "BEFORE", "", "AFTER"], ports, max_rows),

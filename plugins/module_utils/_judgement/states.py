@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .._policy.membership import enrols
-from .violations import IN_MESH
+from .violations import IN_MESH, everybody, is_outside
 
 SOURCES = ("declared", "programmed", "observed")
 CONTRADICTED, UNKNOWN, REFUSED, OUTSIDE = "contradicted", "unknown", "refused", "outside"
@@ -54,13 +54,14 @@ class Clients:
     def __init__(self, audit: Mapping[str, Any]) -> None:
         self.sets: Mapping[str, Any] = audit["client_sets"]
         self.places = {name: place for place, name in enumerate(self.sets)}
-        workloads = audit["workloads"]
-        self._inside = {workload["id"] for workload in workloads if workload["mesh"] in IN_MESH}
+        known = everybody(audit)
+        listed = {one for members in self.sets.values() if not isinstance(members, Mapping) for one in members}
+        self._inside = {name for name in listed.union(known) if not is_outside(known.get(name))}
         # Those in the mesh first: they are who a reader looks for.
-        self.everyone = sorted((workload["id"] for workload in workloads), key=lambda name: not self.is_inside(name))
+        self.everyone = sorted(sorted(listed.union(known)), key=lambda name: not self.is_inside(name))
 
     def is_inside(self, workload: str) -> bool:
-        """Whether a workload is in the mesh."""
+        """Whether a client is, or may be, in the mesh."""
         return workload in self._inside
 
     def count(self, name: str) -> tuple[int, int]:
@@ -187,7 +188,7 @@ def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
 def _edge(row: Mapping[str, Any], clients: Clients, in_scope: bool) -> Edge:
     total, inside = clients.count(row["clients"])
     # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
-    outsiders = total > 0 and inside == 0 and row.get("endpoint") is not None
+    outsiders = total > 0 and inside == 0
     said = tuple(
         REFUSED if outsiders and verdict == "broken" else verdict
         for verdict in (row["verdict"], row.get("programmed"), row.get("observed"))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # The kinds of violation, worst first. The limits and the counts carry the same names.
@@ -48,6 +48,18 @@ REMEDIES = {
 }
 
 Row = dict[str, Any]
+
+
+def everybody(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """All that is known of who takes part, by id: the workloads, and of a narrowed result the clients beside them."""
+    return {item["id"]: item for item in (*status.get("clients", ()), *status["workloads"])}
+
+
+def is_outside(workload: Mapping[str, Any] | None) -> bool:
+    """Whether a client is surely no part of the mesh. Who is not listed, or cannot be judged, may be one."""
+    return workload is not None and workload["mesh"] not in IN_MESH and workload.get("mode") != "unknown"
+
+
 Place = tuple[str, int]
 """A workload's id and a port of it."""
 

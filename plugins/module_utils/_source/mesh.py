@@ -174,8 +174,14 @@ def _list(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+_OF_CLIENTS = ("id", "namespace", "kind", "name", "mesh", "mode")
+
+
 def narrow(result: Mapping[str, Any], namespaces: Sequence[str]) -> dict[str, Any]:
-    """Keep the workloads of these namespaces and the edges towards them; what was read stays as it is."""
+    """Keep the workloads of these namespaces and the edges towards them; what was read stays as it is.
+
+    `clients` says what a judge must know of those clients of these edges that live elsewhere.
+    """
     if not namespaces:
         return dict(result)
     wanted = set(namespaces)
@@ -183,9 +189,11 @@ def narrow(result: Mapping[str, Any], namespaces: Sequence[str]) -> dict[str, An
     ids = {item["id"] for item in workloads}
     edges = [edge for edge in result["edges"] if edge["endpoint"] in ids or edge["service"].split("/", 1)[0] in wanted]
     sets = {edge["clients"] for edge in edges}
+    named = {member for name in sets for member in result["client_sets"][name]} - ids
     narrowed = {
         **result,
         "workloads": workloads,
+        "clients": [{name: item[name] for name in _OF_CLIENTS} for item in result["workloads"] if item["id"] in named],
         "edges": edges,
         "namespaces": [item for item in result.get("namespaces", []) if item["name"] in wanted],
         "client_sets": {name: members for name, members in result["client_sets"].items() if name in sets},

@@ -18,6 +18,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.visible im
         ("\x00\x1b[31m", "\\u0000\\u001b[31m"),
         ("\u202egpj.exe", "\\u202egpj.exe"),
         ("a\u2066b\u200bc\ufeff", "a\\u2066b\\u200bc\\ufeff"),
+        ("a\u3164b\u2800", "a\\u3164b\\u2800"),
         ("\ud800", "\\ud800"),
         ("\uffff\U000e0041", "\\uffff\\U000e0041"),
         (5, "5"),

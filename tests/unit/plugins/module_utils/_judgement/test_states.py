@@ -54,8 +54,8 @@ def test_a_port_is_as_bad_as_the_worst_that_is_said_of_it(port, said, state):
         (samples.edge("in", "broken", "plaintext"), "broken"),
         # One of them is in the mesh, and would fail.
         (samples.edge("both", "broken", "none"), "broken"),
-        # Nobody is there to refuse anybody.
-        (samples.edge("out", "broken", "none", endpoint=None), "broken"),
+        # The judge takes it so, too: whoever is outside has nothing to expect of a Service without endpoints.
+        (samples.edge("out", "broken", "none", endpoint=None), "refused"),
         (samples.edge("in", "mtls", "mtls", observed="plaintext"), "plaintext"),
         (samples.edge("in", "mtls", "mtls", programmed="unknown"), "unknown"),
         (samples.edge("in", "mtls", "mtls", observed="mtls", agreement="contradicted"), "contradicted"),
@@ -126,7 +126,7 @@ GAP = {"kind": "Sidecar", "namespace": None, "reason": "forbidden"}
             # A sample of the proxies is no evidence for the ports of the others.
             {
                 **audit(ports=[*compared(declared="strict", programmed="strict")]),
-                "workloads": [samples.workload(ports=[samples.port(), samples.port(9090)])],
+                "workloads": [samples.workload(ports=[samples.port(), samples.port(9090)]), *audit()["workloads"][1:]],
             },
             "good",
             "Every port in the mesh refuses plaintext, by declared evidence; programmed for 1 of 2 ports",

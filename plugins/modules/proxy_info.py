@@ -412,8 +412,9 @@ proxies:
           sample: v1
         sends:
           description:
-            - V(mtls), V(plaintext), V(simple) (TLS without a client certificate), V(mutual) (certificates that are not
-              the mesh's), V(auto) where each endpoint has its own answer, or V(unknown).
+            - V(mtls), V(hbone) (mutual TLS around it, to a port of its own), V(plaintext), V(simple) (TLS without a
+              client certificate), V(mutual) (certificates that are not the mesh's), V(auto) where each endpoint has its
+              own answer, or V(unknown).
           type: str
           returned: always
           sample: auto

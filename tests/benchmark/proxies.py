@@ -141,7 +141,7 @@ def start(cluster: api.Cluster) -> list[choice.Target]:
             raise SystemExit(f"Only {len(pods)} of {SIDECARS} pods are ready after ten minutes.")
         time.sleep(2)
     return [
-        choice.Target(
+        choice.ProxyTarget(
             NAMESPACE, pod, f"{NAMESPACE}/Deployment/{owner}", "default", False, frozenset((8080,)), frozenset()
         )
         for pod, owner in pods
@@ -182,8 +182,9 @@ def many_answers() -> Iterator[tuple[choice.Target, answers.Answers]]:
     for number in range(ANSWERS):
         pod = f"pod-{number}"
         own = {name: body.replace("2026-", f"{2000 + number}-").encode() for name, body in bodies.items()}
-        target = choice.Target("shop", pod, f"shop/Deployment/w{number // 4}", "default", False, frozenset((8080,)),
-                               frozenset())  # fmt: skip
+        target = choice.ProxyTarget(
+            "shop", pod, f"shop/Deployment/w{number // 4}", "default", False, frozenset((8080,)), frozenset()
+        )
         yield target, answers.Answers(**own, statistics=statistics_text)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from .. import _cluster as api
 from .._evidence.envoy import answers as envoy
 from .._evidence.envoy import certificates
-from .._evidence.envoy.choice import Target
+from .._evidence.envoy.choice import ProxyTarget
 from .._evidence.envoy.records import Proxy, Shared
 from .._policy import Reader, judge
 from . import reading, selections
@@ -54,7 +54,7 @@ def workloads(
 
 
 def read(
-    cluster: api.Cluster, targets: Sequence[Target], upstreams: bool = False, limits: Limits | None = None
+    cluster: api.Cluster, targets: Sequence[ProxyTarget], upstreams: bool = False, limits: Limits | None = None
 ) -> list[Proxy]:
     """The record of each target, in order of the pods' names.
 
@@ -67,13 +67,15 @@ def read(
     shared, parsing = Shared(), threading.Lock()
     refusals: list[api.ClusterError] = []
 
-    def one(target: Target) -> Proxy:
+    def one(target: ProxyTarget) -> Proxy:
         try:
             found = ask(forwards, target, upstreams)
         except api.ClusterError as error:
             if error.forbidden or error.status == 401:
                 refusals.append(error)
             return envoy.unanswered(target, error.reason or str(error))
+        except Exception as error:  # what a pod sends may surprise whatever is between it and us
+            return envoy.unanswered(target, f"asking it failed ({type(error).__name__})")
         with parsing:  # one at a time: threads would not make it faster, but would hold many decoded answers
             return envoy.proxy(target, found, shared)
 
@@ -84,7 +86,7 @@ def read(
     return sorted(proxies, key=lambda item: item.pod)
 
 
-def ask(forwards: api.Forwards, target: Target, upstreams: bool) -> envoy.Answers:
+def ask(forwards: api.Forwards, target: ProxyTarget, upstreams: bool) -> envoy.Answers:
     """Put all questions to one proxy. Raises ClusterError where it does not answer the first one.
 
     Big answers come last: one that is over the limit ends the connection, and so costs only itself.

@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 from ..._foreign import numbers
 from ..._policy.verdicts import verdict
 from ..envoy.records import Proxy, Upstream
+from ..envoy.sockets import HBONE
 from .agreement import PERMISSIVE, PLAINTEXT, STRICT, UNKNOWN, agreement
 
 Edge = Mapping[str, Any]
@@ -137,6 +138,10 @@ class Programmed:
             return {verdict(sends, "none", False)}
         if workload["mesh"] != "sidecar":
             return {UNKNOWN}
+        if sends == HBONE:
+            # The tunnel has a port of its own: whether the application's is excluded from capture does not matter.
+            own = self._proxies.get(workload["id"], ())
+            return {"mtls"} if own and all(proxy.answered for proxy in own) else {UNKNOWN}
         uncaptured = {port["port"] for port in workload["ports"] if port["captured"] is False}
         ports = {port["port"] for port in workload["ports"]} if upstream is None else self._ports_behind(upstream, edge)
         found = [

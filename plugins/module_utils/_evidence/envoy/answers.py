@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ..._foreign.unreadable import Unreadable
+from ..._foreign.visible import visible
 from . import certificates, clusters, listeners, state
-from .choice import Target
-from .records import PLAINTEXT, UNKNOWN, Port, Proxy, Shared
+from .choice import ProxyTarget
+from .records import PLAINTEXT, UNKNOWN, Certificate, ListenerPort, Proxy, Shared, Upstream
 
 ADMIN_PORT = 15000
 
@@ -79,43 +81,33 @@ def rejected_some(statistics: Optional[bytes]) -> bool:
     return statistics is not None and state.was_rejected(state.stats(statistics.decode("utf-8", "replace")))
 
 
-def unanswered(target: Target, reason: str) -> Proxy:
+def unanswered(target: ProxyTarget, reason: str) -> Proxy:
     """The record of a proxy that does not answer: everything is unknown."""
-    ports = tuple(Port(port, UNKNOWN, (), False, "the proxy did not answer") for port in sorted(target.ports))
-    return Proxy(target.place, target.workload, target.revision, False, reason, ports=ports)
+    ports = _unknown_ports(target, "the proxy did not answer")
+    return Proxy(target.place, target.workload, target.revision, False, visible(reason), ports=ports)
 
 
-def proxy(target: Target, answers: Answers, shared: Shared) -> Proxy:
+def proxy(target: ProxyTarget, answers: Answers, shared: Shared) -> Proxy:
     """The record of a proxy that answered. What is missing or not understood is unknown, and `reason` names it.
 
-    A proxy is whatever a pod's owner runs under that name: whatever is wrong with its answers makes itself unknown.
+    This is the guard around all that reads what a proxy says: whatever it is, it raises nothing.
     """
     try:
-        return _proxy(target, answers, shared)
+        return _record(target, answers, shared)
     except Exception as error:
-        return unanswered(target, f"its answers cannot be understood: {type(error).__name__}: {str(error)[:200]}")
+        return unanswered(target, f"what it answers cannot be read ({type(error).__name__})")
 
 
-def _proxy(target: Target, answers: Answers, shared: Shared) -> Proxy:
+def _record(target: ProxyTarget, answers: Answers, shared: Shared) -> Proxy:
     reader = _Reader(dict(answers.problems))
     node = state.node(reader.entries("node", answers.node) or ())
     values = state.stats((answers.statistics or b"").decode("utf-8", "replace"))
-    dumped = reader.entries("listeners", answers.listeners)
     errors = reader.entries("errors", answers.errors)
-    secrets = reader.entries("secrets", answers.secrets)
-    found = reader.entries("clusters", answers.clusters)
+    dumped = reader.entries("listeners", answers.listeners)
+    passthrough, ports = _listened(target, dumped, reader)
+    shown = _shown(reader.entries("secrets", answers.secrets), shared, reader)
     endpoints = reader.entries("endpoints", answers.endpoints)
-    try:
-        shown = certificates.certificates(secrets or (), shared)
-    except ValueError as error:
-        shown = ()
-        reader.problems["secrets"] = str(error)
-    if dumped is None:
-        why = f"its listeners are not known: {reader.problems.get('listeners', 'they were not asked for')}"
-        ports = tuple(Port(port, UNKNOWN, (), False, why) for port in sorted(target.ports))
-    else:
-        ports = listeners.ports(dumped, target.ports, target.gateway)
-    upstreams = clusters.upstreams(found or (), endpoints, shared, reader.problems.get("endpoints", ""))
+    upstreams = _upstreams(reader.entries("clusters", answers.clusters), endpoints, shared, reader)
     return Proxy(
         target.place,
         target.workload,
@@ -126,16 +118,51 @@ def _proxy(target: Target, answers: Answers, shared: Shared) -> Proxy:
         node.envoy_version,
         shared.of(state.istiod(values, node.discovery)),
         shared.of(state.configuration(values, errors)),
-        None if dumped is None else listeners.passthrough(dumped),
+        passthrough,
         shown,
         tuple(shared.of(_bypassed(port) if port.port in target.bypassed else port) for port in ports),
         upstreams,
     )
 
 
-def _bypassed(port: Port) -> Port:
+def _listened(
+    target: ProxyTarget, dumped: Optional[List[Any]], reader: _Reader
+) -> Tuple[Optional[bool], Tuple[ListenerPort, ...]]:
+    """What its listeners let out and in."""
+    if dumped is not None:
+        try:
+            return listeners.passthrough(dumped), listeners.ports(dumped, target.ports, target.gateway)
+        except Unreadable as error:
+            reader.misses("listeners", error)
+    why = f"its listeners are not known: {reader.problems.get('listeners', 'they were not asked for')}"
+    return None, _unknown_ports(target, why)
+
+
+def _shown(secrets: Optional[List[Any]], shared: Shared, reader: _Reader) -> Tuple[Certificate, ...]:
+    try:
+        return certificates.certificates(secrets or (), shared)
+    except Unreadable as error:
+        reader.misses("secrets", error)
+        return ()
+
+
+def _upstreams(
+    found: Optional[List[Any]], endpoints: Optional[List[Any]], shared: Shared, reader: _Reader
+) -> Tuple[Upstream, ...]:
+    try:
+        return clusters.upstreams(found or (), endpoints, shared, reader.problems.get("endpoints", ""))
+    except Unreadable as error:
+        reader.misses("clusters", error)
+        return ()
+
+
+def _unknown_ports(target: ProxyTarget, why: str) -> Tuple[ListenerPort, ...]:
+    return tuple(ListenerPort(port, UNKNOWN, (), False, why) for port in sorted(target.ports))
+
+
+def _bypassed(port: ListenerPort) -> ListenerPort:
     """What a listener would accept does not matter where traffic does not come to it."""
-    return Port(
+    return ListenerPort(
         port.port,
         PLAINTEXT,
         (),
@@ -156,9 +183,13 @@ class _Reader:
             return None
         try:
             return state.entries(body)
-        except ValueError:
-            self.problems[name] = "the answer is not what Envoy answers"
+        except Unreadable as error:
+            self.misses(name, error)
             return None
+
+    def misses(self, name: str, error: Unreadable) -> None:
+        """Keep why an answer could not be read."""
+        self.problems[name] = visible(f"the answer is not what Envoy answers: it {error}")
 
 
 def summary(proxies: List[Proxy]) -> Dict[str, Any]:

@@ -9,11 +9,11 @@ Envoy itself redacts keys in a dump; nothing here reads that field.
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 from functools import lru_cache
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from ..._foreign.unreadable import Unreadable
+from ..._foreign.visible import visible
 from .records import Certificate, Shared
 from .sockets import dictionary
 
@@ -31,7 +31,14 @@ LIBRARY = "cryptography"
 
 WORKLOAD, ROOT = "workload", "root"
 _OWN, _ROOTS = "default", "ROOTCA"
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_MOST = 200
+"""Certificates in the secrets of one proxy; a mesh has a root or two, and each workload a chain of two or three."""
+_LONGEST = 64 * 1024
+"""Bytes of one of them."""
+_MOST_TRIALS = 1000
+"""Signatures that are verified to find the root of a chain."""
+_SPIFFE = "spiffe://"
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
@@ -41,34 +48,63 @@ def certificates(configs: Iterable[Any], shared: Shared) -> Tuple[Certificate, .
     :arg configs: Items of /config_dump?resource=dynamic_active_secrets. A secret whose certificate is not the mesh's,
         such as that of a gateway's server, is left out.
 
-    Raises ValueError where a secret holds something that is no certificate.
+    Raises Unreadable where a secret holds something that is no certificate, or one that the library does not read.
     """
+    try:
+        return tuple(shared.of(item) for item in dict.fromkeys(_records(configs)))
+    except Unreadable:
+        raise
+    except Exception as error:  # the library has an error of its own for each thing that a certificate can have wrong
+        raise Unreadable(f"holds a certificate that cannot be read ({type(error).__name__})") from None
+
+
+def _records(configs: Iterable[Any]) -> List[Certificate]:
     chains: List[List[Any]] = []
     roots: List[Any] = []
+    left = _MOST
     for item in configs:
         name = str(dictionary(item).get("name") or "")
         secret = dictionary(dictionary(item).get("secret"))
-        chain = _load(dictionary(dictionary(secret.get("tls_certificate")).get("certificate_chain")))
+        chain = _load(dictionary(dictionary(secret.get("tls_certificate")).get("certificate_chain")), left)
+        left -= len(chain)
         if chain and (name == _OWN or _identity(chain[0])):
             chains.append(chain)
         if name == _ROOTS:  # others are for upstreams outside the mesh, such as the system's list
-            roots += _load(dictionary(dictionary(secret.get("validation_context")).get("trusted_ca")))
+            trusted = _load(dictionary(dictionary(secret.get("validation_context")).get("trusted_ca")), left)
+            left -= len(trusted)
+            roots += trusted
     found = [_record(WORKLOAD, chain[0], _root_of(chain, roots)) for chain in chains]
-    found += [_record(ROOT, root, root) for root in roots]
-    return tuple(shared.of(item) for item in dict.fromkeys(found))
+    return found + [_record(ROOT, root, root) for root in roots]
 
 
-def _load(source: Dict[str, Any]) -> List[Any]:
-    """The certificates of a DataSource: PEM, in bytes or as text."""
+def _load(source: Dict[str, Any], most: int) -> List[Any]:
+    """The certificates of a DataSource: PEM, in bytes or as text. Raises Unreadable."""
+    inline, text = source.get("inline_bytes") or "", source.get("inline_string") or ""
+    if not isinstance(inline, str) or not isinstance(text, str):
+        raise Unreadable("holds a certificate that is no text")
     try:
-        data = base64.b64decode(str(source.get("inline_bytes") or ""), validate=True)
-    except binascii.Error as problem:
-        raise ValueError("a secret's certificate is not base64") from problem
-    data = data or str(source.get("inline_string") or "").encode()
-    pems = _PEM.findall(data)
+        data = base64.b64decode(inline, validate=True) or text.encode()
+    except ValueError as problem:
+        raise Unreadable("holds a certificate that is not base64") from problem
+    pems = _pems(data, most)
     if data.strip() and not pems:
-        raise ValueError("a secret's certificate is not PEM")
+        raise Unreadable("holds a certificate that is not PEM")
     return [_parse(pem) for pem in pems]
+
+
+def _pems(data: bytes, most: int) -> List[bytes]:
+    """The certificates in a file, which may have other text between them. Raises Unreadable."""
+    found: List[bytes] = []
+    begin = data.find(_BEGIN)
+    while begin >= 0:
+        end = data.find(_END, begin, begin + _LONGEST)
+        if end < 0:
+            raise Unreadable("holds a certificate that has no end, or is longer than any")
+        if len(found) == most:
+            raise Unreadable("holds more certificates than any proxy has")
+        found.append(data[begin : end + len(_END)])
+        begin = data.find(_BEGIN, end)
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -81,7 +117,11 @@ def _root_of(chain: List[Any], roots: List[Any]) -> Optional[Any]:
     """The root that a chain leads to: the issuer of its last certificate that a root has really signed."""
     current = chain[0]
     others = list(chain[1:])
+    trials = 0
     while True:
+        trials += len(roots) + len(others)
+        if trials > _MOST_TRIALS:
+            raise Unreadable("holds a chain that is longer than any proxy has")
         for root in roots:
             if _issued(current, root):
                 return root
@@ -115,26 +155,27 @@ def _record(kind: str, certificate: Any, root: Optional[Any]) -> Certificate:
     identity = _identity(certificate)
     return Certificate(
         kind,
-        identity,
-        certificate.subject.rfc4514_string(),
-        certificate.issuer.rfc4514_string(),
+        visible(identity),
+        visible(certificate.subject.rfc4514_string()),
+        visible(certificate.issuer.rfc4514_string()),
         f"{certificate.serial_number:x}",
         _fingerprint(certificate),
         _fingerprint(root) if root is not None else "",
         _time(certificate, "not_valid_before"),
         _time(certificate, "not_valid_after"),
         _key(certificate.public_key()),
-        identity[len("spiffe://") :].split("/", 1)[0],
+        visible(identity[len(_SPIFFE) :].split("/", 1)[0]),
     )
 
 
 def _identity(certificate: Any) -> str:
+    """The SPIFFE identity. A certificate of one has no other name of that kind (SPIFFE's X509-SVID, 2 and 5.2)."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return ""
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    return next((str(uri) for uri in uris if uri.startswith("spiffe://")), "")
+    uris = [str(uri) for uri in names.get_values_for_type(x509.UniformResourceIdentifier)]
+    return ", ".join(uris) if any(uri.startswith(_SPIFFE) for uri in uris) else ""
 
 
 def _fingerprint(certificate: Any) -> str:

@@ -17,7 +17,7 @@ class ChoiceError(Exception):
     """A workload was asked for that does not exist."""
 
 
-class Target(NamedTuple):
+class ProxyTarget(NamedTuple):
     """A proxy to ask."""
 
     namespace: str
@@ -39,7 +39,7 @@ class Target(NamedTuple):
 class Choice(NamedTuple):
     """What is asked, and what is not."""
 
-    targets: List[Target]
+    targets: List[ProxyTarget]
     total: int
     """How many proxies there are, asked or not."""
     not_asked: List[Dict[str, Any]]
@@ -67,7 +67,7 @@ def choose(
             f"There is no workload {missing[0]}. Remedy: name it as status_info does, for example "
             f"{', '.join(alike[:5]) or 'demo/Deployment/service-a'}."
         )
-    targets: List[Target] = []
+    targets: List[ProxyTarget] = []
     left_out: List[Dict[str, Any]] = []
     total = 0
     for workload in found:
@@ -105,9 +105,9 @@ def _spread(pods: Sequence[str], sample: Optional[int]) -> List[str]:
     return [pods[number * len(pods) // sample] for number in range(sample)]
 
 
-def _target(workload: Mapping[str, Any], pod: str) -> Target:
+def _target(workload: Mapping[str, Any], pod: str) -> ProxyTarget:
     ports = workload["ports"]
-    return Target(
+    return ProxyTarget(
         workload["namespace"],
         pod,
         workload["id"],

@@ -25,8 +25,8 @@ class Shared:
         return known
 
 
-class Port(NamedTuple):
-    """A server port."""
+class ListenerPort(NamedTuple):
+    """What a proxy does with connections to one port of its pod."""
 
     port: int
     accepts: str
@@ -36,10 +36,11 @@ class Port(NamedTuple):
     reason: str
 
 
-class Endpoint(NamedTuple):
+class UpstreamEndpoint(NamedTuple):
     """One address behind an upstream."""
 
     address: str
+    """With its port, as in 10.0.0.1:8080 or [2001:db8::1]:8080; for what has no port whatever names it."""
     sends: str
 
 
@@ -51,8 +52,9 @@ class Upstream(NamedTuple):
     port: int
     subset: str
     sends: str
-    """mtls, plaintext, simple, mutual, auto (as each endpoint says) or unknown."""
-    endpoints: Tuple[Endpoint, ...]
+    """mtls, hbone (mutual TLS around it, by its own port), plaintext, simple, mutual, auto (as each endpoint says) or
+    unknown."""
+    endpoints: Tuple[UpstreamEndpoint, ...]
     reason: str
 
 
@@ -103,7 +105,7 @@ class Proxy(NamedTuple):
     passthrough: Optional[bool] = None
     """Whether it lets requests to hosts that it does not know out in plaintext."""
     certificates: Tuple[Certificate, ...] = ()
-    ports: Tuple[Port, ...] = ()
+    ports: Tuple[ListenerPort, ...] = ()
     upstreams: Tuple[Upstream, ...] = ()
 
     def public(self) -> Dict[str, Any]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 
-# What a socket speaks. SIMPLE is TLS without a client certificate, MUTUAL with certificates that are not the mesh's.
-PLAIN, MTLS, SIMPLE, MUTUAL, UNKNOWN = "plaintext", "mtls", "simple", "mutual", "unknown"
+# What a socket speaks. SIMPLE is TLS without a client certificate, MUTUAL with certificates that are not the mesh's,
+# HBONE Istio's tunnel, whose outer connection is mutual TLS to the port 15008.
+PLAIN, MTLS, SIMPLE, MUTUAL, HBONE, UNKNOWN = "plaintext", "mtls", "simple", "mutual", "hbone", "unknown"
 
 _CERTIFICATE, _ROOT = "default", "ROOTCA"
 _VERSIONS = ("TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3")
@@ -46,7 +47,7 @@ def upstream(socket: Dict[str, Any]) -> Socket:
     context = _tls(socket, "UpstreamTlsContext")
     if context is None:
         if str(socket.get("name")) == "envoy.transport_sockets.internal_upstream":
-            return Socket(MTLS)  # into Istio's own tunnel (HBONE), whose outer connection is mutual TLS
+            return Socket(HBONE)
         return _not_tls(socket)
     common = dictionary(context.get("common_tls_context"))
     if not _shows_certificate(common):

@@ -8,13 +8,16 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
-from ..._foreign import json_text
-from ..._foreign.numbers import number
+from ..._foreign import json_text, numbers
+from ..._foreign.unreadable import Unreadable
+from ..._foreign.visible import visible
 from .records import Configuration, Istiod
 from .sockets import dictionary, listing
 
 _LISTENERS, _CLUSTERS = "listener_manager.lds.", "cluster_manager.cds."
 _STREAM = "cluster.xds-grpc."
+_LONGEST_WORD = 300
+_MOST_ERRORS = 20
 
 
 class Node(NamedTuple):
@@ -31,9 +34,18 @@ def node(configs: Iterable[Any]) -> Node:
     found = dictionary(dictionary(next(iter(configs), {})).get("bootstrap")).get("node")
     metadata = dictionary(dictionary(found).get("metadata"))
     build = dictionary(dictionary(dictionary(found).get("user_agent_build_version")).get("version"))
-    numbers = [str(build.get(key) or 0) for key in ("major_number", "minor_number", "patch")] if build else []
+    parts = [numbers.number(build.get(key)) or 0 for key in ("major_number", "minor_number", "patch")] if build else []
     proxy = dictionary(metadata.get("PROXY_CONFIG"))
-    return Node(str(metadata.get("ISTIO_VERSION") or ""), ".".join(numbers), str(proxy.get("discoveryAddress") or ""))
+    return Node(
+        _word(metadata.get("ISTIO_VERSION")),
+        ".".join(map(str, parts))[:_LONGEST_WORD],
+        _word(proxy.get("discoveryAddress")),
+    )
+
+
+def _word(value: Any) -> str:
+    """A name or a version, which is text, and short."""
+    return visible(value, _LONGEST_WORD) if isinstance(value, str) else ""
 
 
 def stats(text: str) -> Dict[str, str]:
@@ -111,30 +123,40 @@ def _errors(listeners: Iterable[Any]) -> List[str]:
         elif error:
             nameless.append(detail)
     rest = sorted(set(nameless) - set(named.values()))
-    return [f"{name}: {detail}" for name, detail in sorted(named.items())] + rest
+    found = [f"{name}: {detail}" for name, detail in sorted(named.items())] + rest
+    return [visible(item) for item in found[:_MOST_ERRORS]]
 
 
 def _identity(text: str) -> str:
     """istiod names itself in JSON: {"Component":"istiod","ID":"istiod-…","Info":{…}}."""
     try:
-        return str(dictionary(json_text.parse(text)).get("ID") or "")
-    except ValueError:
-        return text
+        return _word(dictionary(json_text.parse(text)).get("ID"))
+    except Unreadable:
+        return _word(text)
 
 
 def _number(values: Dict[str, str], name: str) -> Optional[int]:
-    return number(values.get(name))
+    return numbers.number(values.get(name))
 
 
 def _time(milliseconds: int) -> str:
-    if not milliseconds:
+    """The moment; empty for none, and for one that no calendar has."""
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    except (OverflowError, ValueError, OSError):
         return ""
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if milliseconds else ""
 
 
 def entries(body: bytes) -> List[Any]:
-    """The configs of an answer to /config_dump. Raises ValueError where it is none."""
+    """The configs of an answer to /config_dump; of `{}` none, which is Envoy's answer where nothing is selected.
+
+    Raises Unreadable where it is no such answer.
+    """
     content = json_text.parse(body)
     if not isinstance(content, dict):
-        raise ValueError("the answer is no object")
-    return listing(content.get("configs"))
+        raise Unreadable("is no object")
+    configs = content.get("configs")
+    if configs is not None and not isinstance(configs, list):
+        raise Unreadable("has configs that are no list")
+    return listing(configs)

@@ -10,10 +10,10 @@ import json
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers, certificates
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import Target
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import ProxyTarget
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import proxies
 
-SIDECAR = Target("shop", "cart", "shop/Deployment/cart", "default", False, frozenset((8080,)), frozenset())
+SIDECAR = ProxyTarget("shop", "cart", "shop/Deployment/cart", "default", False, frozenset((8080,)), frozenset())
 USUAL = [answers.NODE, answers.STATISTICS, answers.SECRETS, answers.SIDECAR_LISTENERS]
 INBOUND = b'{"configs": [{"name": "virtualInbound"}]}'
 

@@ -10,11 +10,11 @@ from typing import Any
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import (
     Certificate,
     Configuration,
-    Endpoint,
     Istiod,
-    Port,
+    ListenerPort,
     Proxy,
     Upstream,
+    UpstreamEndpoint,
 )
 
 SERVER, CLIENT, OUTSIDE = "shop/Deployment/a", "shop/Deployment/c", "cafe/Deployment/o"
@@ -45,7 +45,7 @@ def workload(
 def proxy(identifier: str = SERVER, accepts: str | None = "strict", **more: Any) -> Proxy:
     """The answer of a workload's only proxy."""
     namespace, dummy, name = identifier.split("/")
-    ports = (Port(8080, accepts, (), True, f"its chains are {accepts}"),) if accepts else ()
+    ports = (ListenerPort(8080, accepts, (), True, f"its chains are {accepts}"),) if accepts else ()
     given = {"answered": True, "reason": "", "istiod": Istiod("istiod:15012", True), "passthrough": True, **more}
     given.setdefault("configuration", Configuration(True, "", ""))
     return Proxy(f"{namespace}/{name}-1", identifier, "default", ports=ports, **given)
@@ -53,7 +53,7 @@ def proxy(identifier: str = SERVER, accepts: str | None = "strict", **more: Any)
 
 def upstream(sends: str, *endpoints: tuple[str, str], host: str = "a.shop.svc.cluster.local") -> Upstream:
     """What a client's proxy was given for the Service a."""
-    found = tuple(Endpoint(*endpoint) for endpoint in endpoints) or (Endpoint("10.0.0.1:8080", sends),)
+    found = tuple(UpstreamEndpoint(*endpoint) for endpoint in endpoints) or (UpstreamEndpoint("10.0.0.1:8080", sends),)
     return Upstream(f"outbound|80||{host}", host, 80, "", sends, found, "")
 
 

@@ -10,7 +10,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.compariso
     compare,
 )
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison.findings import of_edges
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Port
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import ListenerPort
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.comparison.build import (
     CLIENT,
     OUTSIDE,
@@ -102,7 +102,7 @@ def test_a_client_that_is_not_listed_is_unknown():
 def two_ports(first="strict", second="strict"):
     """The server with a second port, as the policies and as its proxy have it."""
     listed = [{"port": number, "mode": "STRICT", "captured": True, "plaintext": "refused"} for number in (8080, 9090)]
-    ports = (Port(8080, first, (), True, ""), Port(9090, second, (), True, ""))
+    ports = (ListenerPort(8080, first, (), True, ""), ListenerPort(9090, second, (), True, ""))
     return [{**workload(), "ports": listed}, *MESH[1:]], proxy()._replace(ports=ports)
 
 
@@ -174,6 +174,13 @@ def test_two_sides_without_proxies_have_nobody_to_ask():
     row = edge("plaintext", "none", endpoint=OUTSIDE)
     (found,) = compare([row], {"set": [OUTSIDE]}, Programmed(MESH, [proxy()], AT), None)
     assert (found["programmed"], found["agreement"]) == (None, "unproven")
+
+
+@pytest.mark.parametrize(("sends", "verdict"), [("hbone", "mtls"), ("mtls", "broken")])
+def test_istios_tunnel_has_a_port_of_its_own_beside_one_that_is_not_captured(sends, verdict):
+    mesh = [workload(plaintext="accepted", captured=False), workload(CLIENT)]
+    given = Programmed(mesh, [proxy(), client(upstream("auto", ("10.0.0.1:8080", sends)))], AT)
+    assert given.verdict(edge(client_tls=sends), [CLIENT]) == verdict
 
 
 def test_an_uncaptured_port_is_met_without_its_proxy():

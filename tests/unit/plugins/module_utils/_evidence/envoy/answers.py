@@ -54,12 +54,17 @@ def chain(socket=None, cluster="inbound|8080||", http=False, **match):
     }
 
 
-def listener(*chains, inspect=True, disabled=None, **more):
+def listener(*chains, inspect=True, disabled=None, more_filters=(), **more):
     """A listener with these filter chains, and the TLS inspector before them."""
-    inspector = {"typed_config": {"@type": f"{_FILTERS}listener.tls_inspector.v3.TlsInspector"}}
-    if disabled:
-        inspector["filter_disabled"] = disabled
-    return {"filter_chains": list(chains), "listener_filters": [inspector] if inspect else [], **more}
+    inspector = listener_filter("tls_inspector.v3.TlsInspector", disabled)
+    filters = [listener_filter("original_dst.v3.OriginalDst"), *([inspector] if inspect else []), *more_filters]
+    return {"filter_chains": list(chains), "listener_filters": filters, **more}
+
+
+def listener_filter(kind, disabled=None):
+    """A listener filter, and the ports for which it is switched off."""
+    found = {"typed_config": {"@type": f"{_FILTERS}listener.{kind}"}}
+    return {**found, "filter_disabled": disabled} if disabled else found
 
 
 def dump(**listeners):

@@ -23,11 +23,11 @@ def main(place):
     sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
     from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
     from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers
-    from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import Target
+    from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import ProxyTarget
     from ansible_collections.meshproof.mtls.plugins.module_utils._source import proxies
 
     forwards = api.Forwards(api.connect({"kubeconfig": os.environ["KUBECONFIG"]}), answers.ADMIN_PORT, 10, 2**24)
-    target = Target(*place.split("/"), "", None, False, frozenset(), frozenset())
+    target = ProxyTarget(*place.split("/"), "", None, False, frozenset(), frozenset())
     found = proxies.ask(forwards, target, upstreams=True)._asdict()
     kept = {name: trimmed(json.loads(body)) for name, body in found.items() if body and body[:1] == b"{"}
     kept["statistics"] = found["statistics"].decode()

@@ -9,13 +9,14 @@ import json
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import Target
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import ProxyTarget
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Shared
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
     recorded,
 )
 
-TARGET = Target("shop", "cart-1", "shop/Deployment/cart", "default", False, frozenset((8080, 8082)), frozenset())
+NOT_ENVOY = "the answer is not what Envoy answers: it"
+TARGET = ProxyTarget("shop", "cart-1", "shop/Deployment/cart", "default", False, frozenset((8080, 8082)), frozenset())
 
 
 def given(name="strict", **changes):
@@ -66,8 +67,8 @@ def test_a_port_that_bypasses_the_proxy_is_plaintext_whatever_its_listener_says(
     ("changes", "words"),
     [
         ({"listeners": None, "problems": (("listeners", "longer than 5 bytes"),)}, "listeners: longer than 5 bytes"),
-        ({"listeners": b"oops"}, "listeners: the answer is not what Envoy answers"),
-        ({"secrets": b"[]"}, "secrets: the answer is not what Envoy answers"),
+        ({"listeners": b"oops"}, f"listeners: {NOT_ENVOY} is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ({"secrets": b"[]"}, f"secrets: {NOT_ENVOY} is no object"),
         ({"endpoints": None, "problems": (("endpoints", "too long"),)}, "endpoints: too long"),
     ],
 )
@@ -92,7 +93,9 @@ def test_without_statistics_nothing_is_said_to_be_well():
 def test_a_secret_that_is_broken_is_named():
     content = json.loads(given().secrets)
     content["configs"][0]["secret"]["tls_certificate"]["certificate_chain"]["inline_bytes"] = "AAAA"
-    assert "secrets: a secret's certificate is not PEM" in ask(secrets=json.dumps(content).encode()).reason
+    assert (
+        f"secrets: {NOT_ENVOY} holds a certificate that is not PEM" in ask(secrets=json.dumps(content).encode()).reason
+    )
 
 
 def test_one_that_does_not_answer():
@@ -138,6 +141,48 @@ def test_proxies_share_what_is_equal():
     ids=["nested deeply", "a range that is none"],
 )
 def test_a_hostile_answer_makes_its_own_proxy_unknown(body):
-    target = Target("demo", "p", "demo/Pod/p", "default", False, frozenset({8080}), frozenset())
+    target = ProxyTarget("demo", "p", "demo/Pod/p", "default", False, frozenset({8080}), frozenset())
     found = answers.proxy(target, answers.Answers(listeners=body), Shared())
     assert {port.accepts for port in found.ports} == {"unknown"}
+
+
+NESTED = b"[" * 3000 + b"]" * 3000
+HOSTILE = [
+    pytest.param({"node": b'{"configs": ' + NESTED + b"}"}, id="a node that is nested"),
+    pytest.param({"listeners": b'{"configs": ' + NESTED + b"}"}, id="listeners that are nested"),
+    pytest.param({"listeners": b'{"configs": [{"name": "\\ud83d"}]}'}, id="half a character"),
+    pytest.param({"statistics": "listener_manager.lds.update_rejected: \u0663\n".encode()}, id="foreign digits"),
+    pytest.param({"statistics": b"cluster_manager.cds.update_time: " + b"7" * 9000}, id="a number without end"),
+    pytest.param({"statistics": b"listener_manager.lds.update_time: 999999999999999999"}, id="a year beyond all"),
+    pytest.param({"statistics": b"control_plane.identifier: " + NESTED}, id="a nested name"),
+    pytest.param({"statistics": b"\xff\xfe: 1"}, id="bytes that are no text"),
+    pytest.param({"clusters": b'{"configs": [{"cluster": {"name": "outbound|\xc2\xb2||a"}}]}'}, id="a superscript"),
+    pytest.param({"clusters": b'{"configs": [{"cluster": {"name": ["outbound|80||a"]}}]}'}, id="a name that is a list"),
+    pytest.param({"endpoints": b'{"configs": [{"endpoint_config": {"endpoints": [{"lb_endpoints": 1}]}}]}'}, id="a 1"),
+    pytest.param({"secrets": b'{"configs": [{"name": {"a": 1}, "secret": [1]}]}'}, id="secrets of other types"),
+    pytest.param({"errors": b'{"configs": [{"error_state": "x", "name": 3}]}'}, id="errors of other types"),
+]
+
+
+@pytest.mark.parametrize("changes", HOSTILE)
+def test_whatever_a_proxy_answers_becomes_a_record(changes):
+    found = ask(**changes)
+    assert (found.pod, {port.port for port in found.ports} >= {8080, 8082}) == ("shop/cart-1", True)
+    if "listeners" in changes:
+        assert {port.accepts for port in found.ports} == {"unknown"}
+    json.dumps(found.public()).encode()
+
+
+def test_what_nobody_foresaw_makes_one_proxy_unknown(monkeypatch):
+    monkeypatch.setattr(answers.state, "node", lambda configs: {}[3])
+    found = ask()
+    assert (found.answered, found.reason) == (False, "what it answers cannot be read (KeyError)")
+    assert {port.accepts for port in found.ports} == {"unknown"}
+
+
+def test_what_a_proxy_says_can_be_shown():
+    content = json.loads(given().node)
+    content["configs"][0]["bootstrap"]["node"]["metadata"]["ISTIO_VERSION"] = "1\n2\x1b[31m" + "x" * 10_000
+    found = ask(node=json.dumps(content).encode())
+    assert found.version.startswith("1 2\\u001b[31m")
+    assert len(found.version) < 400

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import certificates
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Shared
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.unreadable import Unreadable
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
     configs,
 )
@@ -161,3 +162,71 @@ def test_a_private_key_is_never_kept():
     secret = own(issue("", OTHER, "root", KEYS["EC P-256"], SPIFFE))
     secret["secret"]["tls_certificate"]["private_key"] = {"inline_string": "the key itself"}
     assert "the key itself" not in repr(certificates.certificates([secret], Shared()))
+
+
+def signed(*extensions):
+    key = KEYS["EC P-256"]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name("x"))
+        .issuer_name(name("x"))
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(START)
+        .not_valid_after(START + timedelta(days=1))
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+def uris(*values):
+    return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(value) for value in values])
+
+
+def spoilt(certificate, old, new):
+    """A certificate in which the bytes of something are those of something else."""
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    assert old in der
+    text = base64.encodebytes(der.replace(old, new)).decode()
+    return {"inline_string": f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"}
+
+
+BASIC = x509.BasicConstraints(ca=False, path_length=None)
+NAMES_OID, BASIC_OID, P256_OID = (bytes.fromhex(text) for text in ("0603551d11", "0603551d13", "2a8648ce3d030107"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(spoilt(signed(uris(SPIFFE), BASIC), BASIC_OID, NAMES_OID), id="an extension twice"),
+        pytest.param(spoilt(signed(), P256_OID, P256_OID[:-1] + b"\x04"), id="a curve that nobody has"),
+        pytest.param(spoilt(signed(uris(SPIFFE)), b"/sa/cart", b"/sa/\xe9\xe8\xe7\xe6"), id="a name that is no ASCII"),
+        pytest.param(spoilt(signed(), b"260131120000Z", b"269931120000Z"), id="the 99th month"),
+        pytest.param({"inline_string": "-----BEGIN CERTIFICATE-----" * 20_000}, id="beginnings without an end"),
+        pytest.param(
+            {"inline_string": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n" * 300}, id="hundreds"
+        ),
+        pytest.param({"inline_bytes": "caf\u00e9"}, id="base64 that is no ASCII"),
+        pytest.param({"inline_bytes": ["QQ=="]}, id="a list"),
+    ],
+)
+def test_what_a_secret_can_hold_is_unreadable_at_worst(content):
+    secret = {"name": "default", "secret": {"tls_certificate": {"certificate_chain": content}}}
+    with pytest.raises(Unreadable):
+        certificates.certificates([secret], Shared())
+
+
+@pytest.mark.parametrize(
+    ("names", "identity"),
+    [
+        ((SPIFFE,), SPIFFE),
+        (("https://a.example",), ""),
+        ((SPIFFE, "spiffe://old.domain/ns/shop/sa/till"), f"{SPIFFE}, spiffe://old.domain/ns/shop/sa/till"),
+        (("https://a.example", SPIFFE), f"https://a.example, {SPIFFE}"),
+    ],
+    ids=["one", "none of the mesh", "two are nobody's", "with another name beside it"],
+)
+def test_an_identity_stands_alone(names, identity):
+    [found] = certificates.certificates([own(signed(uris(*names)))], Shared())
+    assert found.identity == identity

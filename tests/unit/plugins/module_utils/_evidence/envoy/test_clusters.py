@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import clusters
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Shared
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.unreadable import Unreadable
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
     configs,
     context,
@@ -69,7 +70,7 @@ def test_recorded_of_a_real_sidecar():
     [
         (MUTUAL_TLS, "mtls"),
         (FILES, "mtls"),
-        (TUNNEL, "mtls"),
+        (TUNNEL, "hbone"),
         (OWN, "mutual"),
         (UNCHECKED, "mutual"),
         (SIMPLE, "simple"),
@@ -96,7 +97,7 @@ def test_each_endpoint_chooses_its_socket():
             ("10.0.0.0:8080", "mtls"),
             ("10.0.0.1:8080", "plaintext"),
             ("10.0.0.2:8080", "plaintext"),
-            ("10.0.0.3:8080", "mtls"),
+            ("10.0.0.3:8080", "hbone"),
         ],
     )
 
@@ -138,3 +139,29 @@ def test_clusters_that_are_no_upstreams_are_left_out(name):
 def test_why_there_are_no_endpoints():
     [found] = clusters.upstreams([{"cluster": {"name": NAME}}], None, Shared(), "its answer is too long")
     assert (found.endpoints, found.reason) == ((), "its answer is too long")
+
+
+@pytest.mark.parametrize("port", ["x", None, -1, 70_000, "\u00b2", [80]])
+def test_an_endpoint_whose_port_is_none_is_nowhere(port):
+    [found] = ask({}, assignment({}, address={"socket_address": {"address": "10.0.0.1", "port_value": port}}))
+    assert [endpoint.address for endpoint in found.endpoints] == [""]
+
+
+def test_of_two_answers_for_one_cluster_both_count():
+    [found] = ask({"transport_socket_matches": AUTO}, assignment({"tlsMode": "istio"}), assignment({}))
+    assert {endpoint.sends for endpoint in found.endpoints} == {"mtls", "plaintext"}
+
+
+def test_more_sockets_than_istio_writes_are_not_chosen_from():
+    [found] = ask({"transport_socket_matches": AUTO * 10}, assignment({"tlsMode": "istio"}))
+    assert (found.sends, found.endpoints[0].sends) == ("unknown", "unknown")
+
+
+def test_clusters_that_share_their_endpoints_do_not_multiply():
+    shared = {"endpoint_config": assignment(*[{}] * 300, name="all")}
+    many = [
+        {"cluster": {"name": f"outbound|{port}||a", "eds_cluster_config": {"service_name": "all"}}}
+        for port in range(1, 300)
+    ]
+    with pytest.raises(Unreadable, match="share their endpoints"):
+        clusters.upstreams(many, [shared], Shared())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import listeners
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.unreadable import Unreadable
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
     MESH,
     chain,
@@ -14,6 +15,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidenc
     context,
     dump,
     listener,
+    listener_filter,
     mesh,
 )
 
@@ -38,6 +40,7 @@ UNTRUSTED = context(
 )
 FOREIGN = {"name": "envoy.transport_sockets.starttls", "typed_config": {"@type": "type.googleapis.com/x.StartTls"}}
 TLS_OFF = {"or_match": {"rules": [{"destination_port_range": {"start": 8080, "end": 8081}}]}}
+HTTP_INSPECTOR = listener_filter("http_inspector.v3.HttpInspector")
 TLS_ON = {"not_match": TLS_OFF}
 
 
@@ -128,6 +131,46 @@ def test_passthrough(clusters, expected):
                      id="it is switched off for all other ports"),
         pytest.param([chain(MESH, transport_protocol="tls")], {"default_filter_chain": chain(None)}, "permissive",
                      "and plaintext", id="the default chain takes the rest"),
+        pytest.param([chain(MESH, transport_protocol="tls", application_protocols=ISTIO),
+                      chain(MESH, transport_protocol="tls"),
+                      chain(OWN, transport_protocol="tls", application_protocols=["acme"])], {}, "permissive",
+                     "without a client certificate", id="one-way TLS by an application protocol of its own"),
+        pytest.param([chain(MESH, transport_protocol="tls"),
+                      chain(None, transport_protocol="tls", application_protocols=["acme"])], {}, "permissive",
+                     "unread", id="TLS passed through by an application protocol of its own"),
+        pytest.param([chain(MESH), chain(OWN, server_names=["a.example", "b.example"], transport_protocol="tls",
+                                         application_protocols=["acme"])], {}, "permissive",
+                     "without a client certificate", id="one-way TLS for a server name and a protocol"),
+        pytest.param([chain(MESH), chain(OWN, source_ports=[4000])], {}, "permissive", "without a client certificate",
+                     id="one-way TLS from a source port"),
+        pytest.param([chain(MESH), chain(OWN, direct_source_prefix_ranges=[{"address_prefix": "10.0.0.1"}])], {},
+                     "permissive", "without a client certificate", id="one-way TLS from a peer's address"),
+        pytest.param([chain(MESH), chain(OWN, source_type="SAME_IP_OR_LOOPBACK")], {}, "permissive",
+                     "without a client certificate", id="one-way TLS from the pod itself"),
+        pytest.param([chain(MESH, prefix_ranges=[{"address_prefix": "10.0.0.0", "prefix_len": 8}]),
+                      chain(OWN, prefix_ranges=[{"address_prefix": "10.1.0.0", "prefix_len": 16},
+                                                {"address_prefix": "10.0.0.0", "prefix_len": 8}])], {}, "permissive",
+                     "without a client certificate", id="one-way TLS for one of several addresses"),
+        pytest.param([chain(MESH, transport_protocol="tls"), chain(OWN)], {}, "strict", "every filter chain",
+                     id="a chain for TLS hides those for any transport"),
+        pytest.param([chain(MESH, transport_protocol="tls"),
+                      chain(None, transport_protocol="raw_buffer", application_protocols=["h2c"])],
+                     {"more_filters": [HTTP_INSPECTOR]}, "permissive", "and plaintext",
+                     id="plaintext by its version of HTTP"),
+        pytest.param([chain(MESH, transport_protocol="tls"),
+                      chain(None, transport_protocol="raw_buffer", application_protocols=["h2c"])], {}, "strict",
+                     "every filter chain", id="which nobody looks for"),
+        pytest.param([chain(MESH, transport_protocol="tls"), chain(None, destination_port=9999)],
+                     {"more_filters": [listener_filter("proxy_protocol.v3.ProxyProtocol")]}, "permissive",
+                     "and plaintext", id="a listener filter that may change where a caller seems to go"),
+        pytest.param([chain(MESH, transport_protocol="tls", application_protocols=ISTIO)],
+                     {"default_filter_chain": chain(OWN)}, "permissive", "without a client certificate",
+                     id="the default chain takes other protocols"),
+        pytest.param([chain(MESH, source_prefix_ranges=[{"address_prefix": "10.0.0.0", "prefix_len": 8}])],
+                     {"default_filter_chain": chain(None)}, "permissive", "and plaintext",
+                     id="the default chain takes other sources"),
+        pytest.param([chain(MESH)], {"default_filter_chain": chain(None)}, "strict", "every filter chain",
+                     id="the default chain takes nobody where another takes all"),
         pytest.param([chain(None, cluster="BlackHoleCluster")], {}, "unknown", "no filter chain takes a connection",
                      id="a black hole accepts nothing"),
         pytest.param([], {}, "unknown", "no filter chain takes a connection", id="no chain at all"),
@@ -190,3 +233,61 @@ def test_without_interception_inbound_listeners_are_ports():
 @pytest.mark.parametrize("broken", [None, 1, "x", [], {"name": "virtualInbound", "active_state": {"listener": 3}}])
 def test_nonsense_is_unknown(broken):
     assert [port.accepts for port in listeners.ports([broken], [8080])] == ["unknown"]
+
+
+def inbound(**more):
+    """A listener with one chain for everybody, which demands the mesh's certificate."""
+    return listener(chain(MESH), **more)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param(dump(virtualInbound=inbound()) * 2, "it is there twice", id="two of one name"),
+        pytest.param(dump(virtualInbound=inbound(use_original_dst=True)), "hands connections over",
+                     id="others get its connections"),
+        pytest.param(dump(virtualInbound=inbound(listener_filters=[])), "does not look which port",
+                     id="the dialled port is not restored"),
+    ],
+)  # fmt: skip
+def test_an_inbound_listener_that_may_not_decide(given, words):
+    [port] = listeners.ports(given, [8080])
+    assert port.accepts == "unknown"
+    assert words in port.reason
+
+
+def test_where_packets_keep_their_port_it_need_not_be_restored():
+    transparent = listener(chain(MESH), transparent=True, listener_filters=[])
+    assert [port.accepts for port in listeners.ports(dump(virtualInbound=transparent), [8080])] == ["strict"]
+
+
+def test_of_several_listeners_at_one_port_the_worst_counts():
+    own = {"socket_address": {"port_value": 8443}}
+    given = dump(a=listener(chain(None), address=own), b=listener(chain(MESH), address=own))
+    for order in (given, given[::-1]):
+        assert [port.accepts for port in listeners.ports(order, (), gateway=True)] == ["plaintext"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(listener(chain(MESH, destination_port=8080.0)), id="a fraction is no port"),
+        pytest.param(listener(chain(MESH, destination_port="\u00b2")), id="a superscript is no port"),
+        pytest.param(listener(chain(MESH, destination_port=70000)), id="a number beyond all ports"),
+        pytest.param(listener(chain(MESH), disabled={"destination_port_range": {"start": "x"}}), id="a range"),
+        pytest.param(
+            listener(chain(MESH, prefix_ranges=[{"address_prefix": str(n), "prefix_len": 8} for n in range(300)],
+                           server_names=[str(n) for n in range(300)])), id="matches that multiply"
+        ),
+    ],
+)  # fmt: skip
+def test_a_listener_that_is_not_envoys(broken):
+    with pytest.raises(Unreadable, match="has a"):
+        listeners.ports(dump(virtualInbound=broken), [8080])
+
+
+def test_ports_and_rules_that_multiply_are_refused():
+    rules = [{"destination_port_range": {"start": number, "end": number + 1}} for number in range(3000)]
+    chains = [chain(MESH, destination_port=number) for number in range(1, 3000)]
+    with pytest.raises(Unreadable, match="more rules"):
+        listeners.ports(dump(virtualInbound=listener(*chains, disabled={"or_match": {"rules": rules}})), ())

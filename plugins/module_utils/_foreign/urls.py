@@ -38,6 +38,19 @@ def shown_in(text: Any) -> str:
     return _IN_TEXT.sub(lambda found: shown(found[0]), str(text))
 
 
+def without_secrets(text: Any, *urls: Any) -> str:
+    """A text that a tool wrote which was given these URLs: what they hide is taken out wherever it stands.
+
+    The URLs need not look like ones. With a URL as the text, too, the result differs from it where it hides something.
+    """
+    found = str(text)
+    for url in map(str, urls):
+        found = found.replace(url, shown(url)) if url else found
+    for secret in sorted((secret for url in map(str, urls) for secret in secrets_of(url)), key=len, reverse=True):
+        found = found.replace(secret, LEFT_OUT)
+    return shown_in(found)
+
+
 def secrets_of(url: Any) -> Iterator[str]:
     """What of a URL must not be printed anywhere, as it is written and decoded: for no_log.
 

@@ -64,3 +64,30 @@ def test_urls_inside_a_text():
 )
 def test_secrets_of(url, expected):
     assert list(urls.secrets_of(url)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [
+        ("no answer", [], "no answer"),
+        ("https://host/a: refused", ["https://host/a"], "https://host/a: refused"),
+        ("https://name:hidden@host: refused", [], "https://…@host: refused"),
+        ("Could not reach name:hidden@host", ["name:hidden@host"], "Could not reach …@host"),
+        ("401 for name with hid den", ["https://name:hid%20den@host"], "401 for name with …"),
+        ("wrong: hidden1, longhidden12", ["https://a:hidden1@host", "https://b:longhidden12@host"], "wrong: …, …"),
+        ("https://other:hidden@host/", ["https://name:secret@host"], "https://…@host/"),
+        ("fine", ["", None], "fine"),
+    ],
+    ids=[
+        "nothing given, nothing hidden",
+        "a URL without secrets stays",
+        "a URL that was not given",
+        "a URL that looks like none",
+        "a decoded password alone",
+        "several URLs",
+        "another URL than the given one",
+        "no URL at all",
+    ],
+)
+def test_the_words_of_a_tool_that_was_given_urls(text, given, expected):
+    assert urls.without_secrets(text, *given) == expected

@@ -20,7 +20,7 @@ options:
     required: true
   _urls:
     description:
-      - URLs that were given to the tool. What they hide is taken out wherever it stands, also where the tool quotes it alone,
+      - URLs that were given to the tool. What they hide is taken out wherever it stands, also where it is quoted alone,
         or where they are mistyped so that they do not look like URLs.
     type: list
     elements: str

@@ -55,6 +55,8 @@ class Programmed:
         self._proxies: Dict[str, List[Proxy]] = {}
         self._upstreams: Dict[str, Dict[_Host, Optional[Upstream]]] = {}
         """By pod; None for a host that its proxy has twice."""
+        self._hosts: Set[_Host] = set()
+        """Those that any proxy has."""
         self._accepts: Dict[Tuple[str, int], Set[_Met]] = {}
         for proxy in proxies:
             self._proxies.setdefault(proxy.workload, []).append(proxy)
@@ -63,12 +65,17 @@ class Programmed:
                 for item in proxy.upstreams:
                     place = (item.host, item.port, item.subset)
                     own[place] = item if own.get(place, item) == item else None
+                self._hosts.update(own)
 
     def verdict(self, edge: Edge, clients: Iterable[str]) -> Optional[str]:
-        """The worst of what the clients' proxies do; None where no proxy of theirs was asked, or could say anything."""
+        """The worst of what the clients' proxies do; None where no proxy of theirs could say anything.
+
+        One that does not answer takes what the others say: it may do worse.
+        """
         found: Set[str] = set()
+        is_silent = False
         asked: Set[int] = set()
-        host = _host(edge)
+        host, around = _host(edge), self._meets("none", edge, None)
         for client in clients:
             workload = self._workloads.get(client)
             if workload is None:
@@ -76,23 +83,29 @@ class Programmed:
                 continue
             if workload["mesh"] == "none":
                 # Where neither side has a proxy there is nobody who could say anything.
-                found.update(self._meets("none", edge, None) if self._guarded(edge) else ())
+                found.update(around if self._guarded(edge) else ())
                 continue
             for proxy in self._proxies.get(client, ()):
                 known = self._upstreams.get(proxy.pod, {}) if proxy.answered else {}
                 upstream = known.get(host)
-                if not proxy.answered or (upstream is None and host in known):
+                if not proxy.answered:
+                    is_silent = True
+                elif upstream is None and host in known:
                     found.add(UNKNOWN)
                 elif upstream is not None and edge["client_tls"] == "none":
                     # The traffic bypasses it: what it was given for the host is not used.
                     continue
-                elif upstream is None and proxy.passthrough is None:
-                    found.add(UNKNOWN)
+                elif upstream is None and proxy.passthrough is not False:
+                    # It goes around the proxy, if there is such a host and the proxy said which ones it has.
+                    sure = proxy.passthrough and host in self._hosts and bool(known)
+                    found.update(around if sure else {UNKNOWN})
                 elif upstream is None:
-                    found.update(self._meets("none", edge, None) if proxy.passthrough else {"broken"})
+                    found.add("broken")
                 elif id(upstream) not in asked:  # equal ones are one object
                     asked.add(id(upstream))
                     found.update(self._through(upstream, edge))
+        if found and is_silent:
+            found.add(UNKNOWN)
         return min(found, key=_ORDER.index) if found else None
 
     def target_ports(self, edge: Edge, client: str) -> Set[int]:

@@ -32,6 +32,7 @@ def client(*upstreams, **more):
 
 
 AUTO = upstream("auto", ("10.0.0.1:8080", "mtls"), ("10.0.0.9:8080", "plaintext"))
+OTHER = upstream("mtls", host="b.shop.svc.cluster.local")
 PROGRAMMED = [
     ("mutual TLS meets STRICT", edge(), [proxy(), client(AUTO)], "mtls", "proven"),
     ("a rule of its own sends plaintext", edge(), [proxy(), client(upstream("plaintext"))], "broken", "contradicted"),
@@ -39,7 +40,9 @@ PROGRAMMED = [
      "contradicted"),
     ("the server was not asked", edge(), [client(AUTO)], "unknown", "unproven"),
     ("no client was asked", edge(), [proxy()], None, "unproven"),
-    ("a client that does not answer", edge(), [proxy(), client(AUTO, answered=False)], "unknown", "unproven"),
+    ("a client that does not answer", edge(), [proxy(), client(AUTO, answered=False)], None, "unproven"),
+    ("one of the client's pods does not answer", edge(), [proxy(), client(AUTO), client(answered=False)], "unknown",
+     "unproven"),
     ("a server that does not answer", edge(), [proxy(answered=False), client(AUTO)], "unknown", "unproven"),
     ("one of the server's pods does not answer", edge(), [proxy(), proxy(answered=False), client(AUTO)], "unknown",
      "unproven"),
@@ -53,8 +56,12 @@ PROGRAMMED = [
     ("an unknown host is blocked", edge("broken", "mtls"), [proxy(), client(passthrough=False)], "broken", "proven"),
     ("one-way TLS meets STRICT", edge("broken", "simple"), [proxy(), client(upstream("simple"))], "broken", "proven"),
     ("traffic that bypasses the client's proxy", edge("plaintext", "none"), [proxy(), client(AUTO)], None, "unproven"),
-    ("a host that the proxy does not know", edge("plaintext", "plaintext"), [proxy(accepts="permissive"), client()],
-     "plaintext", "proven"),
+    ("a host that the proxy does not know", edge("unknown", "none"), [proxy(accepts="permissive"), client()], "unknown",
+     "unproven"),
+    ("a host that another client's proxy knows", edge("plaintext", "plaintext"),
+     [proxy(accepts="permissive"), client(OTHER), proxy(OUTSIDE, upstreams=(AUTO,))], "plaintext", "proven"),
+    ("a proxy that did not say which hosts it has", edge("plaintext", "plaintext"),
+     [proxy(accepts="permissive"), client(), proxy(OUTSIDE, upstreams=(AUTO,))], "unknown", "unproven"),
 ]  # fmt: skip
 
 
@@ -155,11 +162,11 @@ def test_one_more_proxy_never_betters_an_answer():
     servers.append(proxy(answered=False))
     clients = [client(item)._replace(pod=f"shop/c-{number}") for number, item in enumerate([AUTO, *LIES])]
     clients += [client(passthrough=way)._replace(pod=f"shop/c-{way}") for way in (True, False, None)]
-    clients.append(client(answered=False))
+    silent = client(answered=False)
     for server in servers:
         for one in clients:
             before = Programmed(MESH, [server, one], AT).verdict(edge(), [CLIENT])
-            for more in (*servers, *clients):
+            for more in (*servers, *clients, silent):
                 after = Programmed(MESH, [server, one, more], AT).verdict(edge(), [CLIENT])
                 assert order.index(after) <= order.index(before), (server, one, more)
 

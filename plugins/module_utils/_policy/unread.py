@@ -37,42 +37,42 @@ class Gap(NamedTuple):
 
 
 class Unread:
-    """All gaps of one evaluation: what the caller names, and manifests that could not be understood."""
+    """All gaps of one evaluation: what the caller names, and manifests that could not be understood.
+
+    Raises ValueError for an item of the caller's without a kind that the engine reads: what it stands for cannot be
+    told.
+    """
 
     def __init__(self, items: Iterable[Any], problems: Iterable[Problem]) -> None:
         self._everywhere: Dict[str, List[FrozenSet[str]]] = {}
         self._namespaces: Set[Tuple[str, str]] = set()
         self.entries: List[Dict[str, Any]] = []
-        for item in items:
-            if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
-                self.entries.append(_entry("", None, "", "an item of `unread` names no kind", "cannot be told"))
-                continue
+        for number, item in enumerate(items):
+            kind = item.get("kind") if isinstance(item, dict) else None
+            if not isinstance(kind, str) or kind not in TOUCHES:
+                raise ValueError(
+                    f"unread[{number}] names no kind that the engine reads. Remedy: give kind, one of "
+                    f"{', '.join(sorted(TOUCHES))}, with namespace and reason"
+                )
             given = item.get("namespace")
             namespace = given if isinstance(given, str) and given else None
             excepted = item.get("except")
             but = frozenset(
                 name for name in (excepted if isinstance(excepted, (list, tuple)) else ()) if isinstance(name, str)
             )
-            self._add(item["kind"], namespace, but)
-            self.entries.append(
-                _entry(
-                    item["kind"],
-                    namespace,
-                    "",
-                    str(item.get("reason") or "not read"),
-                    TOUCHES.get(item["kind"], "nothing that the engine uses"),
-                )
-            )
+            self._add(kind, namespace, but)
+            self.entries.append(_entry(kind, namespace, "", str(item.get("reason") or "not read"), TOUCHES[kind]))
         for problem in problems:
             # A manifest that cannot be understood could be anything: its kind counts as unread there.
-            self._add(problem.kind, problem.namespace, frozenset())
+            for kind in [problem.kind] if problem.kind else TOUCHES:
+                self._add(kind, problem.namespace, frozenset())
             self.entries.append(
                 _entry(
                     problem.kind,
                     problem.namespace,
                     problem.name,
                     problem.reason,
-                    TOUCHES.get(problem.kind, "nothing that the engine uses"),
+                    TOUCHES.get(problem.kind, "whatever it could have been" if not problem.kind else "owners of pods"),
                 )
             )
 

@@ -63,5 +63,8 @@ def key_of(manifest: Mapping[str, Any]) -> Tuple[str, str, str, str]:
     metadata = manifest.get("metadata")
     if not isinstance(metadata, dict):
         return (group_of(manifest), kind, "", "")
-    namespace = "" if kind in CLUSTER_SCOPED else str(metadata.get("namespace") or "default")
+    given = metadata.get("namespace")
+    namespace = "" if kind in CLUSTER_SCOPED or not isinstance(given, str) else given or "default"
+    if given is None and kind not in CLUSTER_SCOPED:
+        namespace = "default"
     return (group_of(manifest), kind, namespace, str(metadata.get("name") or ""))

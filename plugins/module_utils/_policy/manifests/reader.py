@@ -24,6 +24,7 @@ from ..records import (
 from ..unread import Unread
 from . import admissionregistration, apps, core, envoy_filters, networking, security
 from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, key_of
+from .misfits import misfit
 
 _Reader = Callable[[PodParser, Snapshot, Mapping[str, Any]], None]
 
@@ -52,12 +53,17 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
 
 
 def expand(resources: Iterable[Any]) -> Iterable[Any]:
-    """The manifests themselves, also those inside a `kind: List`."""
+    """The manifests themselves, also those inside a `kind: List`, or in a list of one kind such as PodList."""
     for manifest in resources:
-        if isinstance(manifest, dict) and manifest.get("kind") == "List" and isinstance(manifest.get("items"), list):
+        kind = manifest.get("kind") if isinstance(manifest, dict) else None
+        if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(manifest.get("items"), list):
+            yield manifest
+        elif kind == "List":
             yield from expand(manifest["items"])
         else:
-            yield manifest
+            # The API's own lists leave out what their items are.
+            named = {"apiVersion": manifest.get("apiVersion"), "kind": kind[: -len("List")]}
+            yield from expand({**named, **item} if isinstance(item, dict) else item for item in manifest["items"])
 
 
 def _newest(manifests: List[Dict[str, Any]]) -> Dict[str, Any]:
@@ -95,7 +101,7 @@ class Reader:
         """Takes in manifests; `kind: List` counts as its items."""
         parse_pod, pods, others = self.parser.pod, self.pods, self.others
         for manifest in expand(resources):
-            if not isinstance(manifest, dict) or manifest.get("kind") != "Pod":
+            if not isinstance(manifest, dict) or manifest.get("kind") != "Pod" or manifest.get("apiVersion") != "v1":
                 others.append(manifest)
                 continue
             try:
@@ -141,16 +147,15 @@ class Reader:
         snapshot.pods = list(self.pods.values())
         others: Dict[Tuple[str, str, str, str], List[Dict[str, Any]]] = {}
         for manifest in self.others:
-            if not isinstance(manifest, dict):
-                snapshot.problems.append(Problem("", None, "", "an item of the input is not a manifest"))
+            problem = misfit(manifest)
+            if problem is not None:
+                snapshot.problems.append(problem)
                 continue
             key = key_of(manifest)
-            if key[1] == "Pod":
+            if key[:2] == ("", "Pod"):
                 _complain(snapshot, manifest, self._why_no_pod(manifest))
             elif key[:2] in _READERS and key[3]:
                 others.setdefault(key, []).append(manifest)
-            elif key[:2] in _READERS:
-                _complain(snapshot, manifest, "metadata.name is missing")
         for (group, kind, _namespace_name, _name), found in others.items():
             manifest = found[0]
             try:

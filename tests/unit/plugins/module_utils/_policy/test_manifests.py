@@ -79,8 +79,12 @@ def test_a_malformed_rule_makes_its_edges_unknown():
         {"kind": "List", "items": [None, {"kind": "Pod"}]},
     ],
 )
-def test_nonsense_never_raises(value):
-    assert judge(MESH, [value])["workloads"] == judge(MESH)["workloads"]
+def test_nonsense_never_raises_and_never_betters_an_answer(value):
+    found, alone = judge(MESH, [value]), judge(MESH)
+    assert [item["id"] for item in found["workloads"]] == [item["id"] for item in alone["workloads"]]
+    for item, before in zip(found["workloads"], alone["workloads"], strict=True):
+        assert item["mode"] in (before["mode"], "unknown")
+    assert found["unknown"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import KINDS
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import TOUCHES
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     deployment,
@@ -143,6 +145,15 @@ def test_endpoint_slices_that_were_not_read():
     assert answer(result, "cafe/c", "shop/s", endpoint=None) == U
 
 
-@pytest.mark.parametrize("item", ["x", {}, {"kind": 3}, {"kind": "Pod", "namespace": 3}])
-def test_a_wrong_item_is_an_unknown(item):
-    assert judge(unread=[item])["unknown"]
+@pytest.mark.parametrize("item", ["x", {}, {"kind": 3}, {"kind": ""}, {"kind": "Pods"}, {"kind": "Secret"}])
+def test_an_item_without_a_kind_that_is_read_is_an_error(item):
+    with pytest.raises(ValueError, match=r"unread\[0\] names no kind that the engine reads. Remedy"):
+        judge(unread=[item])
+
+
+def test_an_item_with_an_odd_namespace_is_unread_everywhere():
+    assert judge(unread=[{"kind": "Pod", "namespace": 3}])["unknown"][0]["namespace"] is None
+
+
+def test_every_kind_that_is_read_can_be_unread():
+    assert set(TOUCHES) == {kind.kind for kind in KINDS}

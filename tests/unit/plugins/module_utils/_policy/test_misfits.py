@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nothing that could be a policy vanishes because of its shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests.misfits import ANY, misfit
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    judge,
+    mesh_config,
+    peer,
+    pod,
+    workload,
+)
+
+STRICT = peer("demo/strict", "STRICT")
+VERSION = "security.istio.io/v1"
+
+
+def policy(kind: Any = "PeerAuthentication", version: Any = VERSION, **metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "p", "namespace": "demo", **metadata}, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("title", "manifest", "kind", "namespace"),
+    [
+        ("no mapping", "PeerAuthentication", ANY, None),
+        ("nothing", None, ANY, None),
+        ("no kind", policy(None), ANY, "demo"),
+        ("a kind that is no text", policy(3), ANY, "demo"),
+        ("no apiVersion", policy(version=None), "PeerAuthentication", "demo"),
+        ("a slip in the kind", policy("PeerAuthentcation"), "PeerAuthentication", "demo"),
+        ("another case", policy("peerauthentication"), "PeerAuthentication", "demo"),
+        ("the plural", policy("PeerAuthentications"), "PeerAuthentication", "demo"),
+        ("a slip in the group", policy(version="security.istio.oi/v1"), "PeerAuthentication", "demo"),
+        ("no group", policy(version="v1"), "PeerAuthentication", "demo"),
+        ("a version that nobody knows", policy(version="security.istio.io/v2"), "PeerAuthentication", "demo"),
+        ("no name", policy(name=""), "PeerAuthentication", "demo"),
+        ("a namespace that is no text", policy(namespace=["demo"]), "PeerAuthentication", None),
+        ("metadata that is no mapping", {**policy(), "metadata": "demo/p"}, "PeerAuthentication", None),
+        ("a List without items", {"apiVersion": "v1", "kind": "List", "items": {}}, ANY, None),
+        ("a list of a kind without items", {"apiVersion": VERSION, "kind": "PeerAuthenticationList"},
+         "PeerAuthentication", None),
+    ],
+)  # fmt: skip
+def test_what_it_could_be_is_unread_where_it_could_belong(title, manifest, kind, namespace):
+    found = misfit(manifest)
+    assert found is not None, title
+    assert (found.kind, found.namespace) == (kind, namespace), title
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        policy(),
+        policy(version="security.istio.io/v1beta1"),
+        policy("Service", "serving.knative.dev/v1"),
+        policy("Gateway", "gateway.networking.k8s.io/v1"),
+        policy("RequestAuthentication"),
+        policy("WorkloadGroup", "networking.istio.io/v1"),
+        policy("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1"),
+        policy("Endpoints", "v1"),
+        policy("Secret", "v1"),
+        policy("StatefulSet", "apps/v1"),
+        policy("Deployment", "apps/v1"),
+        policy("x" * 1_000_000, "v1"),
+        policy("SecretList", "v1"),
+    ],
+    ids=lambda manifest: f"{manifest['kind'][:40]} of {manifest['apiVersion']}",
+)
+def test_what_is_well_formed_or_never_read_is_no_misfit(manifest):
+    assert misfit(manifest) is None
+
+
+@pytest.mark.parametrize("place", ["demo", None], ids=["in its namespace", "anywhere"])
+def test_a_misfit_makes_unknown_what_it_could_have_decided(place):
+    odd = policy("PeerAuthentcation", namespace=place if place else 7)
+    result = judge(mesh_config(), pod("demo/a"), pod("shop/b"), STRICT, peer("shop/strict", "STRICT"), odd)
+    assert workload(result, "demo/a")["mode"] == "unknown"
+    assert workload(result, "shop/b")["mode"] == ("STRICT" if place else "unknown")
+
+
+@pytest.mark.parametrize("wrap", [lambda item: {"apiVersion": "v1", "kind": "List", "items": [item]},
+                                  lambda item: {"apiVersion": VERSION, "kind": "PeerAuthenticationList", "items": [
+                                      {key: item[key] for key in ("metadata", "spec")}]}],
+                         ids=["a List", "a list of its kind"])  # fmt: skip
+def test_lists_count_as_their_items(wrap):
+    assert workload(judge(mesh_config(), pod("demo/a"), wrap(STRICT)), "demo/a")["mode"] == "STRICT"

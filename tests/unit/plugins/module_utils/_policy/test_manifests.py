@@ -70,7 +70,6 @@ def test_a_malformed_rule_makes_its_edges_unknown():
         None,
         3,
         "x",
-        [],
         {},
         {"kind": "Pod"},
         {"kind": "Pod", "metadata": {}, "spec": {}},

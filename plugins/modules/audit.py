@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - meshproof.mtls._declared
   - meshproof.mtls._attributes
   - meshproof.mtls._attributes.action_group
+  - ansible.builtin.files
 attributes:
   check_mode:
     support: full
@@ -44,6 +45,8 @@ options:
       - Without O(namespaces) and O(rules), a set of C(client_sets) that holds most workloads is written as
         C({"all_but":[…]}), the workloads that it lacks.
       - Its folder must exist.
+      - Only its owner can read it, unless O(mode) says otherwise, because it shows how a cluster is built and where it
+        is open. The mode of a file that is there is narrowed to that, too.
     type: path
   sources:
     description:
@@ -416,15 +419,16 @@ unknown:
 """
 
 import gzip
-import os
-import tempfile
-import zlib
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit import document
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit import reading as audits
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.compressed import inflated
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.unreadable import Unreadable
+from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, files
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh, reading
@@ -432,7 +436,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._source.options imp
 
 
 def main() -> None:
-    """Read, ask, judge, write, return what is short."""
+    """Ansible's entry point."""
     module = AnsibleModule(
         argument_spec={
             **source.ARGUMENT_SPEC,
@@ -448,8 +452,15 @@ def main() -> None:
             "limit": {"type": "int", "default": 20},
             "rules": rules.ARGUMENT_SPEC,
         },
+        add_file_common_args=True,
         supports_check_mode=True,
     )
+    with edge.reported(module, "reading and judging the mesh"):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
+    """Read, ask, judge, write, return what is short."""
     params = module.params
     module.no_log_values.update(api.secrets_of(params))
     module.no_log_values.update(passwords_in(params["traffic"]["prometheus"]))
@@ -493,7 +504,7 @@ def problem_of(params: dict) -> str:
     telemetry = params["traffic"]
     if "traffic" in params["sources"] and telemetry["source"] == "prometheus" and not telemetry["prometheus"]:
         return "The source traffic needs a Prometheus. Remedy: give traffic.prometheus with url or service."
-    return snapshots.why_not_there(params["dest"], "audit.json.gz") if params["dest"] else ""
+    return files.why_not_there(params["dest"], "audit.json.gz") if params["dest"] else ""
 
 
 def audited(module: AnsibleModule, has_rules: bool) -> dict:
@@ -539,22 +550,19 @@ def write(module: AnsibleModule, result: dict) -> dict:
         }
     if changed and not module.check_mode:
         data = new.encode()
-        descriptor, path = tempfile.mkstemp(dir=module.tmpdir)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(gzip.compress(data, 6, mtime=0) if dest.endswith(".gz") else data)
-        module.atomic_move(path, dest)
+        files.replace(module, dest, gzip.compress(data, 6, mtime=0) if dest.endswith(".gz") else data)
+    answer["changed"] = files.settle(module, dest, changed)
     return answer
 
 
 def read_file(module: AnsibleModule, path: str) -> str | None:
     """The document that is there, None where there is none; what cannot be read as one is replaced."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-        return (gzip.decompress(data) if path.endswith(".gz") else data).decode()
+        data = files.read(path, audits.MOST_BYTES)
+        return (inflated(data, audits.MOST_BYTES) if path.endswith(".gz") else data).decode()
     except FileNotFoundError:
         return None
-    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError):
+    except (files.TooBig, Unreadable, UnicodeDecodeError):
         return ""
     except OSError as error:
         module.fail_json(msg=f"The file {path} cannot be read: {error.strerror}. Remedy: choose another for dest.")

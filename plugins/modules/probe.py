@@ -506,17 +506,24 @@ targets:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import plan
+from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import wire
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import PROBE
 
 
 def main() -> None:
-    """Find the targets, ask them, judge the answers."""
+    """Ansible's entry point."""
     module = AnsibleModule(
         argument_spec={**api.ARGUMENT_SPEC, **PROBE},
         required_one_of=[("targets", "target_namespaces")],
         supports_check_mode=True,
     )
+    with edge.reported(module, "asking the mesh from pods"):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
+    """Find the targets, ask them, judge the answers."""
     module.no_log_values.update(api.secrets_of(module.params))
     try:
         cluster = api.connect(module.params)

@@ -444,6 +444,7 @@ proxies:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers, choice
+from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import proxies as source
 
 LEAST = {"sample": 1, "side_by_side": 1, "max_bytes": 1024, "timeout": 1}
@@ -451,7 +452,7 @@ MOST_SIDE_BY_SIDE = 64
 
 
 def main() -> None:
-    """Choose, ask, return."""
+    """Ansible's entry point."""
     module = AnsibleModule(
         argument_spec={
             **api.ARGUMENT_SPEC,
@@ -467,6 +468,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    with edge.reported(module, "asking the proxies"):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
+    """Choose, ask, return."""
     params = module.params
     module.no_log_values.update(api.secrets_of(params))
     for option, least in LEAST.items():

@@ -123,18 +123,15 @@ summary:
 
 import hashlib
 import os
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit import reading
+from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, files
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
-
-ONLY_THE_OWNER = 0o077
 
 
 def main() -> None:
-    """Read, make, write what differs."""
+    """Ansible's entry point."""
     module = AnsibleModule(
         argument_spec={
             "src": {"type": "path", "required": True},
@@ -146,6 +143,12 @@ def main() -> None:
         add_file_common_args=True,
         supports_check_mode=True,
     )
+    with edge.reported(module, "making the report"):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
+    """Read, make, write what differs."""
     params = module.params
     wanted = {name: params[name] for name in documents.FORMATS if params[name]}
     problem = why_not(params, wanted)
@@ -177,7 +180,7 @@ def why_not(params: dict, wanted: dict) -> str:
     if len(set(places)) < len(places):
         return "Two of the options src, html, json and junit name the same file. Remedy: give each a file of its own."
     for name, dest in wanted.items():
-        problem = snapshots.why_not_there(dest, f"report{documents.ENDINGS[name]}")
+        problem = files.why_not_there(dest, f"report{documents.ENDINGS[name]}")
         if problem:
             return f"The option {name} cannot be used. {problem}"
     return ""
@@ -186,8 +189,7 @@ def why_not(params: dict, wanted: dict) -> str:
 def contents(module: AnsibleModule, path: str) -> bytes:
     """The bytes of the audit's file."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return files.read(path, reading.MOST_BYTES)
     except OSError as error:
         module.fail_json(
             msg=f"The audit's file {path} cannot be read: {error.strerror}. Remedy: correct src, or write the file "
@@ -198,8 +200,7 @@ def contents(module: AnsibleModule, path: str) -> bytes:
 def put(module: AnsibleModule, answer: dict, name: str, dest: str, data: bytes) -> dict:
     """Write one file unless it is as it should be already; the difference for the screen."""
     try:
-        with open(dest, "rb") as file:
-            old = file.read()
+        old = files.read(dest, reading.MOST_BYTES)
     except FileNotFoundError:
         old = None
     except OSError as error:
@@ -215,21 +216,9 @@ def put(module: AnsibleModule, answer: dict, name: str, dest: str, data: bytes) 
         answer["changed"] = True
         answer["written"].append(dest)
         if not module.check_mode:
-            replace(module, dest, data)
-    if not module.check_mode or old is not None:
-        common = module.load_file_common_arguments(module.params, path=dest)
-        answer["changed"] = module.set_fs_attributes_if_different(common, answer["changed"])
+            files.replace(module, dest, data)
+    answer["changed"] = files.settle(module, dest, answer["changed"])
     return difference
-
-
-def replace(module: AnsibleModule, dest: str, data: bytes) -> None:
-    """Write beside the others' view and move into place."""
-    handle, path = tempfile.mkstemp(dir=module.tmpdir)
-    module.add_cleanup_file(path)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.umask(ONLY_THE_OWNER)  # a file that is there keeps its mode
-    module.atomic_move(path, dest)
 
 
 if __name__ == "__main__":

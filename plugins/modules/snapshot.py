@@ -41,7 +41,7 @@ options:
     description:
       - The file to write. It is replaced in one step, so that nobody reads half of it.
       - A new file can be read by its owner only, unless O(mode) says otherwise, because it shows how a cluster is
-        built.
+        built. The mode of a file that is there is narrowed to that, too.
     type: path
     required: true
   read_namespaces:
@@ -144,20 +144,19 @@ cluster:
 
 import datetime
 import os
-import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
+from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, files
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh, selections
 
 IDENTITY = "/api/v1/namespaces/kube-system"
-ONLY_THE_OWNER = 0o077
 
 
 def main() -> None:
-    """Read, pack, write where it says something new."""
+    """Ansible's entry point."""
     module = AnsibleModule(
         argument_spec={
             **api.ARGUMENT_SPEC,
@@ -167,9 +166,15 @@ def main() -> None:
         add_file_common_args=True,
         supports_check_mode=True,
     )
+    with edge.reported(module, "taking the snapshot"):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
+    """Read, pack, write where it says something new."""
     module.no_log_values.update(api.secrets_of(module.params))
     dest = module.params["dest"]
-    problem = snapshots.why_not_there(dest, "mesh.snapshot.gz")
+    problem = files.why_not_there(dest, "mesh.snapshot.gz")
     if problem:
         module.fail_json(msg=problem)
     try:
@@ -179,11 +184,10 @@ def main() -> None:
         after = snapshots.header_of(dest, packed) if changed else before
         size = len(packed) if changed else os.path.getsize(dest)
         if changed and not module.check_mode:
-            replace(module, dest, packed)
+            files.replace(module, dest, packed)
     except (api.ClusterError, snapshots.SnapshotError) as error:
         module.fail_json(msg=str(error))
-    if os.path.exists(dest):
-        changed = module.set_fs_attributes_if_different(module.load_file_common_arguments(module.params), changed)
+    changed = files.settle(module, dest, changed)
     module.exit_json(
         changed=changed,
         path=dest,
@@ -212,16 +216,6 @@ def uid(cluster: api.Cluster) -> str:
         return str(cluster.get(IDENTITY)["metadata"]["uid"])
     except (api.ClusterError, KeyError):
         return ""
-
-
-def replace(module: AnsibleModule, dest: str, packed: bytes) -> None:
-    """Write beside the others' view and move into place."""
-    handle, path = tempfile.mkstemp(dir=module.tmpdir)
-    os.close(handle)
-    module.add_cleanup_file(path)
-    snapshots.write(path, packed)
-    os.umask(ONLY_THE_OWNER)  # a file that is there keeps its mode
-    module.atomic_move(path, dest)
 
 
 def shown(header: dict[str, Any]) -> str:

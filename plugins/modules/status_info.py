@@ -513,6 +513,7 @@ summary:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils import _snapshot as snapshots
+from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh
@@ -531,7 +532,7 @@ IN_SUMMARY = (
 
 
 def main() -> None:
-    """Read, evaluate, return."""
+    """Ansible's entry point."""
     module = AnsibleModule(
         argument_spec={
             **source.ARGUMENT_SPEC,
@@ -549,6 +550,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    with edge.reported(module, "reading and judging the mesh"):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
+    """Read, evaluate, return."""
     params = module.params
     module.no_log_values.update(api.secrets_of(params))
     try:

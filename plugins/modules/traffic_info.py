@@ -270,16 +270,23 @@ summary:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import traffic
 
 
 def main() -> None:
-    """Ask, count, return."""
+    """Ansible's entry point."""
     module = AnsibleModule(
         argument_spec=traffic.ARGUMENT_SPEC,
         required_if=[("source", "prometheus", ["prometheus"])],
         supports_check_mode=True,
     )
+    with edge.reported(module, "reading what telemetry saw"):
+        run(module)
+
+
+def run(module: AnsibleModule) -> None:
+    """Ask, count, return."""
     module.no_log_values.update(traffic.secrets_in(module.params))
     try:
         result = traffic.read(module.params)

@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-import zlib
-from typing import Any, NoReturn
+from typing import Any
 
+from .._foreign import json_text
+from .._foreign.compressed import MAGIC, inflated
+from .._foreign.unreadable import Unreadable
 from .document import FORMAT
 from .schema import problem_with
 
 # More than any mesh's audit; a file that unpacks to more is meant to fill the memory.
 MOST_BYTES = 2 * 1024**3
-_GZIP = b"\x1f\x8b"
-_UNPACK_GZIP = 16 + zlib.MAX_WBITS
 _AGAIN = "Remedy: write it again with the module meshproof.mtls.audit."
 
 
@@ -28,12 +27,10 @@ def audit_in(path: str, raw: bytes) -> dict[str, Any]:
     """The audit in the bytes of a file, packed by gzip or not. `path` is for messages. Raises ReportError."""
     if not raw.strip():
         raise ReportError(f"The file {path} is empty. {_AGAIN}")
-    text = _text(path, _unpacked(path, raw) if raw.startswith(_GZIP) else raw)
+    text = _text(path, _unpacked(path, raw) if raw.startswith(MAGIC) else raw)
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise ReportError(f"The file {path} is no audit: it is nested too deeply. {_AGAIN}") from error
-    except ValueError as error:
+        document = json_text.parse(text)
+    except Unreadable as error:
         raise ReportError(_why_no_json(path, text, error)) from error
     _require_format(path, document)
     problem = problem_with(document)
@@ -44,16 +41,10 @@ def audit_in(path: str, raw: bytes) -> dict[str, Any]:
 
 
 def _unpacked(path: str, raw: bytes) -> bytes:
-    unpacking = zlib.decompressobj(_UNPACK_GZIP)
     try:
-        text = unpacking.decompress(raw, MOST_BYTES)
-    except zlib.error as error:
-        raise ReportError(f"The gzip file {path} is damaged: {error}. {_AGAIN}") from error
-    if unpacking.unconsumed_tail:
-        raise ReportError(f"The gzip file {path} unpacks to more than {MOST_BYTES // 1024**3} GiB. {_AGAIN}")
-    if not unpacking.eof:
-        raise ReportError(f"The gzip file {path} ends too early: it was cut off. {_AGAIN}")
-    return text
+        return inflated(raw, MOST_BYTES)
+    except Unreadable as error:
+        raise ReportError(f"The gzip file {path} {error}. {_AGAIN}") from error
 
 
 def _text(path: str, raw: bytes) -> str:
@@ -64,19 +55,14 @@ def _text(path: str, raw: bytes) -> str:
         raise ReportError(f"The file {path} is not UTF-8 in line {line}. {_AGAIN}") from error
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _why_no_json(path: str, text: str, error: ValueError) -> str:
+def _why_no_json(path: str, text: str, error: Unreadable) -> str:
     if "meshproof.mtls/snapshot" in text[:200]:
         return (
             f"The file {path} is a snapshot, not an audit. Remedy: judge it first, with the module "
             "meshproof.mtls.audit and its option snapshot, and give the file that this writes."
         )
-    if isinstance(error, json.JSONDecodeError):
-        return f"The file {path} is no JSON in line {error.lineno}, column {error.colno}: {error.msg}. {_AGAIN}"
-    return f"The file {path} is no JSON: {error}. {_AGAIN}"
+    where = f" in line {error.line}" if error.line else ""
+    return f"The file {path} is no audit{where}: it {error}. {_AGAIN}"
 
 
 def _require_format(path: str, document: Any) -> None:

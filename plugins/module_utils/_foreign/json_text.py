@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Iterator, List, Tuple, Union
+from typing import Any, Iterator, List, NoReturn, Tuple, Union
 
 from .unreadable import Unreadable
 
 MOST_DEPTH = 200
 """Levels. Kubernetes' own schemas have some thirty; what is deeper is meant to end somebody's recursion."""
 _BYTES_FOR_EACH = 6
+_BYTES_FOR_EACH_VALUE = 5
 _HALF_IN_BYTES = re.compile(rb"\\u[dD][89a-fA-F]")
 _HALF_IN_TEXT = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _ALWAYS_ALLOWED = 100_000
@@ -24,7 +25,7 @@ def parse(text: Union[str, bytes]) -> Any:
     refuse_crowd(text)
     try:
         # Left to itself json guesses the encoding, and lets halves of characters through.
-        value = json.loads(text.decode() if isinstance(text, bytes) else text)
+        value = json.loads(text.decode() if isinstance(text, bytes) else text, parse_constant=_refuse_constant)
     except RecursionError:
         raise Unreadable("is nested too deeply") from None
     except UnicodeDecodeError as error:
@@ -39,7 +40,7 @@ def parse(text: Union[str, bytes]) -> Any:
 def values(text: str) -> Iterator[Tuple[int, Any]]:
     """Several values one after the other, each with the line in which it begins. Raises Unreadable."""
     refuse_crowd(text)
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     place, line = 0, 1
     while True:
         begin = _after_blanks(text, place)
@@ -59,11 +60,15 @@ def values(text: str) -> Iterator[Tuple[int, Any]]:
 
 
 def refuse_crowd(text: Union[str, bytes]) -> None:
-    """Raises Unreadable where most of a text is brackets: each becomes an object of tens of bytes."""
+    """Raises Unreadable where most of a text is brackets or commas: each becomes an object of tens of bytes."""
     brackets: Any = (b"{", b"[") if isinstance(text, bytes) else ("{", "[")
     crowd: int = sum(map(text.count, brackets))
     if crowd > _ALWAYS_ALLOWED and crowd * _BYTES_FOR_EACH > len(text):
         raise Unreadable("is little more than brackets, which would take many times its size in memory")
+    commas: Any = b"," if isinstance(text, bytes) else ","
+    values_in_text: int = text.count(commas)
+    if values_in_text > _ALWAYS_ALLOWED and values_in_text * _BYTES_FOR_EACH_VALUE > len(text):
+        raise Unreadable("is little more than commas, which would take many times its size in memory")
 
 
 def refuse_depth(value: Any, line: int = 0, most: int = MOST_DEPTH) -> None:
@@ -100,3 +105,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 def _brief(error: ValueError) -> str:
     return str(error)[:200]
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")

@@ -9,7 +9,9 @@ from __future__ import annotations
 class Unreadable(ValueError):
     """What was given cannot be read within its bounds. The text is half a sentence: "is nested too deeply"."""
 
-    def __init__(self, why: str, line: int = 0) -> None:
+    def __init__(self, why: str, line: int = 0, document: int = 0) -> None:
         super().__init__(why)
         self.line = line
         """Where, from 1; 0 where that is not known."""
+        self.document = document
+        """In which of several documents, from 1; 0 where there is one, or that is not known."""

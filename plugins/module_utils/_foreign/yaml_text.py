@@ -22,6 +22,8 @@ except ImportError as error:
     IMPORT_ERROR = str(error)
 
 _MOST_EXPANSION = 100
+_MOST_NODES = 8_000_000
+"""Each takes some 500 bytes until the document is whole. A dump of twenty thousand pods has as many."""
 _INTEGER = re.compile(r"[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+")
 _AS_TEXT = ("timestamp", "value", "binary")
 
@@ -46,28 +48,28 @@ def documents(text: str) -> Iterator[Document]:
     """The documents of a text; empty ones are left out. Raises Unreadable with the line."""
     if IMPORT_ERROR:
         raise Unreadable(f"is YAML, and the Python library PyYAML cannot be imported ({IMPORT_ERROR})")
-    number = 0
+    number = 1
     try:
         loader = _loader_class()(text)
         try:
             for node in _Composer(loader).roots():
-                number += 1
                 value: Any = loader.construct_document(node)
                 if value is not None:
                     yield Document(number, _line_of(node), value)
+                number += 1
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = f"is not YAML: {error.problem or error.context}"
-        raise Unreadable(why, mark.line + 1 if mark else 0) from None
+        raise Unreadable(why, mark.line + 1 if mark else 0, number) from None
     except yaml.YAMLError as error:  # a character that YAML does not know
         line = text.count("\n", 0, getattr(error, "position", 0) or 0) + 1
-        raise Unreadable(f"is not YAML: {' '.join(str(error).split())[:200]}", line) from None
-    except Unreadable:
-        raise
+        raise Unreadable(f"is not YAML: {' '.join(str(error).split())[:200]}", line, number) from None
+    except Unreadable as error:
+        raise Unreadable(str(error), error.line, number) from None
     except (ValueError, OverflowError, RecursionError, UnicodeError) as error:  # a number of thousands of digits
-        raise Unreadable(f"holds a value that cannot be read: {str(error)[:200]}") from None
+        raise Unreadable(f"holds a value that cannot be read: {str(error)[:200]}", 0, number) from None
 
 
 class _Open(NamedTuple):
@@ -118,6 +120,8 @@ class _Composer:
                 else:
                     root = node
             elif isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
+                if self._written > _MOST_NODES:
+                    raise Unreadable(f"is one document of more than {_MOST_NODES} values", _line_of(event))
                 node = self._alias(event) if isinstance(event, yaml.AliasEvent) else self._scalar(event)
                 if opened:
                     self._put(opened[-1], node)

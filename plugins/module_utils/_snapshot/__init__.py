@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from .errors import SnapshotError
-from .files import why_not_there
 from .format import Content, facts_of, pack
 from .kept import kept
 from .load import Loaded, about, load, manifests_in
-from .write import header_of, same_content, write
+from .write import header_of, same_content
 
 __all__ = [
     "Content",
@@ -24,6 +23,4 @@ __all__ = [
     "manifests_in",
     "pack",
     "same_content",
-    "why_not_there",
-    "write",
 ]

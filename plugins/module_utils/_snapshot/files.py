@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import zlib
 from collections.abc import Iterator
 
+from .._foreign.compressed import MAGIC, inflated
+from .._foreign.unreadable import Unreadable
+from .._io.files import read
 from .errors import SnapshotError
 
-_GZIP = b"\x1f\x8b"
 _ENDINGS = (".yaml", ".yml", ".json")
 ENDINGS = (*_ENDINGS, *(f"{ending}.gz" for ending in _ENDINGS))
 # More than any cluster's dump; a file that unpacks to more is meant to fill the memory.
-MOST_BYTES = 4 * 1024**3
+MOST_BYTES = 2 * 1024**3
 
 
 def files_below(folder: str) -> Iterator[str]:
@@ -38,15 +37,14 @@ def _refuse_folder(error: OSError) -> None:
 def contents(path: str) -> bytes:
     """The bytes of a file, unpacked when they are gzip."""
     try:
-        with open(path, "rb") as file:
-            raw = file.read()
+        raw = read(path, MOST_BYTES)
     except OSError as error:
         raise SnapshotError(
             f"The file {path} cannot be read: {error.strerror}. Remedy: correct the path, or let this account read it."
         ) from error
     if not raw.strip():
         raise SnapshotError(f"The file {path} is empty. Remedy: name a snapshot or a dump of manifests.")
-    if not raw.startswith(_GZIP):
+    if not raw.startswith(MAGIC):
         if path.endswith(".gz"):
             raise SnapshotError(f"The file {path} is not gzip, as its name says. Remedy: rename it, or pack it.")
         return raw
@@ -56,20 +54,12 @@ def contents(path: str) -> bytes:
 def unpacked(path: str, raw: bytes) -> bytes:
     """Gzip bytes of the file `path`, unpacked within a bound."""
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            text = file.read(MOST_BYTES + 1)
-    except EOFError as error:
+        return inflated(raw, MOST_BYTES)
+    except Unreadable as error:
         raise SnapshotError(
-            f"The gzip file {path} ends too early: it was cut off. Remedy: copy or write it again."
+            f"The gzip file {path} {error}. Remedy: copy or write it again; of what is too big take a snapshot with "
+            "meshproof.mtls.snapshot, which keeps only what is needed."
         ) from error
-    except (OSError, zlib.error) as error:
-        raise SnapshotError(f"The gzip file {path} is damaged: {error}. Remedy: copy or write it again.") from error
-    if len(text) > MOST_BYTES:
-        raise SnapshotError(
-            f"The gzip file {path} unpacks to more than {MOST_BYTES // 1024**3} GiB. Remedy: split it, or take a "
-            "snapshot with meshproof.mtls.snapshot, which keeps only what is needed."
-        )
-    return text
 
 
 def text_of(path: str, raw: bytes) -> str:
@@ -81,15 +71,3 @@ def text_of(path: str, raw: bytes) -> str:
         utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
         why = "is UTF-16, as PowerShell's > writes it" if utf16 else f"is not UTF-8 in line {line}"
         raise SnapshotError(f"The file {path} {why}. Remedy: save it as UTF-8.") from error
-
-
-def why_not_there(dest: str, example: str) -> str:
-    """Why a file cannot be written to `dest`, known before anything is read for it; empty when it can."""
-    folder = os.path.dirname(dest) or "."
-    if os.path.isdir(dest):
-        return f"dest {dest} is a folder. Remedy: name a file in it, for example {os.path.join(dest, example)}."
-    if not os.path.isdir(folder):
-        return f"There is no folder {folder} for dest {dest}. Remedy: make it first, with ansible.builtin.file."
-    if not os.access(folder, os.W_OK):
-        return f"The folder {folder} of dest {dest} cannot be written. Remedy: let this account write there."
-    return ""

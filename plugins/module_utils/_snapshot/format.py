@@ -14,8 +14,10 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from .._foreign import json_parts, json_text
+from .._foreign.unreadable import Unreadable
 from .._policy.manifests import expand
 from .errors import SnapshotError
 from .kept import kept
@@ -23,6 +25,8 @@ from .kept import kept
 FORMAT = "meshproof.mtls/snapshot"
 VERSION = 1
 _BATCH = 500
+_SHORTEST_LINE, _SLACK = 20, 1024 * 1024
+_HOSTILE = ("is nested too deeply", "is little more than")
 _REMEDY = "Remedy: take the snapshot again with meshproof.mtls.snapshot."
 
 
@@ -74,7 +78,11 @@ def is_snapshot(text: bytes) -> bool:
 
 def unpack(name: str, text: bytes) -> Tuple[Dict[str, Any], List[Dict[str, Any]]]:
     """The header and the manifests of a snapshot's uncompressed bytes; `name` is the file's, for errors."""
-    lines = text.splitlines()
+    if text.count(b"\n") * _SHORTEST_LINE > len(text) + _SLACK:
+        raise SnapshotError(f"The snapshot {name} is damaged: most of its lines are empty. {_REMEDY}")
+    lines = text.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
     header = _object(name, 1, lines[0])
     if header.get("version") != VERSION:
         raise SnapshotError(
@@ -98,8 +106,8 @@ def unpack(name: str, text: bytes) -> Tuple[Dict[str, Any], List[Dict[str, Any]]
 def _batch(name: str, start: int, lines: List[bytes]) -> List[Dict[str, Any]]:
     """Many lines at once: they then share the text of their keys, and it is faster."""
     try:
-        found = json.loads(b"[" + b",".join(lines) + b"]")
-    except (ValueError, RecursionError):
+        found = json_text.parse(b"[" + b",".join(lines) + b"]")
+    except Unreadable:
         found = []
     if len(found) == len(lines) and all(isinstance(item, dict) for item in found):
         return list(found)
@@ -108,12 +116,32 @@ def _batch(name: str, start: int, lines: List[bytes]) -> List[Dict[str, Any]]:
 
 def _object(name: str, number: int, line: bytes) -> Dict[str, Any]:
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        found = None
+        found = json_text.parse(line)
+    except Unreadable as error:
+        found = _as_far_as_known(line) if str(error).startswith(_HOSTILE) else None
     if not isinstance(found, dict):
         raise SnapshotError(f"The snapshot {name} is damaged in line {number}, which is no JSON object. {_REMEDY}")
     return found
+
+
+def _as_far_as_known(line: bytes) -> Optional[Dict[str, Any]]:
+    """What is nested so deeply that it was meant to end somebody's recursion, as an item that the engine cannot read.
+
+    It is one manifest and no damage of the file: its own answer is unknown, and the others' stay as they are. A text
+    stands where the deep part was, which is no shape of anything that is read.
+    """
+    try:
+        members = json_parts.members(line)
+    except Unreadable:
+        return None
+    return {name: _or_a_text(part) for name, part in members.items()}
+
+
+def _or_a_text(part: bytes) -> Any:
+    try:
+        return json_text.parse(part)
+    except Unreadable as error:
+        return f"(this {error})"
 
 
 def facts_of(header: Mapping[str, Any]) -> Dict[str, Any]:

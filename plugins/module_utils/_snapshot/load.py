@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator
 from typing import Any, Dict, List, NamedTuple, Set
 
+from .._foreign.yaml_text import Document
 from .._policy.manifests import KINDS, group_of
-from .documents import Document, documents, place_of
+from .documents import documents, place_of
 from .errors import SnapshotError
 from .files import ENDINGS, contents, files_below, text_of
 from .format import facts_of, is_snapshot, unpack

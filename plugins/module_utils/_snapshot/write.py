@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing a snapshot, and whether that is needed at all."""
+"""Whether a snapshot needs to be written at all."""
 
 from __future__ import annotations
 
@@ -23,17 +23,6 @@ def header_of(path: str, packed: Optional[bytes] = None) -> Dict[str, Any]:
     """The header of the snapshot in `packed`, else of the one at `path`; {} for what is no snapshot."""
     parts = _parts(path, packed) if packed is not None or os.path.isfile(path) else None
     return parts[0] if parts else {}
-
-
-def write(path: str, packed: bytes) -> None:
-    """Write the bytes to a file that nobody else may read: a snapshot shows how a cluster is built."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(packed)
-    except OSError as error:
-        raise SnapshotError(
-            f"The file {path} cannot be written: {error.strerror}. Remedy: let this account write there, or free space."
-        ) from error
 
 
 def _lasting(parts: Optional[Tuple[Dict[str, Any], bytes]]) -> Any:

@@ -18,7 +18,6 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import (
     load,
     pack,
     same_content,
-    write,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import namespace, pod
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.test_properties import mesh
@@ -121,16 +120,28 @@ def test_a_damaged_snapshot_is_refused(tmp_path, text, message):
     assert message in str(error.value)
 
 
-def test_nobody_else_may_read_what_is_written(tmp_path):
+def test_one_hostile_manifest_is_one_unknown_and_the_others_stay(tmp_path):
+    header = {"format": "meshproof.mtls/snapshot", "version": 1, "cluster": {}, "unread": []}
+    deep = '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","namespace":"n1"},"spec":' + "[" * 9999
+    deep += "]" * 9999 + "}"
+    text = "\n".join(
+        [json.dumps({**header, "counts": {"Pod": 2}}, separators=(",", ":")), json.dumps(pod("n1/a")), deep]
+    )
     path = tmp_path / "mesh.snapshot"
-    write(str(path), b"x")
-    assert path.read_bytes() == b"x"
-    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(gzip.compress(text.encode()))
+    resources = load(str(path)).resources
+    assert resources[0] == pod("n1/a")
+    assert resources[1]["metadata"] == {"name": "x", "namespace": "n1"}
+    assert resources[1]["spec"] == "(this is nested too deeply)"
+    unknown = [(item["kind"], item["namespace"], item.get("name")) for item in evaluate(resources)["unknown"]]
+    assert [item for item in unknown if item[0] == "Pod"] == [("Pod", "n1", "x")]
 
 
-def test_a_file_that_cannot_be_written(tmp_path):
-    with pytest.raises(SnapshotError, match=r"The file .*/no/mesh cannot be written: No such file .* Remedy: "):
-        write(str(tmp_path / "no" / "mesh"), b"x")
+def test_a_snapshot_of_empty_lines_takes_no_list_of_them(tmp_path):
+    path = tmp_path / "mesh.snapshot"
+    path.write_bytes(gzip.compress(TEXT.encode() + b"\n" * 2 * 1024**2))
+    with pytest.raises(SnapshotError, match="is damaged: most of its lines are empty"):
+        load(str(path))
 
 
 def test_the_header_of_what_is_there(tmp_path):

@@ -10,8 +10,9 @@ import json
 
 import pytest
 import yaml
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign import yaml_text
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import KINDS, evaluate
-from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import SnapshotError, documents, files, load
+from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import SnapshotError, files, load
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import mesh_config, peer, pod
 
 A, B = pod("n1/a"), peer("n1/b", "STRICT")
@@ -119,9 +120,13 @@ NO_MANIFEST = "is no manifest: it lacks kind and apiVersion. Remedy: name a snap
         ("a.yaml", BOMB, "a.yaml, document 1, line 1 has aliases that make"),
         ("a.yaml", MERGE_BOMB, "which no manifest needs. Remedy: write the document without anchors and aliases."),
         ("a.yaml", "a: &a [*a]", "document 1, line 1 has an anchor that contains itself"),
-        ("a.yaml", "- " * 50000, "a.yaml is nested too deeply for any manifest"),
-        ("a.yaml", "a: " + "[ " * 50000, "a.yaml is nested too deeply for any manifest"),
-        ("a.json", "[" * 100000, "a.json is nested too deeply for any manifest"),
+        ("a.yaml", "- " * 50000, "a.yaml, document 1, line 1 is nested too deeply. Remedy: name a file of manifests"),
+        (
+            "a.yaml",
+            "a: " + "[ " * 50000,
+            "a.yaml, document 1, line 1 is nested too deeply. Remedy: name a file of manifests",
+        ),
+        ("a.json", "[" * 100000, "a.json, line 1 is nested too deeply. Remedy: name a file of manifests"),
         ("a.json", '{"a": 1,}', "a.json, line 1 is not JSON: Expecting property name"),
         ("a.json", '{}\n{}\n{"a"}', "a.json, line 3 is not JSON: Expecting ':' delimiter"),
         ("a.yaml", f"{M}---\nfoo: bar\n", f"a.yaml, document 2, line 4 {NO_MANIFEST}"),
@@ -134,7 +139,7 @@ NO_MANIFEST = "is no manifest: it lacks kind and apiVersion. Remedy: name a snap
         ("a.yaml", YAML.encode("utf-16"), "a.yaml is UTF-16, as PowerShell's > writes it. Remedy: save it as UTF-8."),
         ("a.yaml", b"a: 1\n#\n# \xff", "a.yaml is not UTF-8 in line 3. Remedy: save it as UTF-8."),
         ("a.gz", gzip.compress(YAML.encode())[:-12], "a.gz ends too early: it was cut off. Remedy: copy"),
-        ("a.gz", gzip.compress(YAML.encode())[:-8] + b"12345678", "a.gz is damaged: CRC check failed"),
+        ("a.gz", gzip.compress(YAML.encode())[:-8] + b"12345678", "a.gz is damaged: "),
         ("a.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + b"\xff" * 20, "is damaged"),
         ("a.gz", YAML, "a.gz is not gzip, as its name says. Remedy: rename it, or pack it."),
     ],
@@ -174,7 +179,7 @@ def test_a_file_that_unpacks_to_too_much(tmp_path, monkeypatch):
 
 
 def test_without_pyyaml_json_still_works(tmp_path, monkeypatch):
-    monkeypatch.setattr(documents, "IMPORT_ERROR", "No module named 'yaml'")
+    monkeypatch.setattr(yaml_text, "IMPORT_ERROR", "No module named 'yaml'")
     (tmp_path / "a.json").write_text(json.dumps(A))
     (tmp_path / "a.yaml").write_text(YAML)
     assert load(str(tmp_path / "a.json")).resources == [A]

@@ -350,6 +350,33 @@ proxies:
           type: str
           returned: always
           sample: cluster.local
+    identity:
+      description:
+        - The identity of its certificates, beside the one that they must have. Unless it fits, the proxy is not believed
+          where it says V(strict) or V(mtls); that is V(unknown) then.
+      type: dict
+      returned: always
+      contains:
+        expected:
+          description: What the control plane issues to this workload, null where that is not known.
+          type: str
+          returned: always
+          sample: spiffe://cluster.local/ns/demo/sa/service-a
+        shown:
+          description: What its certificates say, null where it has none that can be read.
+          type: str
+          returned: always
+          sample: spiffe://cluster.local/ns/demo/sa/service-a
+        result:
+          description: V(fits), V(wrong), also for a proxy that takes itself for another pod's, or V(unknown).
+          type: str
+          returned: always
+          sample: fits
+        why:
+          description: What does not fit, in half a sentence.
+          type: str
+          returned: always
+          sample: ''
     ports:
       description: What the proxy accepts on each port of the workload, and on others that its listener names.
       type: list

@@ -270,6 +270,13 @@ workloads:
       type: bool
       returned: always
       sample: false
+    identity:
+      description:
+        - The SPIFFE identity that its certificates must have, by its control plane's trust domain, its namespace and
+          its pods' service account; null outside the mesh, without pods, and where the trust domain cannot be told.
+      type: str
+      returned: always
+      sample: spiffe://cluster.local/ns/demo/sa/service-a
     revision:
       description: The control plane revision that it belongs to.
       type: str

@@ -65,6 +65,7 @@ _WORKLOAD = _object(
     mesh=_text("sidecar, ambient, gateway or none."),
     mode=_maybe("string", "STRICT, PERMISSIVE, DISABLE, unknown, or null where no proxy enforces one."),
     policy=_maybe("string", "The PeerAuthentication that decides, as namespace/name."),
+    identity=_maybe("string", "What its certificates must say; null where that cannot be told."),
     ports=_list(
         _object(
             "",
@@ -124,6 +125,7 @@ _PROXY = _object(
     istiod={"type": ["object", "null"]},
     configuration={"type": ["object", "null"]},
     certificates=_list({"type": "object"}),
+    identity={"type": ["object", "null"], "description": "Which identity its certificates have, and must have."},
 )
 _AUTHORITY = _object(
     "A root certificate.",

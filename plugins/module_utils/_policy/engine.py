@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
+from . import spiffe
 from .control_plane import ControlPlanes
 from .destination_rules import DestinationRuleIndex
 from .edges import Judge
@@ -159,6 +160,15 @@ class State:
             return UNKNOWN
         return self.decisions[workload.id].mode or None
 
+    def _identity(self, workload: Workload) -> Optional[str]:
+        """What the certificates of the workload's pods must say; None outside the mesh and where it cannot be told."""
+        if workload.mesh == "none" or workload.doubt or workload.service_account is None:
+            return None
+        mesh = self.control_planes.of(workload.shape.revision)
+        if mesh.doubt:
+            return None
+        return spiffe.identity(mesh.trust_domain, workload.namespace, workload.service_account)
+
     # --- the result --------------------------------------------------------------------------------------------------
 
     def public_workloads(self) -> List[Dict[str, Any]]:
@@ -176,6 +186,7 @@ class State:
                 "policy": self.decisions[workload.id].policy,
                 "ports": [port.public() for port in self.ports[workload.id]],
                 "predicted": workload.predicted,
+                "identity": self._identity(workload),
             }
             for workload in self.workloads
         ]

@@ -46,6 +46,8 @@ class Workload(NamedTuple):
     labels: Labels
     shape: Shape
     predicted: bool
+    service_account: Optional[str]
+    """Of its pods; None where there are none."""
     doubt: str
     """Why its part in the mesh cannot be told; "" when it can."""
 
@@ -177,13 +179,13 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
     # Equal shapes are one object and so are equal labels, so their identity will do.
     twins: Dict[Tuple[object, ...], List[Pod]] = {}
     for pod in snapshot.pods:
-        twins.setdefault((pod.namespace, pod.owner, id(pod.shape), id(pod.labels)), []).append(pod)
+        twins.setdefault((pod.namespace, pod.owner, pod.service_account, id(pod.shape), id(pod.labels)), []).append(pod)
     groups: Dict[Tuple[str, str, str], Dict[Tuple[object, ...], List[Pod]]] = {}
     for pods in twins.values():
         first = pods[0]
         kind, name = _top_owner(snapshot, first)
         variants = groups.setdefault((first.namespace, kind, name), {})
-        variants.setdefault((id(first.shape), *map(first.labels.get, wanted)), []).extend(pods)
+        variants.setdefault((id(first.shape), first.service_account, *map(first.labels.get, wanted)), []).extend(pods)
 
     workloads: List[Workload] = []
     for (namespace, kind, name), variants in groups.items():
@@ -194,7 +196,10 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
             place = f"{namespace}/{kind}/{name}" + (f"~{number + 1}" if number else "")
             labels = {key: first.labels[key] for key in wanted if key in first.labels}
             doubt = PROXYLESS if first.shape.proxyless else ""
-            workloads.append(Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, doubt))
+            account = first.service_account
+            workloads.append(
+                Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, account, doubt)
+            )
     for template in snapshot.templates:
         if (template.namespace, "Deployment", template.name) not in groups:
             workloads.append(_predicted(template, snapshot.namespaces.get(template.namespace), planes, unread))
@@ -220,6 +225,7 @@ def _predicted(
         labels,
         shape,
         predicted=True,
+        service_account=None,
         doubt=doubt or prediction.doubt,
     )
 

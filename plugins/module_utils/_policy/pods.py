@@ -180,8 +180,10 @@ class PodParser:
         labels = metadata.get("labels") or {}
         annotations = metadata.get("annotations") or {}
         name, namespace, ip = metadata["name"], metadata.get("namespace") or "default", status.get("podIP") or ""
+        # Where none is named it is this one (Kubernetes' admission of ServiceAccounts).
+        account = spec.get("serviceAccountName") or "default"
         # Fails on whatever is not a string.
-        "".join((name, namespace, ip, *labels, *labels.values()))
+        "".join((name, namespace, ip, account, *labels, *labels.values()))
         owner = ("Pod", name)
         for reference in metadata.get("ownerReferences") or ():
             # A static pod's owner is its Node, which is no workload.
@@ -192,7 +194,7 @@ class PodParser:
             if len(suffix) > 1 and owner[1].endswith(suffix):
                 owner = ("Deployment", owner[1][: -len(suffix)])
         shape = self.shape(labels, annotations, spec)
-        return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip)
+        return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip, account)
 
 
 def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[Tuple[int, str]]) -> None:

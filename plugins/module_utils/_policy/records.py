@@ -97,6 +97,7 @@ class Pod(NamedTuple):
     labels: Labels
     shape: Shape
     ip: str
+    service_account: str
 
 
 class Template(NamedTuple):

@@ -9,13 +9,14 @@ used here crosses the API server (Envoy's docs, operations/admin, config_dump: r
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..._foreign.unreadable import Unreadable
 from ..._foreign.visible import visible
-from . import certificates, clusters, listeners, state
+from ..identity import FITS, WRONG, Identity, compared
+from . import certificates, clusters, listeners, sockets, state
 from .choice import ProxyTarget
-from .records import PLAINTEXT, UNKNOWN, Certificate, ListenerPort, Proxy, Shared, Upstream
+from .records import PLAINTEXT, STRICT, UNKNOWN, Certificate, ListenerPort, Proxy, Shared, Upstream
 
 ADMIN_PORT = 15000
 
@@ -44,7 +45,7 @@ _STATISTICS = (
     r"|^control_plane\.(identifier|connected_state)$"
 )
 
-NODE = _dump(mask="bootstrap.node.metadata,bootstrap.node.user_agent_build_version")
+NODE = _dump(mask="bootstrap.node.id,bootstrap.node.metadata,bootstrap.node.user_agent_build_version")
 STATISTICS = Question("/stats", {"filter": _STATISTICS})
 SIDECAR_LISTENERS = _dump(resource="dynamic_listeners", name_regex=f"{listeners.INBOUND}|{listeners.OUTBOUND}")
 LISTENERS = _dump(resource="dynamic_listeners")
@@ -106,6 +107,7 @@ def _record(target: ProxyTarget, answers: Answers, shared: Shared) -> Proxy:
     dumped = reader.entries("listeners", answers.listeners)
     passthrough, ports = _listened(target, dumped, reader)
     shown = _shown(reader.entries("secrets", answers.secrets), shared, reader)
+    identity = _identity(target, node, shown)
     endpoints = reader.entries("endpoints", answers.endpoints)
     upstreams = _upstreams(reader.entries("clusters", answers.clusters), endpoints, shared, reader)
     return Proxy(
@@ -120,9 +122,29 @@ def _record(target: ProxyTarget, answers: Answers, shared: Shared) -> Proxy:
         shared.of(state.configuration(values, errors)),
         passthrough,
         shown,
-        tuple(shared.of(_bypassed(port) if port.port in target.bypassed else port) for port in ports),
-        upstreams,
+        tuple(shared.of(_reached(port, target, identity)) for port in ports),
+        tuple(shared.of(_sent(item, identity)) for item in upstreams),
+        shared.of(identity),
     )
+
+
+def _identity(target: ProxyTarget, node: state.Node, shown: Iterable[Certificate]) -> Identity:
+    """Whose certificates it has, and for whom it takes itself."""
+    own = [item.identity or "a certificate without any" for item in shown if item.kind == certificates.WORKLOAD]
+    found = compared(target.identity, own)
+    others = [place for place in node.places if place != target.place]
+    if others:
+        return found._replace(result=WRONG, why=f"says that it is the one of {others[0]}")
+    return found
+
+
+def _reached(port: ListenerPort, target: ProxyTarget, identity: Identity) -> ListenerPort:
+    """What a port accepts, as far as that can be believed: whoever is somebody else may have any listeners."""
+    if port.port in target.bypassed:
+        return _bypassed(port)
+    if port.accepts == STRICT and identity.result != FITS:
+        return port._replace(accepts=UNKNOWN, reason=f"the proxy {identity.why}; its listener would be {STRICT}")
+    return port
 
 
 def _listened(
@@ -158,6 +180,19 @@ def _upstreams(
 
 def _unknown_ports(target: ProxyTarget, why: str) -> Tuple[ListenerPort, ...]:
     return tuple(ListenerPort(port, UNKNOWN, (), False, why) for port in sorted(target.ports))
+
+
+def _sent(upstream: Upstream, identity: Identity) -> Upstream:
+    """What is sent to an upstream, as far as that can be believed: mutual TLS needs the proxy's own certificate."""
+    if identity.result == FITS:
+        return upstream
+    endpoints = tuple(item._replace(sends=_doubted(item.sends)) for item in upstream.endpoints)
+    reason = upstream.reason or f"the proxy {identity.why}"
+    return upstream._replace(sends=_doubted(upstream.sends), endpoints=endpoints, reason=reason)
+
+
+def _doubted(sends: str) -> str:
+    return UNKNOWN if sends in (sockets.MTLS, sockets.HBONE) else sends
 
 
 def _bypassed(port: ListenerPort) -> ListenerPort:

@@ -29,6 +29,8 @@ class ProxyTarget(NamedTuple):
     """The TCP ports of the workload."""
     bypassed: FrozenSet[int]
     """Those of them whose traffic does not pass the proxy."""
+    identity: Optional[str] = None
+    """What its certificates must say; None where that is not known."""
 
     @property
     def place(self) -> str:
@@ -115,4 +117,5 @@ def _target(workload: Mapping[str, Any], pod: str) -> ProxyTarget:
         workload["mesh"] == "gateway",
         frozenset(item["port"] for item in ports),
         frozenset(item["port"] for item in ports if item["captured"] is False),
+        workload.get("identity"),
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, TypeVar
 
+from ..identity import NOT_COMPARED, Identity
+
 _Record = TypeVar("_Record")
 
 # What a server port accepts; the vocabulary of all sources.
@@ -107,11 +109,13 @@ class Proxy(NamedTuple):
     certificates: Tuple[Certificate, ...] = ()
     ports: Tuple[ListenerPort, ...] = ()
     upstreams: Tuple[Upstream, ...] = ()
+    identity: Identity = NOT_COMPARED
+    """Of its certificates."""
 
     def public(self) -> Dict[str, Any]:
         """Plain values."""
         plain = self._asdict()
-        for name in ("istiod", "configuration"):
+        for name in ("istiod", "configuration", "identity"):
             plain[name] = plain[name]._asdict()
         plain["certificates"] = [item._asdict() for item in self.certificates]
         plain["ports"] = [{**item._asdict(), "tls_versions": list(item.tls_versions)} for item in self.ports]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ..._foreign import json_text, numbers
 from ..._foreign.unreadable import Unreadable
@@ -27,6 +27,8 @@ class Node(NamedTuple):
     envoy_version: str
     discovery: str
     """Where it looks for istiod."""
+    places: Tuple[str, ...] = ()
+    """The pods that it says it is, as ns/name: one, or several where it contradicts itself."""
 
 
 def node(configs: Iterable[Any]) -> Node:
@@ -40,7 +42,19 @@ def node(configs: Iterable[Any]) -> Node:
         _word(metadata.get("ISTIO_VERSION")),
         ".".join(map(str, parts))[:_LONGEST_WORD],
         _word(proxy.get("discoveryAddress")),
+        _places(dictionary(found), metadata),
     )
+
+
+def _places(node: Dict[str, Any], metadata: Dict[str, Any]) -> Tuple[str, ...]:
+    """By its metadata, and by its id, which is kind~address~pod.namespace~domain (pkg/model/proxy.go, ServiceNode)."""
+    name, namespace = _word(metadata.get("NAME")), _word(metadata.get("NAMESPACE"))
+    said = {f"{namespace}/{name}"} if name and namespace else set()
+    parts = _word(node.get("id")).split("~")
+    if len(parts) == 4:
+        pod, dummy, home = parts[2].rpartition(".")
+        said.add(f"{home}/{pod}")
+    return tuple(sorted(said))
 
 
 def _word(value: Any) -> str:

@@ -16,7 +16,12 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidenc
 )
 
 NOT_ENVOY = "the answer is not what Envoy answers: it"
-TARGET = ProxyTarget("shop", "cart-1", "shop/Deployment/cart", "default", False, frozenset((8080, 8082)), frozenset())
+# The pod that was recorded.
+POD = "strict-6954b4db5f-97cs4"
+IDENTITY = "spiffe://cluster.local/ns/proxies-home/sa/strict"
+TARGET = ProxyTarget(
+    "proxies-home", POD, "shop/Deployment/cart", "default", False, frozenset((8080, 8082)), frozenset(), IDENTITY
+)
 
 
 def given(name="strict", **changes):
@@ -33,7 +38,7 @@ def ask(target=TARGET, **changes):
 def test_a_whole_answer():
     found = ask().public()
     assert {key: found[key] for key in ("pod", "workload", "revision", "answered", "reason", "version")} == {
-        "pod": "shop/cart-1",
+        "pod": f"proxies-home/{POD}",
         "workload": "shop/Deployment/cart",
         "revision": "default",
         "answered": True,
@@ -110,7 +115,8 @@ def test_one_that_does_not_answer():
 
 
 def test_summary():
-    found = [ask(), ask(name="off"), answers.unanswered(TARGET, "gone")]
+    off = TARGET._replace(pod="off-7d47d78479-p856h", identity=IDENTITY.replace("strict", "off"))
+    found = [ask(), ask(off, name="off"), answers.unanswered(TARGET, "gone")]
     summary = answers.summary(found)
     assert summary["ports"] == {"strict": 3, "permissive": 0, "plaintext": 3, "unknown": 2}
     assert (summary["not_answered"], summary["not_connected"], summary["rejected"]) == (1, 0, 0)
@@ -167,10 +173,45 @@ HOSTILE = [
 @pytest.mark.parametrize("changes", HOSTILE)
 def test_whatever_a_proxy_answers_becomes_a_record(changes):
     found = ask(**changes)
-    assert (found.pod, {port.port for port in found.ports} >= {8080, 8082}) == ("shop/cart-1", True)
+    assert (found.pod, {port.port for port in found.ports} >= {8080, 8082}) == (TARGET.place, True)
     if "listeners" in changes:
         assert {port.accepts for port in found.ports} == {"unknown"}
     json.dumps(found.public()).encode()
+
+
+OTHER = "spiffe://cluster.local/ns/proxies-home/sa/other"
+
+
+@pytest.mark.parametrize(
+    ("target", "changes", "result", "why"),
+    [
+        pytest.param(TARGET, {}, "fits", "", id="its own"),
+        pytest.param(TARGET._replace(identity=OTHER), {}, "wrong", f"shows {IDENTITY}, and must show {OTHER}",
+                     id="another account's"),
+        pytest.param(TARGET._replace(identity=IDENTITY.replace("cluster.local", "old.domain")), {}, "wrong",
+                     f"shows {IDENTITY}, and must show spiffe://old.domain/", id="another trust domain's"),
+        pytest.param(TARGET._replace(identity=None), {}, "unknown", "which one it must show is not known",
+                     id="nobody knows whose it must be"),
+        pytest.param(TARGET, {"secrets": b"{}"}, "unknown", f"shows no identity of a mesh, and must show {IDENTITY}",
+                     id="none at all"),
+        pytest.param(TARGET, {"secrets": b"?"}, "unknown", "shows no identity", id="certificates that cannot be read"),
+        pytest.param(TARGET._replace(pod="other-1"), {}, "wrong", f"says that it is the one of proxies-home/{POD}",
+                     id="of a proxy that is another pod's"),
+    ],
+)  # fmt: skip
+def test_a_proxy_is_believed_for_the_identity_that_it_must_have(target, changes, result, why):
+    found = ask(target, **changes)
+    assert found.identity.result == result
+    assert why in found.identity.why
+    assert {port.accepts for port in found.ports} == {"strict" if result == "fits" else "unknown"}
+    sent = {endpoint.sends for item in found.upstreams for endpoint in item.endpoints}
+    assert "plaintext" in sent
+    assert ("mtls" in sent, "unknown" in sent) == ((True, False) if result == "fits" else (False, True))
+
+
+def test_what_is_worse_than_unknown_is_believed_of_anybody():
+    found = ask(TARGET._replace(identity=OTHER), name="off")
+    assert {port.accepts for port in found.ports} == {"plaintext"}
 
 
 def test_what_nobody_foresaw_makes_one_proxy_unknown(monkeypatch):

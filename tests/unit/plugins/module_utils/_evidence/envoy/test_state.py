@@ -28,7 +28,7 @@ ERROR = {"error_state": {"details": "no such filter"}}
 def test_recorded_of_a_real_sidecar():
     node = state.node(configs("strict", "node"))
     values = state.stats(recorded("strict")["statistics"])
-    assert node == ("1.31.1", "1.39.3", "istiod.istio-system.svc:15012")
+    assert node == ("1.31.1", "1.39.3", "istiod.istio-system.svc:15012", ("proxies-home/strict-6954b4db5f-97cs4",))
     assert state.istiod(values, node.discovery) == ("istiod.istio-system.svc:15012", True)
     found = state.configuration(values, None)
     assert (found.accepted, found.detail, found.updated[:11]) == (True, "", "2026-11-22T")
@@ -89,7 +89,22 @@ def test_statistics_by_either_name():
 
 @pytest.mark.parametrize("configs_found", [[], [None], [{"bootstrap": 1}], [{"bootstrap": {"node": {"metadata": []}}}]])
 def test_a_node_that_says_nothing(configs_found):
-    assert state.node(configs_found) == ("", "", "")
+    assert state.node(configs_found) == ("", "", "", ())
+
+
+@pytest.mark.parametrize(
+    ("identifier", "metadata", "places"),
+    [
+        ("sidecar~10.0.0.1~cart-1.shop~shop.svc.cluster.local", {}, ("shop/cart-1",)),
+        ("sidecar~10.0.0.1~cart-1.shop~x", {"NAME": "cart-1", "NAMESPACE": "shop"}, ("shop/cart-1",)),
+        ("sidecar~10.0.0.1~a.b.shop~x", {"NAME": "cart-1", "NAMESPACE": "bank"}, ("bank/cart-1", "shop/a.b")),
+        ("x", {"NAME": ["cart-1"], "NAMESPACE": "shop"}, ()),
+        (3, {"NAME": "cart-1"}, ()),
+    ],
+    ids=["by its id", "by both", "by each another", "by nothing that is text", "by half"],
+)
+def test_for_which_pod_a_proxy_takes_itself(identifier, metadata, places):
+    assert state.node([{"bootstrap": {"node": {"id": identifier, "metadata": metadata}}}]).places == places
 
 
 @pytest.mark.parametrize(("body", "expected"), [(b"{}", []), (b'{"configs": [1]}', [1])])

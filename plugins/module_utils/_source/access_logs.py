@@ -41,7 +41,7 @@ class _Member(NamedTuple):
     proxy: bool
 
 
-class _Wanted(NamedTuple):
+class _Extent(NamedTuple):
     """How much of each log."""
 
     window: int
@@ -83,9 +83,9 @@ def read(
     readings: dict[str, list[access_log.Reading]] = {}
     failures: list[api.ClusterError] = []
     jobs = [one for one in chosen if one.proxy]
-    wanted = _Wanted(window, tail_lines, time.monotonic() + SECONDS)
+    extent = _Extent(window, tail_lines, time.monotonic() + SECONDS)
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as threads:
-        for job, log in threads.map(lambda job: (job, _log(cluster, job, wanted, callers)), jobs):
+        for job, log in threads.map(lambda job: (job, _log(cluster, job, extent, callers)), jobs):
             if isinstance(log, api.ClusterError):
                 failures.append(log)
                 problem = f"the log of the pod {job.pod} could not be read: {log}"
@@ -175,17 +175,17 @@ def _with_less_rights(error: api.ClusterError) -> api.ClusterError:
 
 
 def _log(
-    cluster: api.Cluster, member: _Member, wanted: _Wanted, callers: Mapping[str, list[access_log.Caller]]
+    cluster: api.Cluster, member: _Member, extent: _Extent, callers: Mapping[str, list[access_log.Caller]]
 ) -> Union[_Log, api.ClusterError]:
     """Read and count in one go, so that no more than a few logs are in memory."""
     namespace = _namespace(member.workload)
     query = {
         "container": PROXY,
-        "sinceSeconds": wanted.window,
-        "tailLines": wanted.tail_lines,
+        "sinceSeconds": extent.window,
+        "tailLines": extent.tail_lines,
         "limitBytes": LOG_BYTES,
     }
-    bounds = Bounds(min(wanted.end, time.monotonic() + _SECONDS_EACH), 2 * LOG_BYTES)
+    bounds = Bounds(min(extent.end, time.monotonic() + _SECONDS_EACH), 2 * LOG_BYTES)
     try:
         body = cluster.request("GET", f"{POD.path(namespace, member.pod)}/log", query=query, bounds=bounds)
     except api.ClusterError as error:
@@ -195,4 +195,4 @@ def _log(
     counts = Counts()
     reading = access_log.count(counts, lines, member.workload, callers)
     entries = len(lines) + len(body) // _SHORTEST_ENTRY
-    return _Log(counts, reading, len(lines), entries >= wanted.tail_lines or len(body) >= LOG_BYTES)
+    return _Log(counts, reading, len(lines), entries >= extent.tail_lines or len(body) >= LOG_BYTES)

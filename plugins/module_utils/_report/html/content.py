@@ -170,11 +170,13 @@ def traffic(facts: Facts) -> Table:
     for item in field(facts.audit, "traffic", "traffic") or ():
         share, port = field(item, "share"), field(item, "port")
         destination = field(item, "destination", "service") or field(item, "destination", "workload")
+        client = field(item, "source", "workload") or field(item, "source", "principal") or "unknown source"
+        exporter = field(item, "exporter")
         rows.append(
             Row(
                 str(field(item, "security") or "unknown"),
                 [
-                    code(field(item, "source", "workload") or field(item, "source", "principal") or "unknown source"),
+                    code(f"{client} (as {exporter} says)" if exporter else client),
                     code(f"{destination}:{port}" if port else destination),
                     field(item, "protocol"),
                     tight(field(item, "requests")),

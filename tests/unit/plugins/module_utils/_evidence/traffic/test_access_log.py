@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic import access_log
@@ -268,3 +269,30 @@ def test_problems(readings, expected):
     found = list(access_log.problems(readings, "5m"))
     assert len(found) == len(expected)
     assert all(text in problem and "Remedy: " in problem for text in expected for problem in found)
+
+
+def test_random_text_of_callers_never_hides_or_changes_a_line():
+    chance = random.Random(11)
+    alphabet = '"\\ []{}:|-=,0aT\t\x0b\x0c\r\x1c\x85\u00a0\u2028\ufffd²٣'
+    pieces = [*alphabet, TELLS, NONE, "inbound|8080||", '" inbound|', 'HTTP/1.1"', "- - -", B, "\\u0022", "\\377"]
+    for _number in range(1500):
+        path, agent = ("".join(chance.choices(pieces, k=chance.randrange(12))) for _field in range(2))
+        found = access_log.parse(http(end=NONE, path=path, agent=agent))
+        assert (found.security, found.port, found.address) == ("plaintext", 8080, "198.18.0.12"), (path, agent)
+        found = access_log.parse(fields(path=path, agent=agent))
+        assert (found.security, found.port) == ("plaintext", 8080), (path, agent)
+
+
+def test_random_lines_raise_nothing_but_what_is_counted():
+    chance = random.Random(11)
+    whole = [http(end=TELLS), tcp(end=NONE), fields(), MUTUAL]
+    for _number in range(1500):
+        line = list(chance.choice(whole))
+        for _change in range(chance.randrange(1, 5)):
+            place = chance.randrange(len(line))
+            line[place : place + chance.randrange(4)] = chance.choice(
+                ['"', " ", "\\", "²", "{", "[", "null", "1e999", ""]
+            )
+        rows, reading = counted("".join(line))
+        assert reading.inbound + reading.unread <= 1
+        assert len(rows) == reading.inbound + reading.unread

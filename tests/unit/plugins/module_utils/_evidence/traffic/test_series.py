@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic import series
@@ -317,3 +318,25 @@ def test_who_speaks_for_others_is_told_and_is_no_sight_of_them():
     assert [gap["namespace"] for gap in gaps] == ["attacker", "demo"]
     assert "demo/service-a (by attacker/evil). Remedy: " in gaps[0]["reason"]
     assert "nothing was called in the last 5m" in gaps[1]["reason"]
+
+
+def test_random_series_beside_honest_ones_better_nothing():
+    """Whatever stands beside plaintext: it stays plaintext, and nothing ends the run."""
+    chance = random.Random(11)
+    honest = [({**LABELS, **OWN, "connection_security_policy": "none"}, "5"), ({**LABELS, **OWN}, "100")]
+    words = ["none", "mutual_tls", "unknown", "", "demo", "service-a", "attacker", "a\nb", "²", "x" * 300, 5, None, []]
+    for _number in range(400):
+        labels = {**LABELS, **OWN, **{chance.choice([*LABELS, *OWN, "began"]): chance.choice(words) for _ in range(3)}}
+        item = {"metric": labels, "value": [0, chance.choice([*NO_NUMBER, "7"])]}
+        body = json.loads(vector(*honest))
+        body["data"]["result"].insert(chance.randrange(3), chance.choice([item, labels, None, [], {"metric": item}]))
+        answer = series.parse(json.dumps(body).encode())
+        (row,) = own_row(answer)
+        assert row["security"] == "mixed", item
+
+
+def own_row(answer):
+    """The row to which the honest series belong."""
+    wanted = rows(({**LABELS, **OWN}, "1"))[0]
+    keys = ("source", "destination", "port", "protocol", "exporter")
+    return [row for row in series.count([("http", answer)]).rows() if all(row[key] == wanted[key] for key in keys)]

@@ -61,6 +61,26 @@ options:
       - How many rows a table of the page has at most. Rows come worst first, and the page says how many it lacks.
     type: int
     default: 1000
+  namespaces:
+    description:
+      - The namespaces whose servers are judged. Empty means every enrolled namespace.
+      - This and the next two are the terms of P(meshproof.mtls.judge#filter). With the same terms the files say what
+        that judgement does.
+    type: list
+    elements: str
+    default: []
+  exclude:
+    description:
+      - What is not judged, as a list of C({namespace, workload, port, reason, until}).
+      - After the day C(until), as C(YYYY-MM-DD), an entry no longer counts, by today in UTC.
+    type: list
+    elements: dict
+    default: []
+  require:
+    description: The evidence that must be there.
+    type: str
+    choices: [declared, programmed, observed]
+    default: declared
 seealso:
   - module: meshproof.mtls.audit
 """
@@ -123,10 +143,12 @@ summary:
 
 import hashlib
 import os
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit import reading
 from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, files
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import exclusions
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 
 
@@ -138,6 +160,9 @@ def main() -> None:
             **{name: {"type": "path"} for name in documents.FORMATS},
             "title": {"type": "str", "default": ""},
             "rows": {"type": "int", "default": 1000},
+            "namespaces": {"type": "list", "elements": "str", "default": []},
+            "exclude": {"type": "list", "elements": "dict", "default": []},
+            "require": {"type": "str", "choices": ["declared", "programmed", "observed"], "default": "declared"},
         },
         required_one_of=[documents.FORMATS],
         add_file_common_args=True,
@@ -156,8 +181,8 @@ def run(module: AnsibleModule) -> None:
         module.fail_json(msg=problem)
     raw = contents(module, params["src"])
     try:
-        made = documents.made(params["src"], raw, wanted, params["title"], params["rows"])
-    except reading.ReportError as error:
+        made = documents.made(params["src"], raw, wanted, params["title"], params["rows"], **terms(params))
+    except (reading.ReportError, exclusions.ExclusionError) as error:
         module.fail_json(msg=str(error))
     answer = {
         "changed": False,
@@ -170,6 +195,12 @@ def run(module: AnsibleModule) -> None:
     if module._diff:
         answer["diff"] = [difference for difference in differences if difference]
     module.exit_json(**answer)
+
+
+def terms(params: dict) -> dict:
+    """What the judge goes by."""
+    today = datetime.now(timezone.utc).strftime("%Y-%m-%d")
+    return {**{name: params[name] for name in ("namespaces", "exclude", "require")}, "today": today}
 
 
 def why_not(params: dict, wanted: dict) -> str:

@@ -104,6 +104,7 @@ def port_rows(
         kind, reason, remedy = _port_violation(workload, port, require, way_out)
         name = f"{workload['namespace']}/{workload['name']}"
         row = row_of(kind, reason, remedy, excluded, object=f"{name} port {port['port']}", workload=name)
+        row["id"] = port["workload"]
         row["told"] = _is_told(kind, port, on_wire.get(place))
         rows.append({**row, **{key: port[key] for key in ("port", "declared", "programmed", "observed", "agreement")}})
     return rows

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 from .._audit.document import lasting
 from .._foreign.visible import visible
+from .._policy.membership import enrolled_namespaces
 from . import evidence as sources_together
 from .exclusions import Exclusions
 from .traffic import traffic_rows
 from .violations import (
     BROKEN,
     DISAGREEMENT,
-    ENROLLED,
     EXCLUDED,
     FAIL,
     IN_MESH,
@@ -61,16 +61,17 @@ def judge(
 ) -> dict[str, Any]:
     """Judge what `status_info` (detail full) or `audit` (its file) answered, and `probe` where it was asked by itself.
 
-    `namespaces` names the scope; without it the scope is `enrolled` (namespaces whose labels say so) and every
-    namespace with a workload in the mesh. `exclude` holds {namespace, workload, port, reason, until}; after the day
-    `until` an entry no longer counts, by `today`, both YYYY-MM-DD. `limits` is how many
+    `namespaces` names the scope; without it the scope is every namespace with a workload in the mesh, those that the
+    labels in `status` enrol, and `enrolled` (namespaces whose labels say so, where `status` has no labels).
+    `exclude` holds {namespace, workload, port, reason, until}; after the day `until` an
+    entry no longer counts, by `today`, both YYYY-MM-DD. `limits` is how many
     violations of each kind are accepted; a kind that it leaves out accepts none. Of the users' own rules in `status` a
     failed one is a violation, unless its severity is `warning`. `read` are the namespaces that reading
     was limited to: what lies elsewhere is not seen, on purpose. Raises ExclusionError.
     """
     probe = probe or sources_together.probe_of(status)
     workloads = {workload["id"]: workload for workload in status["workloads"]}
-    scope = sorted(set(namespaces) or _enrolled(workloads.values()) | set(enrolled))
+    scope = sorted(set(namespaces) or enrolled_namespaces(status) | set(enrolled))
     exclusions = Exclusions(exclude, today)
     pods = {f"{item['namespace']}/{pod}": item["id"] for item in workloads.values() for pod in item["pods"]}
     causes = sources_together.causes(status)
@@ -148,10 +149,6 @@ def failure_message(judgement: Mapping[str, Any], most: int = 5) -> str:
     return "\n".join(lines)
 
 
-def _enrolled(workloads: Iterable[Mapping[str, Any]]) -> set[str]:
-    return {workload["namespace"] for workload in workloads if workload["mesh"] in ENROLLED}
-
-
 # Servers: what each port accepts.
 
 
@@ -212,6 +209,9 @@ class Clients(NamedTuple):
     known: bool
 
 
+NOBODY = Clients("nobody", "", known=False)
+
+
 def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, Clients]:
     """The sets of clients by their id; a compact one, `{"all_but": [ids]}`, is every workload but these."""
     found = {}
@@ -246,7 +246,8 @@ def _edges(
         namespace, name = (server["namespace"], server["name"]) if server else (service_namespace, service)
         if namespace in wanted:
             excluded = exclusions.cover(namespace, [name, service], [edge["port"], edge.get("target_port")])
-            rows.append(_edge(edge, clients[edge["clients"]], server, excluded))
+            # A set that is not there has no clients that could be outside.
+            rows.append(_edge(edge, clients.get(edge["clients"]) or NOBODY, server, excluded))
     return rows
 
 
@@ -275,6 +276,7 @@ def _edge(edge: Mapping[str, Any], clients: Clients, server: Mapping[str, Any] |
         clients=names,
         client_set=edge["clients"],
         service=edge["service"],
+        host=edge.get("host"),
         port=edge["port"],
         subset=edge["subset"],
         endpoint=edge["endpoint"],

@@ -12,8 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .._policy.membership import enrols
-from .violations import IN_MESH, everybody, is_outside
+from .._audit.whole import whole
+from .judge import judge
+from .violations import (
+    BROKEN,
+    DISAGREEMENT,
+    EXCLUDED,
+    FAIL,
+    IN_MESH,
+    KINDS,
+    PLAINTEXT,
+    UNCAPTURED,
+    Row,
+    everybody,
+    is_outside,
+)
 
 SOURCES = ("declared", "programmed", "observed")
 CONTRADICTED, UNKNOWN, REFUSED, OUTSIDE = "contradicted", "unknown", "refused", "outside"
@@ -22,6 +35,14 @@ PORT_STATES = (CONTRADICTED, "plaintext", "permissive", UNKNOWN, "strict", OUTSI
 # … and what becomes of a connection.
 EDGE_STATES = (CONTRADICTED, "plaintext", "broken", UNKNOWN, "tls", "mtls", REFUSED)
 GOOD = ("strict", "mtls", "tls", REFUSED)
+# The state that the judge's kind of violation is.
+_STATE_OF = {
+    DISAGREEMENT: CONTRADICTED,
+    UNCAPTURED: "plaintext",
+    PLAINTEXT: "plaintext",
+    BROKEN: "broken",
+    UNKNOWN: UNKNOWN,
+}
 
 
 class Port(NamedTuple):
@@ -35,7 +56,9 @@ class Port(NamedTuple):
     why: str
     cause: str
     in_scope: bool
-    """Whether the mesh is meant to protect it: its workload is in the mesh, or its namespace is enrolled."""
+    """Whether it is judged: in scope, and not excluded."""
+    excluded: bool = False
+    """Whether it was in scope, but for an exclusion."""
 
 
 class Edge(NamedTuple):
@@ -45,7 +68,9 @@ class Edge(NamedTuple):
     said: tuple[str | None, ...]
     state: str
     in_scope: bool
-    """Whether it leads to a server that the mesh is meant to protect."""
+    """Whether it is judged: it leads to a server in scope, and is not excluded."""
+    excluded: bool = False
+    """Whether it was in scope, but for an exclusion."""
 
 
 class Clients:
@@ -111,46 +136,72 @@ class Facts(NamedTuple):
     edges: list[Edge]
     asked: tuple[str, ...]
     """The sources that were asked, in the order of SOURCES."""
+    judgement: Mapping[str, Any]
+    """What the judge says of it: no state is better, and nothing else is in scope."""
 
 
-def facts_of(audit: Mapping[str, Any]) -> Facts:
-    """Everything about an audit that `schema.problem_with` finds nothing wrong with; rows are sorted worst first."""
+def facts_of(audit: Mapping[str, Any], **terms: Any) -> Facts:
+    """Everything about an audit that `schema.problem_with` finds nothing wrong with; rows are sorted worst first.
+
+    `terms` are what judge() goes by: namespaces, exclude, require, today and so on. Raises ExclusionError.
+    """
+    judgement = judge(whole(audit), **terms)
     workloads = {workload["id"]: workload for workload in audit["workloads"]}
-    enrolled = {item["name"] for item in audit.get("namespaces", ()) if enrols(item.get("labels"))}
-    protected = {
-        name for name, workload in workloads.items() if workload["mesh"] in IN_MESH or workload["namespace"] in enrolled
-    }
-    spaces = enrolled | {workloads[name]["namespace"] for name in protected}
+    servers = _judged((*judgement["servers"], *judgement["ports"]), ("id", "port"))
+    leading = _judged(judgement["edges"], _EDGE_KEY)
     clients = Clients(audit)
     known = {(item["workload"], item["port"]): item for item in audit.get("ports", ())}
     ports = [
-        _port(workload, port, known.get((name, port["port"]), {}), name in protected)
+        _port(workload, port, known.get((name, port["port"]), {}), servers.get((name, port["port"])))
         for name, workload in workloads.items()
         for port in workload["ports"]
     ]
     # Ports that only another source knows: a listener that no manifest speaks of.
     declared = {(port.workload["id"], port.port) for port in ports}
     ports += [
-        _port(workloads[name], {"port": number}, item, name in protected)
+        _port(workloads[name], {"port": number}, item, servers.get((name, number)))
         for (name, number), item in known.items()
         if (name, number) not in declared and name in workloads
     ]
-    edges = [_edge(row, clients, _is_protected(row, workloads, protected, spaces)) for row in audit["edges"]]
+    edges = [_edge(row, clients, leading.get(_edge_key(row))) for row in audit["edges"]]
     ports.sort(key=lambda port: (PORT_STATES.index(port.state), port.workload["id"], port.port))
     edges.sort(key=lambda edge: (not edge.in_scope, EDGE_STATES.index(edge.state)))
     asked = {source for source in SOURCES if source in audit["sources"]}
     for place, source in enumerate(SOURCES):
         if any(port.said[place] for port in ports) or any(edge.said[place] for edge in edges):
             asked.add(source)
-    return Facts(audit, workloads, clients, ports, edges, tuple(source for source in SOURCES if source in asked))
+    in_order = tuple(source for source in SOURCES if source in asked)
+    return Facts(audit, workloads, clients, ports, edges, in_order, judgement)
 
 
-def _is_protected(row: Mapping[str, Any], workloads: Mapping[str, Any], protected: set[str], spaces: set[str]) -> bool:
-    """An edge belongs where its server is; without one, where its Service is."""
-    endpoint = row.get("endpoint")
-    if endpoint in workloads:
-        return endpoint in protected
-    return endpoint is None and str(row["service"]).split("/", 1)[0] in spaces
+_EDGE_KEY = ("client_set", "service", "host", "port", "subset", "endpoint")
+
+
+def _edge_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (row["clients"], *(row.get(name) for name in _EDGE_KEY[1:]))
+
+
+def _judged(rows: Iterable[Row], key: Sequence[str]) -> dict[tuple[Any, ...], Row]:
+    """The judge's row of each thing in scope; of several the worst, or one that is excluded."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        name = tuple(row[part] for part in key)
+        if name not in found or _weight(row) < _weight(found[name]):
+            found[name] = row
+    return found
+
+
+def _weight(row: Row) -> tuple[bool, bool, int]:
+    return (
+        row["result"] != EXCLUDED,
+        row["result"] != FAIL,
+        KINDS.index(row["kind"]) if row["kind"] else len(KINDS),
+    )
+
+
+def _at_best(judged: Row | None) -> str | None:
+    """The state that a violation is, or None: a report's state is no better than the judge's."""
+    return _STATE_OF.get(judged["kind"]) if judged and judged["result"] == FAIL else None
 
 
 def declared_at(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
@@ -164,13 +215,17 @@ def declared_at(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
     return "permissive" if captured and mode == "PERMISSIVE" else "plaintext"
 
 
-def _port(workload: Mapping[str, Any], port: Mapping[str, Any], known: Mapping[str, Any], in_scope: bool) -> Port:
+def _port(workload: Mapping[str, Any], port: Mapping[str, Any], known: Mapping[str, Any], judged: Row | None) -> Port:
     declared = known.get("declared") or (declared_at(workload, port) if "plaintext" in port else None)
     said = (declared, known.get("programmed"), known.get("observed"))
     agreement = known.get("agreement")
-    state = CONTRADICTED if agreement == CONTRADICTED else _worst(said, PORT_STATES) if in_scope else OUTSIDE
+    excluded = judged is not None and judged["result"] == EXCLUDED
+    in_scope = judged is not None and not excluded
+    state = OUTSIDE
+    if in_scope:
+        state = CONTRADICTED if agreement == CONTRADICTED else _no_better(said, judged, PORT_STATES)
     why = known.get("why") or _why(workload, port)
-    return Port(workload, port["port"], said, state, agreement, why, known.get("cause") or "", in_scope)
+    return Port(workload, port["port"], said, state, agreement, why, known.get("cause") or "", in_scope, excluded)
 
 
 def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
@@ -185,7 +240,7 @@ def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
     )
 
 
-def _edge(row: Mapping[str, Any], clients: Clients, in_scope: bool) -> Edge:
+def _edge(row: Mapping[str, Any], clients: Clients, judged: Row | None) -> Edge:
     total, inside = clients.count(row["clients"])
     # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
     outsiders = total > 0 and inside == 0
@@ -193,8 +248,15 @@ def _edge(row: Mapping[str, Any], clients: Clients, in_scope: bool) -> Edge:
         REFUSED if outsiders and verdict == "broken" else verdict
         for verdict in (row["verdict"], row.get("programmed"), row.get("observed"))
     )
-    state = CONTRADICTED if row.get("agreement") == CONTRADICTED else _worst(said, EDGE_STATES)
-    return Edge(row, said, state, in_scope)
+    excluded = judged is not None and judged["result"] == EXCLUDED
+    state = CONTRADICTED if row.get("agreement") == CONTRADICTED else _no_better(said, judged, EDGE_STATES)
+    return Edge(row, said, state, judged is not None and not excluded, excluded)
+
+
+def _no_better(said: Iterable[str | None], judged: Row | None, states: Sequence[str]) -> str:
+    """The worst that was said; where that would pass and the judge's row does not, what the judge says."""
+    worst = _worst(said, states)
+    return _worst((worst, _at_best(judged)), states) if worst == UNKNOWN or worst in GOOD else worst
 
 
 def _worst(said: Iterable[str | None], states: Sequence[str]) -> str:
@@ -237,6 +299,9 @@ def headline(facts: Facts) -> Headline:
         return Headline("bad", f"Plaintext is accepted by {open_ports} of {_number(len(ports), 'port')} in the mesh")
     if "plaintext" in edges:
         return Headline("bad", f"{_number(edges.count('plaintext'), 'connection')} to the mesh would be in plaintext")
+    excluded = sum(port.excluded for port in facts.ports) + sum(edge.excluded for edge in facts.edges)
+    if not ports and any(port.excluded for port in facts.ports):
+        return Headline("doubtful", "Every port in the mesh is excluded on request")
     if not ports:
         return Headline("doubtful", "No port of a workload in the mesh was seen")
     if doubts:
@@ -247,7 +312,12 @@ def headline(facts: Facts) -> Headline:
         return Headline("doubtful", f"No plaintext, but {_number(edges.count('broken'), 'connection')} would fail")
     if facts.audit["unknown"]:
         return Headline("doubtful", f"No plaintext in what could be read, {basis}")
-    return Headline("good", f"Every port in the mesh refuses plaintext, {basis}")
+    if facts.judgement["violations"]:
+        first = facts.judgement["violations"][0]
+        tone = "doubtful" if first["kind"] in (BROKEN, UNKNOWN) else "bad"
+        return Headline(tone, f"{first['object']}: {first['reason']}")
+    but = f"; {_number(excluded, 'row is', 'rows are')} excluded on request" if excluded else ""
+    return Headline("good", f"Every port in the mesh refuses plaintext, {basis}{but}")
 
 
 def _basis(facts: Facts) -> str:

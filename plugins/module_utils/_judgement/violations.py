@@ -21,7 +21,6 @@ KINDS = (DISAGREEMENT, UNCAPTURED, PLAINTEXT, BROKEN, UNKNOWN, RULE)
 FAIL, WARNING, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "excluded", "ok")
 
 IN_MESH = ("sidecar", "ambient", "gateway")
-ENROLLED = ("sidecar", "ambient")
 
 # Kinds without which servers, or ports of theirs, are not known at all.
 SERVERS_KINDS = ("Pod", "Deployment", "Service")

@@ -8,7 +8,7 @@ The truth is the running pod; labels of namespaces only predict pods that do not
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .control_plane import ControlPlanes
 from .mesh import DEFAULT_REVISION
@@ -96,6 +96,15 @@ def enrols(namespace: Optional[Labels]) -> bool:
     """Whether a namespace with these labels is enrolled; a pod can still opt in or out of its own."""
     labels = namespace or {}
     return labels.get("istio.io/dataplane-mode") == "ambient" or bool(webhook_revision(labels, {}))
+
+
+def enrolled_namespaces(result: Mapping[str, Any]) -> Set[str]:
+    """The namespaces that the mesh is meant to protect, of a result of evaluate() that may tell `namespaces`, too.
+
+    They have a workload in the mesh, or labels that enrol them, which their workloads may be older than.
+    """
+    found = {item["namespace"] for item in result["workloads"] if item["mesh"] in ("sidecar", "ambient")}
+    return found | {item["name"] for item in result.get("namespaces", ()) if enrols(item.get("labels"))}
 
 
 def injected(namespace: str, pod: Labels, annotations: Labels, host_network: bool) -> bool:

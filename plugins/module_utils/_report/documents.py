@@ -27,10 +27,13 @@ class Made(NamedTuple):
     summary: dict[str, Any]
 
 
-def made(path: str, raw: bytes, formats: Iterable[str], title: str, rows: int) -> Made:
-    """The files of these formats from the bytes of an audit's file. Raises reading.ReportError."""
+def made(path: str, raw: bytes, formats: Iterable[str], title: str, rows: int, **terms: Any) -> Made:
+    """The files of these formats from the bytes of an audit's file, judged by `terms` (states.facts_of).
+
+    Raises reading.ReportError and exclusions.ExclusionError.
+    """
     document = audit_in(path, raw)
-    facts = facts_of(document)
+    facts = facts_of(document, **terms)
     digest = hashlib.sha256(raw).hexdigest()
     files = {name: _file(name, facts, digest, title, rows) for name in formats}
     return Made(files, headline(facts), document["summary"])

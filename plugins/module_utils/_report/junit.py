@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from .._foreign.visible import escaped_text
 from .._judgement.states import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts
+from .._judgement.violations import EXCLUDED, FAIL
 
 _PASSED, _FAILURE, _ERROR, _SKIPPED = "passed", "failure", "error", "skipped"
 _OUTCOMES = {"failures": _FAILURE, "errors": _ERROR, "skipped": _SKIPPED}
@@ -37,6 +38,7 @@ def junit(facts: Facts, title: str = "") -> str:
         "sources": list(_sources(facts.audit, facts.asked)),
         "ports": list(_ports(facts)),
         "connections": list(_edges(facts)),
+        "judgement": list(_beside(facts)),
         "findings": [_finding(item) for item in facts.audit["findings"]],
         "rules": [_rule(item) for item in facts.audit.get("rules", ())],
         "certificates": list(_certificates(facts.audit.get("certificates") or {})),
@@ -100,7 +102,8 @@ def _ports(facts: Facts) -> Iterator[Case]:
     for port in facts.ports:
         group, name = port.workload["namespace"], f"{port.workload['id']} port {port.port}"
         if port.state == OUTSIDE:
-            yield Case(group, name, _SKIPPED, "the workload is outside the mesh")
+            why = "excluded on request" if port.excluded else "the workload is outside the mesh, or of what is judged"
+            yield Case(group, name, _SKIPPED, why)
         else:
             yield Case(group, name, _outcome(port.state), f"{port.state}: {port.why}", _said(port.said, port.cause))
 
@@ -117,6 +120,19 @@ def _edges(facts: Facts) -> Iterator[Case]:
         name = f"{total} clients ({inside} in the mesh: {named}) to {service} at {row['endpoint'] or 'no endpoint'}"
         message, detail = f"{edge.state}: {row['reason']}", _said(edge.said, row.get("cause"))
         yield Case(str(row["service"]).split("/", 1)[0], name, _outcome(edge.state), message, detail)
+
+
+def _beside(facts: Facts) -> Iterator[Case]:
+    """What the judge says beside ports and connections: of missing evidence, the wire and traffic."""
+    for violation in facts.judgement["missing"]:
+        yield Case("missing", violation["object"], _ERROR, violation["reason"], violation["remedy"])
+    for group in ("wire", "traffic"):
+        for row in facts.judgement[group]:
+            if row["result"] == EXCLUDED:
+                yield Case(group, row["object"], _SKIPPED, "excluded on request")
+            elif row["result"] == FAIL:
+                outcome = _ERROR if row["kind"] == UNKNOWN else _FAILURE
+                yield Case(group, row["object"], outcome, f"{row['kind']}: {row['reason']}", row["remedy"])
 
 
 def _said(said: Iterable[str | None], cause: str | None) -> str:

@@ -16,7 +16,7 @@ from .._evidence.envoy import choice
 from .._evidence.probe import answers as wire_answers
 from .._evidence.probe import plan
 from .._foreign.visible import visible
-from .._policy.membership import enrols
+from .._policy.membership import enrolled_namespaces
 from . import proxies, traffic, wire
 from .prometheus import TrafficError
 
@@ -104,7 +104,7 @@ def _wire(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     if asking.check_mode:
         return None, NOT_ASKED, "in check mode no pod is made"
     options = asking.params["probe"]
-    namespaces = options["target_namespaces"] or asking.params["namespaces"] or _meant(result)
+    namespaces = options["target_namespaces"] or asking.params["namespaces"] or sorted(enrolled_namespaces(result))
     if not namespaces:
         return [], NOT_SEEN, "no namespace has a workload in the mesh"
     revision = options["revision"] or _revision(result["workloads"], namespaces)
@@ -114,13 +114,6 @@ def _wire(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     clear = sum(answer["verdict"] != wire_answers.UNKNOWN for answer in answers)
     state = SEEN if answers and clear == len(answers) else PARTLY if clear else NOT_SEEN
     return answers, state, f"{clear} of {len(answers)} ports answered clearly"
-
-
-def _meant(result: Mapping[str, Any]) -> list[str]:
-    """The namespaces that are in the mesh: by a workload, or by a label that their workloads may be older than."""
-    found = {item["namespace"] for item in result["workloads"] if item["mesh"] in ("sidecar", "ambient")}
-    labelled = {item["name"] for item in result.get("namespaces", ()) if enrols(item["labels"])}
-    return sorted(found | labelled)
 
 
 def _revision(workloads: Iterable[Mapping[str, Any]], namespaces: Sequence[str]) -> str:

@@ -20,7 +20,10 @@ def audit(port=None, edges=None, **more):
 
 def compared(**said):
     """What the comparison says of the port."""
-    return [{"workload": A, "port": 8080, **said}]
+    return [{"workload": A, "port": 8080, **UNASKED, **said}]
+
+
+UNASKED = {"declared": "unknown", "programmed": None, "observed": None, "agreement": None, "why": "", "cause": ""}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,12 @@ def test_a_workload_outside_the_mesh_is_out_of_scope_unless_its_namespace_is_enr
 
 def test_a_port_that_only_a_proxy_knows_is_shown():
     found = states.facts_of(
-        audit(ports=[*compared(declared="strict"), {"workload": A, "port": 9999, "programmed": "plaintext"}])
+        audit(
+            ports=[
+                *compared(declared="strict"),
+                {"workload": A, "port": 9999, **UNASKED, "declared": None, "programmed": "plaintext"},
+            ]
+        )
     )
     assert [(port.port, port.said, port.state) for port in found.ports] == [
         (9999, (None, "plaintext", None), "plaintext"),

@@ -352,8 +352,8 @@ proxies:
           sample: cluster.local
     identity:
       description:
-        - The identity of its certificates, beside the one that they must have. Unless it fits, the proxy is not believed
-          where it says V(strict) or V(mtls); that is V(unknown) then.
+        - The identity of its certificates, beside the one that they must have. Unless it fits, the proxy is not
+          believed where it says V(strict) or V(mtls); that is V(unknown) then.
       type: dict
       returned: always
       contains:

@@ -71,11 +71,28 @@ options:
     default: []
   exclude:
     description:
-      - What is not judged, as a list of C({namespace, workload, port, reason, until}).
-      - After the day C(until), as C(YYYY-MM-DD), an entry no longer counts, by today in UTC.
+      - What is not judged.
     type: list
     elements: dict
     default: []
+    suboptions:
+      namespace:
+        description: The namespace of the server.
+        type: str
+        required: true
+      workload:
+        description: The workload's or the Service's name; all in the namespace without it.
+        type: str
+      port:
+        description: The port; every port without it.
+        type: int
+      reason:
+        description: Why it is not judged.
+        type: str
+        required: true
+      until:
+        description: The last day on which the entry counts, as C(YYYY-MM-DD) in UTC.
+        type: str
   require:
     description: The evidence that must be there.
     type: str
@@ -151,6 +168,14 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, fi
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import exclusions
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 
+EXCLUSION = {
+    "namespace": {"type": "str", "required": True},
+    "workload": {"type": "str"},
+    "port": {"type": "int"},
+    "reason": {"type": "str", "required": True},
+    "until": {"type": "str"},
+}
+
 
 def main() -> None:
     """Ansible's entry point."""
@@ -161,7 +186,7 @@ def main() -> None:
             "title": {"type": "str", "default": ""},
             "rows": {"type": "int", "default": 1000},
             "namespaces": {"type": "list", "elements": "str", "default": []},
-            "exclude": {"type": "list", "elements": "dict", "default": []},
+            "exclude": {"type": "list", "elements": "dict", "default": [], "options": EXCLUSION},
             "require": {"type": "str", "choices": ["declared", "programmed", "observed"], "default": "declared"},
         },
         required_one_of=[documents.FORMATS],

@@ -39,7 +39,7 @@ def junit(facts: Facts, title: str = "") -> str:
         "ports": list(_ports(facts)),
         "connections": list(_edges(facts)),
         "judgement": list(_beside(facts)),
-        "findings": [_finding(item) for item in facts.audit["findings"]],
+        "findings": [_finding(item, facts) for item in facts.audit["findings"]],
         "rules": [_rule(item) for item in facts.audit.get("rules", ())],
         "certificates": list(_certificates(facts.audit.get("certificates") or {})),
     }
@@ -140,8 +140,20 @@ def _said(said: Iterable[str | None], cause: str | None) -> str:
     return "; ".join([*words, *([f"likely cause: {cause}"] if cause else [])])
 
 
-def _finding(item: Mapping[str, Any]) -> Case:
-    outcome = _FAILURE if item["severity"] == "high" else _SKIPPED
+def _is_excluded(thing: str, facts: Facts) -> bool:
+    """Whether an exclusion covers a finding's object, "Kind namespace/name": a whole namespace, or a whole workload."""
+    kind, dummy, name = thing.partition(" ")
+    namespace, dummy, short = name.partition("/")
+    named = short if f"{namespace}/{kind}/{short}" in facts.workloads else None
+    return any(
+        entry["namespace"] == namespace and (entry.get("workload") or named) == named
+        for entry in facts.judgement["exclusions"]
+        if not entry.get("port") and not entry.get("expired")
+    )
+
+
+def _finding(item: Mapping[str, Any], facts: Facts) -> Case:
+    outcome = _FAILURE if item["severity"] == "high" and not _is_excluded(item["object"], facts) else _SKIPPED
     message = f"{item['severity']}: {item['message']}"
     return Case(item["id"], item["object"], outcome, message, f"{item['message']}. Remedy: {item['fix']}")
 

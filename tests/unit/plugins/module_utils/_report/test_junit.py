@@ -116,3 +116,24 @@ def test_hostile_names_stay_text(bad):
 
 def test_the_same_audit_is_the_same_text():
     assert junit.junit(states.facts_of(audits.many())) == junit.junit(states.facts_of(audits.many()))
+
+
+@pytest.mark.parametrize(
+    ("thing", "entry", "expected"),
+    [
+        ("Deployment payments/worker-03", {"workload": "worker-03"}, "skipped"),
+        ("Deployment payments/worker-03", {}, "skipped"),
+        ("Deployment payments/worker-03", {"workload": "worker-03", "port": 80}, "failure"),
+        ("Deployment payments/worker-03", {"workload": "worker-03", "until": "2026-01-01"}, "failure"),
+        ("Deployment payments/worker-03", {"workload": "worker-04"}, "failure"),
+        ("PeerAuthentication payments/worker-03", {"workload": "worker-03"}, "failure"),
+        ("PeerAuthentication payments/worker-03", {}, "skipped"),
+        ("Deployment shop/worker-03", {}, "failure"),
+    ],
+)
+def test_a_high_finding_fails_unless_all_of_its_object_is_excluded(thing, entry, expected):
+    finding = {"id": "MTLS-002", "severity": "high", "object": thing, "message": "is not in the mesh", "fix": "restart"}
+    terms = {"exclude": [{"namespace": "payments", "reason": "known", **entry}], "today": "2026-01-02"}
+    document = junit.junit(states.facts_of({**audits.many(), "findings": [finding]}, **terms))
+    case = ElementTree.fromstring(document).find("./testsuite[@name='findings']/testcase")
+    assert case[0].tag == expected

@@ -22,8 +22,8 @@ except ImportError as error:
     IMPORT_ERROR = str(error)
 
 _MOST_EXPANSION = 100
-_MOST_NODES = 8_000_000
-"""Each takes some 500 bytes until the document is whole. A dump of twenty thousand pods has as many."""
+_MOST_NODES = 4_000_000
+"""Each takes some 600 bytes until the document is whole. A dump of ten thousand pods has as many."""
 _INTEGER = re.compile(r"[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+")
 _AS_TEXT = ("timestamp", "value", "binary")
 

@@ -14,6 +14,7 @@ from .control_plane import ControlPlanes
 from .mesh import DEFAULT_REVISION
 from .records import (
     INJECT,
+    REDIRECTION,
     REVISION_LABEL,
     TLS_MODE_LABEL,
     TUNNEL_LABEL,
@@ -33,6 +34,9 @@ NEVER_INJECTED = frozenset(("kube-system", "kube-public", "kube-node-lease", "lo
 
 
 PROXYLESS = "it is proxyless gRPC, whose application does what a proxy would"
+
+PENDING = "ztunnel has not taken it yet (ambient.istio.io/redirection: pending): it refuses every connection"
+FORGED = "its Deployment writes ambient.istio.io/redirection itself, which only Istio's CNI agent may"
 
 
 class Workload(NamedTuple):
@@ -196,6 +200,7 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
         variants = groups.setdefault((first.namespace, kind, name), {})
         variants.setdefault((id(first.shape), first.service_account, *map(first.labels.get, wanted)), []).extend(pods)
 
+    forged = {(template.namespace, template.name) for template in snapshot.templates if _forges(template)}
     workloads: List[Workload] = []
     for (namespace, kind, name), variants in groups.items():
         lots = sorted(
@@ -204,7 +209,9 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
         for number, (names, first) in enumerate(lots):
             place = f"{namespace}/{kind}/{name}" + (f"~{number + 1}" if number else "")
             labels = {key: first.labels[key] for key in wanted if key in first.labels}
-            doubt = PROXYLESS if first.shape.proxyless else ""
+            doubt = PROXYLESS if first.shape.proxyless else PENDING if first.shape.pending else ""
+            if kind == "Deployment" and first.shape.mesh == "ambient" and (namespace, name) in forged:
+                doubt = FORGED
             account = first.service_account
             workloads.append(
                 Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, account, doubt)
@@ -213,6 +220,11 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
         if (template.namespace, "Deployment", template.name) not in groups:
             workloads.append(_predicted(template, snapshot.namespaces.get(template.namespace), planes, unread))
     return sorted(workloads, key=lambda workload: workload.id)
+
+
+def _forges(template: Template) -> bool:
+    """Whether a user wrote what only the CNI agent writes on a running pod (cni/pkg/util/podutil.go)."""
+    return REDIRECTION in template.annotations
 
 
 def _predicted(

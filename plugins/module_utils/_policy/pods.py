@@ -12,6 +12,7 @@ from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 from .records import (
     INJECT,
     PROXY_CONTAINER,
+    REDIRECTION,
     REVISION_LABEL,
     Capture,
     InboundRule,
@@ -132,7 +133,7 @@ class PodParser:
             mesh = "gateway"
         elif proxy is not None and status:
             mesh = "sidecar"
-        elif annotations.get("ambient.istio.io/redirection") == "enabled":
+        elif annotations.get(REDIRECTION) == "enabled":
             mesh = "ambient"
         if mesh != "none":
             revision = self._revision(status, labels, annotations)
@@ -154,6 +155,7 @@ class PodParser:
             annotations.get(INJECT),
             mesh == "none" and proxy is not None,
             mesh == "sidecar" and "grpc-agent" in annotations.get("inject.istio.io/templates", ""),
+            mesh == "none" and annotations.get(REDIRECTION) == "pending",
         )
         return self._shapes.setdefault(shape, shape)
 

@@ -15,6 +15,8 @@ PROXY_PORTS = frozenset((15020, 15021, 15090))
 """The proxy's own ports, which the injection template always excludes from capture."""
 YOUNGEST = "9999-12-31T23:59:59"
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
+REDIRECTION = "ambient.istio.io/redirection"
+"""Written by the CNI agent on pods that it redirected; a user's template has no business with it."""
 TUNNEL_LABEL = "networking.istio.io/tunnel"
 INJECT = "sidecar.istio.io/inject"
 REVISION_LABEL = "istio.io/rev"
@@ -86,6 +88,8 @@ class Shape(NamedTuple):
     stray_proxy: bool
     proxyless: bool
     """Proxyless gRPC: only an agent is injected, the application itself does what a proxy would."""
+    pending: bool = False
+    """Ambient rules redirect it, and no ztunnel took it yet (annotation ambient.istio.io/redirection: pending)."""
 
 
 class Pod(NamedTuple):

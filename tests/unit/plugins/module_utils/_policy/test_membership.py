@@ -41,7 +41,6 @@ STATUS = {"sidecar.istio.io/status": INJECTED}
         ("nor is a container alone", pod("demo/a", annotations={"sidecar.istio.io/status": ""}), "none"),
         ("a router is a gateway", pod("demo/a", "gateway"), "gateway"),
         ("enrolled in ambient", pod("demo/a", "ambient"), "ambient"),
-        ("ambient pending", pod("demo/a", "none", annotations={"ambient.istio.io/redirection": "pending"}), "none"),
         (
             "a sidecar is never ambient",
             pod("demo/a", annotations={"ambient.istio.io/redirection": "enabled"}),
@@ -275,3 +274,16 @@ def test_proxyless_grpc_cannot_be_judged():
 )
 def test_which_namespaces_are_enrolled(labels: dict[str, str] | None, expected: bool) -> None:
     assert enrols(labels) is expected
+
+
+def test_a_pending_ambient_pod_refuses_everything_and_accepts_no_plaintext():
+    pending = pod("demo/a", "none", annotations={"ambient.istio.io/redirection": "pending"})
+    result = judge(namespace("demo", istio_injection="enabled"), pending, STRICT)
+    assert "MTLS-002" not in {finding["id"] for finding in result["findings"]}
+    assert any("pending" in entry["reason"] for entry in result["unknown"])
+
+
+def test_a_deployment_that_writes_the_agents_annotation_itself_is_doubted():
+    forged = deployment("demo/a", annotations={"ambient.istio.io/redirection": "enabled"})
+    result = judge(namespace("demo"), forged, pod("demo/a", "ambient"), STRICT)
+    assert any("only Istio's CNI agent" in entry["reason"] for entry in result["unknown"])

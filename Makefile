@@ -83,6 +83,10 @@ proof-interrupted: setup $(cluster) ## Kill `site` at eight seeded moments, run 
 proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n)
 	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=2000 pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py
 
+.PHONY: proof-mutants
+proof-mutants: setup ## Small faults made on purpose: at least nine of ten must make a unit test fail (N=300, SEED=fresh)
+	@PYTHONPATH=$(CURDIR)/.ansible/collections python -m tests.mutants --number $(or $(N),300) --seed $(or $(SEED),0)
+
 .PHONY: proof-evidence
 proof-evidence: setup $(cluster) ## Policies that lie, made for real on the lab, and what each source sees of it
 	@$(use_cluster) pytest -q -s tests/proofs/evidence

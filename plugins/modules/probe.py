@@ -251,7 +251,9 @@ targets:
       sample: http
     verdict:
       description:
-        - V(strict) when plaintext from outside was refused and a client inside the mesh was answered.
+        - V(strict) when plaintext from outside was refused, more than once, and every endpoint that was asked accepted
+          mutual TLS from inside the mesh, with a certificate of the namespace and, where its pod could be read, of the
+          service account behind the port.
         - V(permissive) when plaintext was answered and mutual TLS is offered, too.
         - V(plaintext) when plaintext was answered and no mesh certificate was shown.
         - V(unknown) otherwise.
@@ -501,6 +503,7 @@ targets:
           tls: handshake
           mtls: accepted
           identity: spiffe://cluster.local/ns/demo/sa/service-a
+          identity_fits: true
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -124,7 +124,9 @@ def _of_endpoint(endpoint: Mapping[str, Any], target: Target) -> str:
     if endpoint["plaintext"] == "answered":
         offered = endpoint["mtls"] == "accepted" or (endpoint["tls"] == "handshake" and endpoint["identity"])
         return PERMISSIVE if offered else PLAINTEXT
-    if endpoint["plaintext"] == "refused" and (endpoint["mtls"] == "accepted" or target["verdict"] == STRICT):
+    taken = endpoint["mtls"] == "accepted" and endpoint.get("identity_fits") is not False
+    # A server that lets in clients without a certificate of the mesh demands none.
+    if endpoint["plaintext"] == "refused" and taken and target.get("identity_check") != "not enforced":
         return STRICT
     return UNKNOWN
 

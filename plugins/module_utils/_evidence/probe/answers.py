@@ -11,7 +11,7 @@ from typing import Any
 
 from ..._foreign import json_text
 from . import identities
-from .plan import POD, TCP, Target
+from .plan import POD, TCP, Endpoint, Target
 
 STRICT = "strict"
 PERMISSIVE = "permissive"
@@ -126,6 +126,9 @@ def _judge_target(
                 "tls": tls[f"{number}/{index}"]["result"],
                 "mtls": mtls[f"{number}/{index}"]["result"],
                 "identity": _identity(mtls[f"{number}/{index}"]) or _identity(tls[f"{number}/{index}"]),
+                "identity_fits": not _stranger(
+                    target, (endpoint,), (mtls[f"{number}/{index}"], tls[f"{number}/{index}"])
+                ),
             }
             for index, endpoint in enumerate(target.endpoints)
         ],
@@ -154,7 +157,7 @@ def _verdict(
         return UNKNOWN, _why_unclear(unclear, request, mtls)
     if accepted_without:
         return UNKNOWN, f"Plaintext from outside was refused, but a client {accepted_without} was accepted by TLS."
-    stranger = _stranger(target, [*tls.values(), *mtls.values()])
+    stranger = _stranger(target, target.endpoints, [*tls.values(), *mtls.values()])
     if stranger:
         return UNKNOWN, f"Plaintext from outside was refused, but {stranger}."
     accepted = any(_is_accepted(part) for part in mtls.values())
@@ -182,15 +185,15 @@ def _verdict(
     return STRICT, reason + "."
 
 
-def _stranger(target: Target, parts: Iterable[Mapping[str, Any]]) -> str:
+def _stranger(target: Target, endpoints: Sequence[Endpoint], parts: Iterable[Mapping[str, Any]]) -> str:
     """Whose certificate was shown that is not one of the workload's, in words; empty where none was.
 
     The identity of a workload is its namespace and its pods' service account (pkg/spiffe). Of endpoints that are no
     pods neither is known.
     """
-    if not all(endpoint.pod for endpoint in target.endpoints):
+    if not all(endpoint.pod for endpoint in endpoints):
         return ""
-    accounts = {endpoint.account for endpoint in target.endpoints}
+    accounts = {endpoint.account for endpoint in endpoints}
     for part in parts:
         identity = part.get("identity")
         if not identity:

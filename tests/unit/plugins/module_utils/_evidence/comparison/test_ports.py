@@ -133,5 +133,22 @@ def test_the_cause_follows_from_who_contradicts_whom(proxies, targets, words):
     assert words in row["cause"]
 
 
+@pytest.mark.parametrize(
+    ("more", "endpoint", "expected"),
+    [
+        ({}, {"identity_fits": True}, "strict"),
+        ({}, {"identity_fits": False}, "unknown"),
+        ({"identity_check": "not enforced"}, {"identity_fits": True}, "unknown"),
+        ({"identity_check": "enforced"}, {"identity_fits": True}, "strict"),
+    ],
+    ids=["its own identity", "somebody else's", "strangers are let in", "strangers are refused"],
+)
+def test_a_handshake_with_somebody_else_proves_nothing(more, endpoint, expected):
+    asked = target("refused", "handshake", "accepted", "strict", **more)
+    asked["endpoints"][0].update(endpoint)
+    (row,) = compare([workload()], None, [asked])
+    assert row["observed"] == expected
+
+
 def test_gateways_are_left_out():
     assert compare([workload(mesh="gateway")], [], []) == []

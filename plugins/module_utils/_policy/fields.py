@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from .._foreign.numbers import number
 from .records import REVISION_LABEL, YOUNGEST, Labels, Malformed, Selector
 
 
@@ -39,13 +40,20 @@ def text_of(value: Any, what: str) -> str:
 
 def number_of(value: Any, what: str) -> int:
     """A port number; JSON object keys are strings, so digits in a string count."""
-    if isinstance(value, bool):
+    found = number(value)
+    if found is None:
         raise Malformed(f"{what} is not a number")
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 11:
-        return int(value)
-    raise Malformed(f"{what} is not a number")
+    if found > 65535:
+        raise Malformed(f"{what} is {found}, which is no port")
+    return found
+
+
+def one_of(value: Any, known: Tuple[str, ...], what: str) -> str:
+    """A word out of an enumeration, its first one for an absent one. Another may mean anything."""
+    word = text_of(value, what) or known[0]
+    if word not in known:
+        raise Malformed(f"{what} is {word[:40]!r}, which is none of {', '.join(known)}")
+    return word
 
 
 def strings(value: Any, what: str) -> Tuple[str, ...]:

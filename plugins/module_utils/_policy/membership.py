@@ -212,6 +212,8 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
             doubt = PROXYLESS if first.shape.proxyless else PENDING if first.shape.pending else ""
             if kind == "Deployment" and first.shape.mesh == "ambient" and (namespace, name) in forged:
                 doubt = FORGED
+            if not doubt and first.shape.mesh == "sidecar":
+                doubt = first.shape.capture.doubt
             account = first.service_account
             workloads.append(
                 Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, account, doubt)

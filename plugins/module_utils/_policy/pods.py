@@ -9,6 +9,7 @@ import json
 from operator import itemgetter
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
+from .._foreign import numbers
 from .records import (
     INJECT,
     PROXY_CONTAINER,
@@ -34,15 +35,15 @@ _CAPTURE_ANNOTATIONS = (
     "traffic.sidecar.istio.io/excludeInterfaces",
 )
 _NAME = itemgetter("name")
+_MODES = ("REDIRECT", "TPROXY", "NONE")
 _INIT_CONTAINERS = ("istio-init", "istio-validation")
 _INIT_FLAGS = {"-m": 0, "-b": 1, "-d": 2, "-q": 3, "-o": 4, "-i": 5, "-x": 6, "-c": 7}
 _NO_ANNOTATIONS: Tuple[Optional[str], ...] = (None,) * len(_CAPTURE_ANNOTATIONS)
 
 
 def _ports(text: str) -> FrozenSet[int]:
-    return frozenset(
-        int(part) for part in (piece.strip() for piece in text.split(",")) if part.isascii() and part.isdigit()
-    )
+    found = (numbers.port(piece.strip()) for piece in text.split(","))
+    return frozenset(number for number in found if number is not None)
 
 
 def _ranges(text: str) -> Tuple[str, ...]:
@@ -82,7 +83,19 @@ def capture_of(annotations: Tuple[Optional[str], ...], arguments: Tuple[str, ...
     for source in sources:
         outbound = _outbound(source) or outbound
     inbound = tuple(dict.fromkeys(_inbound_rule(source) for source in sources))
-    return Capture(inbound, outbound, annotations[7] or "")
+    doubt = next((found for source in sources for found in (_refused(source),) if found), "")
+    return Capture(inbound, outbound, annotations[7] or "", doubt)
+
+
+def _refused(values: Tuple[Optional[str], ...]) -> str:
+    """The first setting that injection would refuse (pkg/kube/inject/validate.go); what ran with it nobody can tell."""
+    if (values[0] or "REDIRECT") not in _MODES:
+        return f"its interceptionMode {str(values[0])[:40]!r} is none"
+    for text in values[1:5]:
+        for piece in map(str.strip, (text or "").split(",")):
+            if piece not in ("", "*") and numbers.port(piece) is None:
+                return f"it includes or excludes the port {piece[:40]!r}, which is none"
+    return ""
 
 
 class PodParser:

@@ -66,6 +66,8 @@ class Capture(NamedTuple):
     inbound: Tuple[InboundRule, ...]
     outbound: Optional[Outbound]
     exclude_interfaces: str
+    doubt: str = ""
+    """Why it cannot be told what is taken: a setting that Istio would refuse."""
 
     def captures(self, port: int) -> bool:
         """A port counts as captured only when every source says so."""

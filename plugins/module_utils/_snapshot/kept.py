@@ -102,7 +102,15 @@ _FIELDS: Dict[str, Shape] = {
             }
         ]
     },
-    "PeerAuthentication": {"spec": {"selector": _SELECTOR, "mtls": WHOLE, "portLevelMtls": WHOLE}},
+    "PeerAuthentication": {
+        "spec": {
+            "selector": _SELECTOR,
+            "mtls": WHOLE,
+            "portLevelMtls": WHOLE,
+            "targetRef": WHOLE,
+            "targetRefs": WHOLE,
+        }
+    },
     "AuthorizationPolicy": {
         "spec": {
             "selector": _SELECTOR,
@@ -155,7 +163,7 @@ _FIELDS: Dict[str, Shape] = {
             "configPatches": [
                 {
                     "applyTo": WHOLE,
-                    "match": {"context": WHOLE},
+                    "match": {"context": WHOLE, "listener": {"filterChain": {"filter": {"name": WHOLE}}}},
                     "patch": {"operation": WHOLE, "value": KEYS},
                 }
             ],

@@ -25,6 +25,7 @@ _VERSIONS: Dict[str, FrozenSet[str]] = {
 }
 """Those of the groups of Istio that it serves (istio.io/api). Kubernetes' own groups are read in v1 alone."""
 _ALIKE = 0.88
+_ISTIO = ".istio.io"
 _LONGEST = 80
 _SLIPS: Dict[str, str] = {}
 
@@ -91,4 +92,6 @@ def _could_be(group: str, own: str) -> bool:
     if group == own or not own:
         return group == own
     # Without a group the core API is named, in which no other kind of these names is.
-    return not group or (len(group) <= _LONGEST and difflib.SequenceMatcher(None, group.lower(), own).ratio() >= _ALIKE)
+    if not group or (own.endswith(_ISTIO) and group.endswith(_ISTIO)):
+        return True
+    return len(group) <= _LONGEST and difflib.SequenceMatcher(None, group.lower(), own).ratio() >= _ALIKE

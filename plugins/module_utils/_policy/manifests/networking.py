@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
-from ..fields import identity_of, labels_of, mapping, number_of, selector_of, sequence, strings, text_of
+from ..fields import identity_of, labels_of, mapping, number_of, one_of, selector_of, sequence, strings, text_of
 from ..pods import PodParser
 from ..records import (
     TLS_MODE_LABEL,
@@ -46,8 +46,14 @@ def _tls(value: Any, what: str) -> Optional[Tls]:
     return Tls(mode, bool(credential) and not credential.startswith("configmap://"), missing)
 
 
+_BALANCERS = ("", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")
+_RESOLUTIONS = ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
+_LOCATIONS = ("MESH_EXTERNAL", "MESH_INTERNAL")
+_OUTBOUND = ("REGISTRY_ONLY", "ALLOW_ANY")
+
+
 def _balancer(value: Any, what: str) -> Optional[str]:
-    return None if value is None else text_of(mapping(value, what).get("simple"), f"{what}.simple")
+    return None if value is None else one_of(mapping(value, what).get("simple"), _BALANCERS, f"{what}.simple")
 
 
 def _policy(value: Any, what: str) -> Optional[Policy]:
@@ -115,7 +121,7 @@ def sidecar(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
     if spec.get("outboundTrafficPolicy") is not None:
         policy = mapping(spec["outboundTrafficPolicy"], "spec.outboundTrafficPolicy")
         # REGISTRY_ONLY is the zero of the enumeration.
-        outbound = text_of(policy.get("mode"), "outboundTrafficPolicy.mode") or "REGISTRY_ONLY"
+        outbound = one_of(policy.get("mode"), _OUTBOUND, "outboundTrafficPolicy.mode")
     ingress = []
     for listener in sequence(spec.get("ingress"), "spec.ingress"):
         port = mapping(listener.get("port"), "ingress.port")
@@ -184,8 +190,8 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
             strings(spec.get("hosts"), "spec.hosts"),
             strings(spec.get("addresses"), "spec.addresses"),
             tuple(ports),
-            (text_of(spec.get("location"), "spec.location") or "MESH_EXTERNAL") != "MESH_INTERNAL",
-            text_of(spec.get("resolution"), "spec.resolution") or "NONE",
+            one_of(spec.get("location"), _LOCATIONS, "spec.location") != "MESH_INTERNAL",
+            one_of(spec.get("resolution"), _RESOLUTIONS, "spec.resolution"),
             endpoints,
             selector_of(spec.get("workloadSelector"), "labels", "spec.workloadSelector"),
             tuple(sorted(set(strings(spec.get("exportTo"), "spec.exportTo")))),

@@ -33,6 +33,8 @@ def peer_authentication(_parser: PodParser, snapshot: Snapshot, manifest: Mappin
         number_of(port, "a port of portLevelMtls"): _peer_mode(mtls, f"portLevelMtls[{port}]")
         for port, mtls in mapping(spec.get("portLevelMtls"), "spec.portLevelMtls").items()
     }
+    if spec.get("targetRef") or spec.get("targetRefs"):
+        raise Malformed("spec.targetRefs is none of its fields: whom it is meant for cannot be told")
     selector = selector_of(spec.get("selector"), "matchLabels", "spec.selector")
     snapshot.peer_authentications.append(
         PeerAuthentication(

@@ -83,7 +83,7 @@ CASES = [
     (
         "MTLS-017",
         "EnvoyFilter demo/f",
-        [istio("EnvoyFilter", "demo/f", {"configPatches": [{"applyTo": "CLUSTER", "patch": {"operation": "ADD"}}]})],
+        [istio("EnvoyFilter", "demo/f", {"configPatches": [{"applyTo": "CLUSTER", "patch": {"operation": "REMOVE"}}]})],
     ),
     (
         "MTLS-018",

@@ -38,6 +38,7 @@ def policy(kind: Any = "PeerAuthentication", version: Any = VERSION, **metadata:
         ("the plural", policy("PeerAuthentications"), "PeerAuthentication", "demo"),
         ("a slip in the group", policy(version="security.istio.oi/v1"), "PeerAuthentication", "demo"),
         ("no group", policy(version="v1"), "PeerAuthentication", "demo"),
+        ("another group of Istio's", policy(version="networking.istio.io/v1"), "PeerAuthentication", "demo"),
         ("a version that nobody knows", policy(version="security.istio.io/v2"), "PeerAuthentication", "demo"),
         ("no name", policy(name=""), "PeerAuthentication", "demo"),
         ("a namespace that is no text", policy(namespace=["demo"]), "PeerAuthentication", None),

@@ -107,7 +107,8 @@ def _picked(mapping: Any, names: tuple[str, ...]) -> Any:
 
 
 def _one(value: Any) -> Any:
-    return sys.intern(value) if type(value) is str else value
+    # Of a kind of text of its own there is no one copy.
+    return sys.intern(value) if isinstance(value, str) and value.__class__ is str else value
 
 
 def _each(items: Any) -> list[dict[str, Any]]:

@@ -221,7 +221,7 @@ def _path(labels: Mapping[str, str], default_protocol: str) -> Path:
     protocol = labels.get("request_protocol", "")
     server = _place(labels, "destination_workload_namespace", "destination_workload")
     place = _place(labels, "destination_service_namespace", "destination_service_name")
-    namespace, name = server.split("/") if server else ((place or "/").split("/")[0], "")
+    namespace, name = server.split("/") if server else ((place or "/").partition("/")[0], "")
     return Path(
         _place(labels, "source_workload_namespace", "source_workload"),
         _principal(labels.get("source_principal", "")),

@@ -326,7 +326,11 @@ def test_random_series_beside_honest_ones_better_nothing():
     honest = [({**LABELS, **OWN, "connection_security_policy": "none"}, "5"), ({**LABELS, **OWN}, "100")]
     words = ["none", "mutual_tls", "unknown", "", "demo", "service-a", "attacker", "a\nb", "²", "x" * 300, 5, None, []]
     for _round in range(400):
-        labels = {**LABELS, **OWN, **{chance.choice([*LABELS, *OWN, "began"]): chance.choice(words) for _number in range(3)}}
+        labels = {
+            **LABELS,
+            **OWN,
+            **{chance.choice([*LABELS, *OWN, "began"]): chance.choice(words) for _number in range(3)},
+        }
         item = {"metric": labels, "value": [0, chance.choice([*NO_NUMBER, "7"])]}
         body = json.loads(vector(*honest))
         body["data"]["result"].insert(chance.randrange(3), chance.choice([item, labels, None, [], {"metric": item}]))

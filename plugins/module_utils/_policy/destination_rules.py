@@ -9,11 +9,12 @@ mergeDestinationRule, line by line where two readings were possible.
 
 from __future__ import annotations
 
+import copy
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .membership import matches
 from .mesh import CLUSTER_DOMAIN
-from .records import DestinationRule, Labels, Policy, Selector, Subset
+from .records import UNCLEAR_MODE, UNDATED, DestinationRule, Labels, Policy, Selector, Subset, Tls
 
 
 class Setting(NamedTuple):
@@ -24,10 +25,14 @@ class Setting(NamedTuple):
     selective: bool
 
 
+UNCLEAR = Policy(Tls(UNCLEAR_MODE, False, False), None, ())
+"""Instead of the policies of rules of which nobody knows which is older."""
+
+
 class MergedRule:
     """One rule, or several for the same host merged: the first traffic policy whole, all subsets by their names."""
 
-    __slots__ = ("_setting", "export_to", "names", "namespace", "policy", "selector", "subsets")
+    __slots__ = ("_setting", "export_to", "names", "namespace", "policy", "selector", "subsets", "undated")
 
     def __init__(self, rule: DestinationRule, export_to: FrozenSet[str]) -> None:
         self.namespace = rule.namespace
@@ -35,6 +40,8 @@ class MergedRule:
         self.export_to = export_to
         self.policy: Optional[Policy] = rule.policy
         self.subsets: Dict[str, Subset] = {}
+        self.undated = rule.age == UNDATED
+        """Whether one of them has no time, so that nobody knows which is older."""
         self._setting: Optional[Setting] = None
         self.names = [f"{rule.namespace}/{rule.name}"]
         self._add_subsets(rule)
@@ -42,13 +49,18 @@ class MergedRule:
     def merge(self, rule: DestinationRule) -> None:
         """Keeps what is there: an older rule with only a load balancer discards a newer rule's TLS."""
         self.names.append(f"{rule.namespace}/{rule.name}")
+        self.undated = self.undated or rule.age == UNDATED
         self._add_subsets(rule)
         if self.policy is None:
             self.policy = rule.policy
+        elif self.undated and rule.policy not in (None, self.policy):
+            self.policy = UNCLEAR
 
     def _add_subsets(self, rule: DestinationRule) -> None:
         for subset in rule.subsets:
-            self.subsets.setdefault(subset.name, subset)
+            present = self.subsets.setdefault(subset.name, subset)
+            if self.undated and present.policy != subset.policy:
+                self.subsets[subset.name] = present._replace(policy=UNCLEAR)
 
     @property
     def setting(self) -> Setting:
@@ -57,6 +69,14 @@ class MergedRule:
             subsets = tuple(self.subsets[name] for name in sorted(self.subsets))
             self._setting = Setting(self.policy, subsets, self.selector is not None)
         return self._setting
+
+    def after(self, other: MergedRule) -> MergedRule:
+        """Of two that stay separate the younger one; without their times what they differ in cannot be told."""
+        if not (self.undated or other.undated) or self.setting == other.setting:
+            return self
+        both = copy.copy(self)
+        both.policy, both.names, both._setting = UNCLEAR, [*other.names, *self.names], None
+        return both
 
     def exported_to(self, namespace: str) -> bool:
         """Whether clients of a namespace see it from outside."""
@@ -205,10 +225,10 @@ class DestinationRuleIndex:
 
 def choose(rules: List[MergedRule], client: str, labels: Labels) -> Optional[MergedRule]:
     """A rule whose selector matches beats the plain one; of several plain ones the last (sidecar.go)."""
-    plain = None
+    plain: Optional[MergedRule] = None
     for merged in rules:
         if merged.selector is None:
-            plain = merged
+            plain = merged if plain is None else merged.after(plain)
         elif merged.namespace == client and matches(merged.selector, labels):
             return merged
     return plain

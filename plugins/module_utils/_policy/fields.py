@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .._foreign.numbers import number
-from .records import REVISION_LABEL, YOUNGEST, Labels, Malformed, Selector
+from .records import REVISION_LABEL, UNDATED, Labels, Malformed, Selector
 
 
 def mapping(value: Any, what: str) -> Dict[str, Any]:
@@ -78,12 +78,12 @@ def selector_of(value: Any, field: str, what: str) -> Selector:
 
 
 def age_of(metadata: Mapping[str, Any]) -> str:
-    """The creation time to the second, in a form that sorts; an object without one counts as the youngest."""
+    """The creation time to the second, in a form that sorts; see UNDATED for an object without one."""
     stamp = metadata.get("creationTimestamp")
     if stamp is None:
-        return YOUNGEST
+        return UNDATED
     if isinstance(stamp, str):
-        return stamp[:19] if len(stamp) >= 19 else YOUNGEST
+        return stamp[:19] if len(stamp) >= 19 else UNDATED
     # PyYAML reads an unquoted timestamp as datetime.
     try:
         return str(stamp.strftime("%Y-%m-%dT%H:%M:%S"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional
 
 from .membership import Workload, matches
-from .records import Labels, PeerAuthentication
+from .records import UNDATED, Labels, PeerAuthentication
 from .unread import Unread
 
 STRICT, PERMISSIVE, DISABLE, UNSET, UNKNOWN = "STRICT", "PERMISSIVE", "DISABLE", "UNSET", "unknown"
@@ -32,6 +32,8 @@ class Decision(NamedTuple):
         """What decides the mode at a port, in words."""
         if port in self.ports:
             return f"PeerAuthentication {self.port_policy} makes port {port} {self.ports[port]}"
+        if self.mode == UNKNOWN and self.policy:
+            return f"which of the PeerAuthentications {self.policy} is the oldest cannot be told without their time"
         if self.mode == UNKNOWN:
             return "PeerAuthentications that could decide the mode were not read"
         if self.policy is None:
@@ -45,6 +47,28 @@ UNREADABLE = Decision(UNKNOWN, None, {}, None)
 def name_of(peer: PeerAuthentication) -> str:
     """ns/name."""
     return f"{peer.namespace}/{peer.name}"
+
+
+def eldest(peers: List[PeerAuthentication]) -> PeerAuthentication:
+    """The one that counts of those of one scope, given oldest first.
+
+    Where one has no time and they say different things, what they differ in is unknown: a stand-in says so.
+    """
+    first = peers[0]
+    if len(peers) == 1 or all(peer.age != UNDATED for peer in peers):
+        return first
+    if all((peer.mode, peer.ports) == (first.mode, first.ports) for peer in peers):
+        return first
+    mode = first.mode if all(peer.mode == first.mode for peer in peers) else UNKNOWN
+    ports = {port for peer in peers for port in peer.ports}
+    return first._replace(
+        name=" or ".join(peer.name for peer in peers),
+        mode=mode,
+        ports={
+            port: first.ports[port] if all(peer.ports.get(port) == first.ports.get(port) for peer in peers) else UNKNOWN
+            for port in ports
+        },
+    )
 
 
 class PeerAuthenticationIndex:
@@ -63,25 +87,27 @@ class PeerAuthenticationIndex:
         self.shadowed: Dict[str, PeerAuthentication] = {}
         self._unread = unread
         self._decisions: Dict[object, Decision] = {}
+        scopes: Dict[str, List[PeerAuthentication]] = {}
         for peer in sorted(peers, key=lambda item: (item.age, item.name, item.namespace)):
-            self._add(peer)
+            self._add(peer, scopes)
+        for namespace, found in scopes.items():
+            winner = eldest(found)
+            if namespace == root:
+                self.mesh = winner
+            else:
+                self.namespaces[namespace] = winner
+            if winner is found[0]:
+                self.shadowed.update((name_of(peer), winner) for peer in found[1:])
 
-    def _add(self, peer: PeerAuthentication) -> None:
+    def _add(self, peer: PeerAuthentication, scopes: Dict[str, List[PeerAuthentication]]) -> None:
         """Scope: no selector in root is the mesh, elsewhere the namespace; a selector in root is ignored."""
         if peer.selector:
             if peer.namespace == self.root:
                 self.ignored.append(peer)
             else:
                 self.workloads.setdefault(peer.namespace, []).append(peer)
-        elif peer.namespace == self.root:
-            if self.mesh is None:
-                self.mesh = peer
-            else:
-                self.shadowed[name_of(peer)] = self.mesh
         else:
-            winner = self.namespaces.setdefault(peer.namespace, peer)
-            if winner is not peer:
-                self.shadowed[name_of(peer)] = winner
+            scopes.setdefault(peer.namespace, []).append(peer)
 
     def namespace_mode(self, namespace: str) -> str:
         """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""
@@ -94,10 +120,8 @@ class PeerAuthenticationIndex:
 
     def workload_policy(self, namespace: str, labels: Labels) -> Optional[PeerAuthentication]:
         """The winning PeerAuthentication with a selector."""
-        for peer in self.workloads.get(namespace, ()):
-            if matches(peer.selector, labels):
-                return peer
-        return None
+        found = [peer for peer in self.workloads.get(namespace, ()) if matches(peer.selector, labels)]
+        return eldest(found) if found else None
 
     def decide(self, namespace: str, labels: Labels) -> Decision:
         """The effective mode for labels in a namespace, as a sidecar enforces it."""

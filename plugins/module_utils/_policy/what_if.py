@@ -9,7 +9,7 @@ from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
 from .engine import SetNames, State
 from .manifests import Reader, key_of
-from .records import Pod
+from .records import YOUNGEST, Pod
 
 Key = Tuple[str, str, str, str]
 _OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
@@ -65,7 +65,9 @@ def _aged(manifest: Dict[str, Any], old: Any) -> Dict[str, Any]:
     metadata = dict(manifest["metadata"])
     metadata.pop("creationTimestamp", None)
     before = old.get("metadata") if isinstance(old, dict) else None
-    if isinstance(before, dict) and before.get("creationTimestamp") is not None:
+    if not isinstance(before, dict):
+        metadata["creationTimestamp"] = YOUNGEST
+    elif before.get("creationTimestamp") is not None:
         metadata["creationTimestamp"] = before["creationTimestamp"]
     return dict(manifest, metadata=metadata)
 

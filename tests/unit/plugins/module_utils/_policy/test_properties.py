@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preview import preview
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import KINDS, key_of
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import YOUNGEST
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.table import verdict_table
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import kept
@@ -215,43 +215,78 @@ def test_an_unrelated_namespace_changes_nothing(seed):
     assert kept == answers(before)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "PeerAuthentication",
-        "DestinationRule",
-        "Sidecar",
-        "EnvoyFilter",
-        "ConfigMap",
-        "Pod",
-        "Service",
-        "ServiceEntry",
-        "Namespace",
-        "Deployment",
-        "WorkloadEntry",
-        "MutatingWebhookConfiguration",
-        "Gateway",
-    ],
-)
-@pytest.mark.parametrize("seed", SEEDS[:30])
-def test_a_missing_right_never_makes_an_answer_better(seed, kind):
-    """Without a kind (in one namespace or in all) every answer is as before, or unknown."""
+def with_control_planes(seed: int) -> list[dict[str, Any]]:
+    """A random mesh with what only an administrator writes: two revisions, a tag, discovery, istiod, gateways."""
     rnd = random.Random(seed)
-    manifests = mesh(seed)
-    where = rnd.choice([None, *SPACES])
-    kept = [
-        item
-        for item in manifests
-        if item["kind"] != kind or (where is not None and item["metadata"].get("namespace") != where)
+    home = rnd.choice(["istio-system", "n3"])
+
+    def webhook(revision: str, tag: str = "") -> dict[str, Any]:
+        labels = {"istio.io/rev": revision, **({"istio.io/tag": tag} if tag else {})}
+        return {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": f"istio-{tag or revision}", "labels": labels},
+            "webhooks": [{"name": "w", "clientConfig": {"service": {"name": "istiod", "namespace": home}}}],
+        }
+
+    def istiod(name: str) -> dict[str, Any]:
+        manifest = deployment(f"{home}/{name}")
+        switches = ("PILOT_ENABLE_AMBIENT", "PILOT_SKIP_VALIDATE_TRUST_DOMAIN")
+        env = [{"name": switch, "value": rnd.choice(["true", "false"])} for switch in switches]
+        manifest["spec"]["template"]["spec"]["containers"] = [{"name": "discovery", "image": "p:1.31.1", "env": env}]
+        return manifest
+
+    config: dict[str, Any] = {"rootNamespace": rnd.choice(SPACES[:2]), "trustDomain": rnd.choice(["a", "b"])}
+    if rnd.random() < 0.5:
+        config["discoverySelectors"] = [{"matchLabels": {"istio-injection": "enabled"}}]
+    found = [item for item in mesh(seed) if item["kind"] != "ConfigMap"]
+    found += [
+        webhook("default"),
+        webhook("canary"),
+        webhook("canary", "prod"),
+        istiod("istiod"),
+        istiod("istiod-canary"),
     ]
+    found += [mesh_config(**config), mesh_config("canary", enableAutoMtls=rnd.random() < 0.8)]
+    for item in found:
+        chance = rnd.random()
+        if item["kind"] == "Pod" and chance < 0.4 and "sidecar.istio.io/status" in item["metadata"]["annotations"]:
+            item["metadata"]["annotations"]["sidecar.istio.io/status"] = '{"revision": "canary"}'
+        if item["kind"] in ("PeerAuthentication", "DestinationRule") and chance < 0.3:
+            item["metadata"].setdefault("labels", {})["istio.io/rev"] = rnd.choice(["prod", "canary", "default"])
+    for number in range(rnd.randint(0, 3)):
+        server = {"port": {"number": 8080, "name": "x", "protocol": rnd.choice(["HTTP", "HTTPS"])}}
+        if rnd.random() < 0.6:
+            server["tls"] = {"mode": rnd.choice(["SIMPLE", "ISTIO_MUTUAL"])}
+        spec = {"selector": {"app": rnd.choice(APPS)}, "servers": [server]}
+        found.append(istio("Gateway", f"{rnd.choice(SPACES)}/g{number}", spec))
+    if rnd.random() < 0.4:
+        patch = {"applyTo": "LISTENER", "match": {"context": "SIDECAR_INBOUND"}, "patch": {"operation": "REMOVE"}}
+        found.append(istio("EnvoyFilter", f"{rnd.choice(SPACES)}/f", {"configPatches": [patch]}))
+    return found
+
+
+@pytest.mark.parametrize("kind", [kind.kind for kind in KINDS])
+@pytest.mark.parametrize("seed", SEEDS[:12])
+@pytest.mark.parametrize("make", [mesh, with_control_planes], ids=["policies", "control planes"])
+def test_a_missing_right_never_makes_an_answer_better(make, seed, kind):
+    """Without a kind (in any one namespace, or in all) every answer is as before, or unknown."""
+    manifests = make(seed)
     full = evaluate(manifests)
-    partial = evaluate(kept, unread=[{"kind": kind, "namespace": where, "reason": "forbidden"}])
-    before, after = answers(full), answers(partial)
-    for key, (dummy, verdict) in after.items():
-        assert verdict in ("unknown", before.get(key, ("", ""))[1]), key
-    was = ports(full)
-    for place, plaintext in ports(partial).items():
-        assert plaintext in ("unknown", was.get(place)), place
+    before, was = answers(full), ports(full)
+    for where in (None, *SPACES):
+        kept = [
+            item
+            for item in manifests
+            if item["kind"] != kind or (where is not None and item["metadata"].get("namespace") != where)
+        ]
+        if where is not None and len(kept) == len(manifests):
+            continue
+        partial = evaluate(kept, unread=[{"kind": kind, "namespace": where, "reason": "forbidden"}])
+        for key, (dummy, verdict) in answers(partial).items():
+            assert verdict in ("unknown", before.get(key, ("", ""))[1]), (where, key)
+        for place, plaintext in ports(partial).items():
+            assert plaintext in ("unknown", was.get(place)), (where, place)
 
 
 def damaged(rnd: random.Random, value: Any) -> Any:

@@ -218,11 +218,22 @@ _FIELD = {
 }
 
 
-def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, hbone: Optional[bool]) -> Sent:
-    """What reaches one endpoint. `hbone`: whether the client's proxy sends HBONE, None where that cannot be told."""
-    if hbone is None and not cluster.same_for_all and tunnels(endpoint):
+class Hbone(NamedTuple):
+    """What istiod's environment lets sidecars do; None where that cannot be told."""
+
+    sends: Optional[bool]
+    """PILOT_ENABLE_AMBIENT, unless PILOT_ENABLE_SENDING_HBONE is off."""
+    preferred: Optional[bool]
+    """PILOT_PREFER_SENDING_HBONE: also to sidecars that take Istio's own mutual TLS."""
+
+
+def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, hbone: Hbone) -> Sent:
+    """What reaches one endpoint. `hbone`: by the client's control plane."""
+    possible = not cluster.same_for_all and hbone.sends is not False and tunnels(endpoint, hbone.preferred is not False)
+    certain = hbone.sends and tunnels(endpoint, bool(hbone.preferred))
+    if possible and not certain:
         return Sent("unknown", "whether sidecars send HBONE depends on istiod's environment, which was not read")
-    if hbone and not cluster.same_for_all and tunnels(endpoint):
+    if possible:
         # HBONE replaces plaintext and Istio mTLS, SIMPLE and MUTUAL run inside it (applyHBONETransportSocketMatches).
         return Sent(
             "hbone",
@@ -258,9 +269,12 @@ def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, h
     return Sent("mtls", "auto-mTLS sends Istio mTLS")
 
 
-def tunnels(endpoint: Endpoint) -> bool:
-    """Whether an endpoint takes HBONE from a sidecar; legacy mTLS is preferred (endpoint_builder.go supportTunnel)."""
-    if endpoint.tls_mode == ISTIO:
+def tunnels(endpoint: Endpoint, preferred: bool) -> bool:
+    """Whether an endpoint gets HBONE from a sidecar; legacy mTLS goes before it unless HBONE is preferred.
+
+    pilot/pkg/xds/endpoints/endpoint_builder.go supportTunnel.
+    """
+    if endpoint.tls_mode == ISTIO and not preferred:
         return False
     if endpoint.labels.get(TUNNEL_LABEL) == "http":
         return True

@@ -17,7 +17,7 @@ from .push_context import PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset
 from .rows import Edge
 from .scopes import Clients, Outcome, Scopes
-from .server import DISABLE, PERMISSIVE, UNKNOWN
+from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .unread import Unread
 from .verdicts import verdict
@@ -198,7 +198,7 @@ class Judge:
         for endpoint in port.endpoints:
             if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
                 continue
-            what = sent(cluster, endpoint, plane.peer_authentications, plane.sends_hbone)
+            what = sent(cluster, endpoint, plane.peer_authentications, plane.hbone)
             answer = self._meet(destination, port, endpoint, what, gateway)
             answer = self._trusting(plane, destination, endpoint, answer)
             done[endpoint.id] = _worse(done.get(endpoint.id), answer)
@@ -230,6 +230,9 @@ class Judge:
             return what.tls, "broken", f"{destination.name} has no endpoint for port {port.number}; {what.why}"
         number = port.number if destination.headless and not gateway else endpoint.port
         server, why = self._server(endpoint, number)
+        workload = endpoint.workload
+        if what.tls == "hbone" and server == "none" and workload is not None and workload.mesh == "sidecar":
+            server, why = STRICT, f"HBONE reaches port 15008 of {workload.id}, which always demands mutual TLS"
         http = self._http(endpoint.workload, number) if endpoint.workload is not None else port.http
         # Client and server often decide by the same object, which is then named once.
         reason = what.why if why in what.why else f"{what.why}; {why}"

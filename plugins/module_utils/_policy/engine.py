@@ -9,6 +9,7 @@ import hashlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from . import spiffe
+from .client import Hbone
 from .control_plane import ControlPlanes
 from .destination_rules import DestinationRuleIndex
 from .edges import Judge
@@ -108,7 +109,7 @@ class State:
             filters,
             sees_namespace,
             lambda revision: planes.sees(mesh, revision),
-            self._sends_hbone(mesh),
+            Hbone(self._sends_hbone(mesh), planes.istiod(mesh).switched("PILOT_PREFER_SENDING_HBONE")),
             _inverted(planes.istiod(mesh).switched("PILOT_SKIP_VALIDATE_TRUST_DOMAIN")),
         )
 

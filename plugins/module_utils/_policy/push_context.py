@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Callable, Optional, Tuple
 
+from .client import Hbone
 from .destination_rules import DestinationRuleIndex
 from .membership import Workload
 from .mesh import Mesh
@@ -22,12 +23,12 @@ class PushContext:
     __slots__ = (
         "checks_trust",
         "filters",
+        "hbone",
         "mesh",
         "peer_authentications",
         "rules",
         "sees_namespace",
         "sees_revision",
-        "sends_hbone",
         "sidecars",
     )
 
@@ -40,7 +41,7 @@ class PushContext:
         filters: Callable[[str, Labels, bool], str],
         sees_namespace: Callable[[str], bool],
         sees_revision: Callable[[Optional[str]], bool],
-        sends_hbone: Optional[bool],
+        hbone: Hbone,
         checks_trust: Optional[bool],
     ) -> None:
         self.mesh = mesh
@@ -51,8 +52,7 @@ class PushContext:
         """The EnvoyFilter that makes the inbound (or outbound) side of labels in a namespace impossible to judge."""
         self.sees_namespace = sees_namespace
         self.sees_revision = sees_revision
-        self.sends_hbone = sends_hbone
-        """Whether its sidecars send HBONE; None where that cannot be told."""
+        self.hbone = hbone
         self.checks_trust = checks_trust
         """Whether its servers check the trust domain of their clients; None where that cannot be told."""
 

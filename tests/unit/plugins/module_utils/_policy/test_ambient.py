@@ -116,6 +116,31 @@ def test_no_hbone_without_the_feature():
     assert answer(result, "cafe/c", "shop/a") == P
 
 
+@pytest.mark.parametrize(
+    ("switch", "unread", "expected"),
+    [
+        ("true", [], "hbone -> mtls"),
+        ("false", [], "mtls -> broken"),
+        ("false", [{"kind": "Deployment", "namespace": "istio-system", "reason": "forbidden"}], "unknown -> unknown"),
+    ],
+    ids=["preferred", "not preferred", "nobody knows"],
+)
+def test_hbone_between_sidecars_reaches_an_excluded_port(switch, unread, expected):
+    """PILOT_PREFER_SENDING_HBONE: the port that is dialled is 15008, whatever is excluded."""
+    env = {"PILOT_ENABLE_AMBIENT": "true", "PILOT_PREFER_SENDING_HBONE": switch}
+    container = {"name": "discovery", "env": [{"name": key, "value": value} for key, value in env.items()]}
+    istiod = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "istiod", "namespace": "istio-system"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    labels = {"networking.istio.io/tunnel": "http"}
+    server = pod("shop/a", labels=labels, annotations={"traffic.sidecar.istio.io/excludeInboundPorts": "8080"})
+    result = judge(istiod, pod("cafe/c"), server, service("shop/a"), unread=unread)
+    assert answer(result, "cafe/c", "shop/a") == expected
+
+
 def test_strict_has_a_hole_on_the_node():
     result = judge(pod("shop/a", "ambient"), peer("shop/n", "STRICT"))
     assert workload(result, "shop/a")["mode"] == "STRICT"

@@ -508,6 +508,7 @@ targets:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import answers as wire_answers
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import plan
 from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import wire
@@ -541,7 +542,7 @@ def run(module: AnsibleModule) -> None:
     if module.check_mode:
         for result in results:
             result["reason"] = "Check mode: this would be asked."
-    module.exit_json(changed=False, probed=probed, targets=results, summary=answers.count(results))
+    module.exit_json(changed=False, probed=probed, targets=results, summary=wire_answers.count(results))
 
 
 if __name__ == "__main__":

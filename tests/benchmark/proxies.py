@@ -69,7 +69,7 @@ def measure(kubeconfig: str, repeat: int, progress: Progress) -> dict[str, float
     }
 
 
-def task(targets: list[choice.Target]) -> float:
+def task(targets: list[choice.ProxyTarget]) -> float:
     """The duration of the task proxy_info, as profile_tasks shows it; all proxies have to answer."""
     everything = len(targets) == SIDECARS
     variables = {
@@ -100,7 +100,7 @@ def task(targets: list[choice.Target]) -> float:
         return float(json.loads(durations.read_text().splitlines()[0])["seconds"])
 
 
-def start(cluster: api.Cluster) -> list[choice.Target]:
+def start(cluster: api.Cluster) -> list[choice.ProxyTarget]:
     """The pods, when the last of them is ready."""
     cluster.create(
         _NAMESPACE,
@@ -158,7 +158,7 @@ def ready(cluster: api.Cluster) -> list[tuple[str, str]]:
     )
 
 
-def read(cluster: api.Cluster, targets: list[choice.Target]) -> float:
+def read(cluster: api.Cluster, targets: list[choice.ProxyTarget]) -> float:
     """The seconds for these proxies; all of them have to answer."""
     started = time.perf_counter()
     found = source.read(cluster, targets, upstreams=True)
@@ -169,7 +169,7 @@ def read(cluster: api.Cluster, targets: list[choice.Target]) -> float:
     return seconds
 
 
-def many_answers() -> Iterator[tuple[choice.Target, answers.Answers]]:
+def many_answers() -> Iterator[tuple[choice.ProxyTarget, answers.Answers]]:
     """Answers of a mesh of 60 Services and 2,000 pods: the recorded ones with other names, times and addresses."""
     recorded = json.loads(RECORDED.read_text())
     statistics_text = recorded.pop("statistics").encode()

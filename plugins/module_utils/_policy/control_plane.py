@@ -136,7 +136,7 @@ class ControlPlanes:
     def _deployments(self, revision: str, namespace: Optional[str]) -> List[Template]:
         """As the chart names them: istio-discovery/templates/deployment.yaml."""
         name = "istiod" if revision == DEFAULT_REVISION else f"istiod-{revision}"
-        return [item for item in self._templates if item.name in ("istiod", name) and item.namespace == namespace]
+        return [item for item in self._templates if item.name == name and item.namespace == namespace]
 
     def istiod(self, mesh: Mesh) -> Istiod:
         """The processes of a revision's control plane."""

@@ -124,6 +124,16 @@ def test_an_answer_that_needs_istiods_environment_is_unknown_without_it():
     assert answer(judge(*DEMO, *without, unread=unread), "demo/a", "demo/b") == "unknown -> unknown"
 
 
+def test_the_switches_of_one_revisions_istiod_are_not_anothers():
+    default = istiod("control", PILOT_ENABLE_AMBIENT="true")
+    canary = [webhook("canary"), mesh_config("canary", "control"), istiod("control", name="istiod-canary")]
+    server = [namespace("shop", istio_injection="enabled"), pod("shop/b", "ambient"), service("shop/b")]
+    parts = [*OWN[:2], default, *canary, *server, pod("demo/a"), pod("demo/c", revision="canary")]
+    result = judge(*parts)
+    assert answer(result, "demo/a", "shop/b") == "hbone -> mtls"
+    assert answer(result, "demo/c", "shop/b") == "plaintext -> plaintext"
+
+
 def test_revisions_show_where_their_control_plane_is():
     [shown] = judge(*DEMO, *OWN, webhook("default", tag="prod"))["mesh"]["revisions"]
     assert (shown["namespace"], shown["version"], shown["tags"]) == ("control", "1.31.1", ["prod"])

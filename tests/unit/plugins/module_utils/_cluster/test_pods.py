@@ -297,6 +297,49 @@ def test_a_namespace_that_a_probe_beside_us_makes_first_is_used(memory):
         assert pods.start(pod())["metadata"]["name"] == "p"
 
 
+@pytest.mark.parametrize(("status", "fine"), [(403, True), (500, False)])
+def test_with_rights_in_one_namespace_it_is_used_and_stays(memory, status, fine):
+    """The namespace itself cannot be read then: somebody else has made it, and does not lose it."""
+    memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
+
+    def refuse(kind, name):
+        raise api.ClusterError("namespaces is forbidden", status)
+
+    memory.read = refuse
+
+    def run():
+        with session(memory) as pods:
+            pods.start(pod())
+
+    if fine:
+        run()
+        assert (list(memory.namespaces), memory.pods) == ([PLACE], {})
+    else:
+        with pytest.raises(api.ClusterError, match="namespaces is forbidden"):
+            run()
+
+
+def test_rights_in_one_namespace_and_no_such_namespace(memory):
+    """It cannot be waited for: it is not being terminated, it is not there."""
+    memory.refuse = [api.ClusterError("not found", 404)] * 3
+
+    def refuse(kind, name):
+        raise api.ClusterError("namespaces is forbidden", 403)
+
+    memory.read = refuse
+    with pytest.raises(api.ClusterError, match="not found"), session(memory) as pods:
+        pods.start(pod())
+    assert len(memory.refuse) == 2
+
+
+def test_a_namespace_that_goes_meanwhile_is_gone(memory):
+    with session(memory) as pods:
+        pods.start(pod())
+        memory.namespaces.clear()
+    assert memory.pods == {}
+    assert not [kind for kind, _name, _precondition in memory.deleted if kind == "Namespace"]
+
+
 def test_a_namespace_that_may_not_be_made(memory):
     memory.refuse = [api.ClusterError("no rights for namespaces", 403)]
     with pytest.raises(api.ClusterError, match="no rights for namespaces"), session(memory) as pods:

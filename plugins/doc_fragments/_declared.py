@@ -23,6 +23,8 @@ options:
       - For an account that has rights in single namespaces only, read just these, together with the mesh's root
         namespace.
       - Whatever objects in other namespaces could change is then unknown.
+      - Where the control plane is, MutatingWebhookConfigurations tell. They belong to the cluster; without the right to
+        list them all modes and connections are unknown.
     type: list
     elements: str
     default: []

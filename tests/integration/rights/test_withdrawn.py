@@ -45,7 +45,14 @@ TOUCHED = {
 }
 EVERYTHING = "meshproof-test:all"
 AT_HOME = "meshproof-test:at-home"
-"""Has the whole role, but in one namespace and in the mesh's root namespace only."""
+"""Has the whole role, but in one namespace and in the mesh's root namespace only; and may see the webhooks."""
+HOME_ALONE = "meshproof-test:home-alone"
+"""The same without the webhooks, which tell where the control plane is."""
+WEBHOOKS = {
+    "apiGroups": ["admissionregistration.k8s.io"],
+    "resources": ["mutatingwebhookconfigurations"],
+    "verbs": ["get", "list"],
+}
 ROOT_NAMESPACE = "istio-system"
 
 
@@ -94,7 +101,7 @@ def without(right: Right) -> list[dict[str, Any]]:
 def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
     """The mesh, the roles and their users; afterwards a cluster as it was."""
     access = client.RbacAuthorizationV1Api(api)
-    roles = {EVERYTHING: reader(), **{right.user: without(right) for right in rights()}}
+    roles = {EVERYTHING: reader(), AT_HOME: [WEBHOOKS], **{right.user: without(right) for right in rights()}}
     try:
         create(api, manifests())
         for name, rules in roles.items():
@@ -102,9 +109,10 @@ def mesh(api: client.ApiClient, istio: None) -> Iterator[None]:
             access.create_cluster_role({"metadata": metadata, "rules": rules})
             access.create_cluster_role_binding({"metadata": metadata, **_binding(name, name)})
         for namespace in (HOME, ROOT_NAMESPACE):
-            access.create_namespaced_role_binding(
-                namespace, {"metadata": {"name": AT_HOME}, **_binding(EVERYTHING, AT_HOME)}
-            )
+            for user in (AT_HOME, HOME_ALONE):
+                access.create_namespaced_role_binding(
+                    namespace, {"metadata": {"name": user}, **_binding(EVERYTHING, user)}
+                )
         yield
     finally:
         _remove(access)
@@ -125,8 +133,8 @@ def _remove(access: client.RbacAuthorizationV1Api) -> None:
             access.delete_cluster_role_binding(item.metadata.name)
             access.delete_cluster_role(item.metadata.name)
     for item in access.list_role_binding_for_all_namespaces().items:
-        if item.metadata.name == AT_HOME:
-            access.delete_namespaced_role_binding(AT_HOME, item.metadata.namespace)
+        if item.metadata.name in (AT_HOME, HOME_ALONE):
+            access.delete_namespaced_role_binding(item.metadata.name, item.metadata.namespace)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +144,7 @@ def results(mesh: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     variables = {
         "users": [
             *({"user": user, "namespaces": []} for user in (EVERYTHING, *(right.user for right in rights()))),
-            {"user": AT_HOME, "namespaces": [HOME]},
+            *({"user": user, "namespaces": [HOME]} for user in (AT_HOME, HOME_ALONE)),
         ],
         "dest": str(dest),
         "ansible_python_interpreter": sys.executable,
@@ -216,4 +224,13 @@ def test_rights_in_one_namespace_are_enough_for_its_modes(results: dict[str, Any
     at_home = {what for what in whole if what.startswith(f"mode {HOME}/")}
     assert at_home
     assert {what: narrow.get(what) for what in at_home} == {what: whole[what] for what in at_home}
-    assert {item["kind"] for item in results[AT_HOME]["unknown"]} >= {"Pod", "MutatingWebhookConfiguration"}
+    assert {item["kind"] for item in results[AT_HOME]["unknown"]} >= {"Pod"}
+
+
+def test_without_the_webhooks_nobody_knows_whose_configuration_counts(results: dict[str, Any]) -> None:
+    whole, narrow = answers(results[EVERYTHING]), answers(results[HOME_ALONE])
+    assert improved(whole, narrow) == {}
+    modes = {answer for what, answer in narrow.items() if what.startswith(f"mode {HOME}/")}
+    assert modes <= {"unknown", "None"}
+    assert "unknown" in modes
+    assert {item["kind"] for item in results[HOME_ALONE]["unknown"]} >= {"Pod", "MutatingWebhookConfiguration"}

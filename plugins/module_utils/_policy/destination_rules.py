@@ -14,7 +14,7 @@ from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, T
 
 from .membership import matches
 from .mesh import CLUSTER_DOMAIN
-from .records import UNCLEAR_MODE, UNDATED, DestinationRule, Labels, Policy, Selector, Subset, Tls
+from .records import UNCLEAR_MODE, UNDATED, YOUNGEST, DestinationRule, Labels, Policy, Selector, Subset, Tls
 
 
 class Setting(NamedTuple):
@@ -53,7 +53,7 @@ class MergedRule:
         self._add_subsets(rule)
         if self.policy is None:
             self.policy = rule.policy
-        elif self.undated and rule.policy not in (None, self.policy):
+        elif self.undated and rule.age != YOUNGEST and rule.policy not in (None, self.policy):
             self.policy = UNCLEAR
 
     def _add_subsets(self, rule: DestinationRule) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional
 
 from .membership import Workload, matches
-from .records import UNDATED, Labels, PeerAuthentication
+from .records import UNDATED, YOUNGEST, Labels, PeerAuthentication
 from .unread import Unread
 
 STRICT, PERMISSIVE, DISABLE, UNSET, UNKNOWN = "STRICT", "PERMISSIVE", "DISABLE", "UNSET", "unknown"
@@ -54,6 +54,8 @@ def eldest(peers: List[PeerAuthentication]) -> PeerAuthentication:
 
     Where one has no time and they say different things, what they differ in is unknown: a stand-in says so.
     """
+    # What is only proposed will be the youngest.
+    peers = [peer for peer in peers if peer.age != YOUNGEST] or peers
     first = peers[0]
     if len(peers) == 1 or all(peer.age != UNDATED for peer in peers):
         return first

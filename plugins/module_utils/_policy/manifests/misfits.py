@@ -52,7 +52,7 @@ def misfit(manifest: Any) -> Optional[Problem]:
         return None  # a kind of that name in somebody else's API
     if kind != meant:
         return Problem(meant, where, name, f"its kind {kind!r} is none, {meant} may be meant")
-    if group != _GROUPS[meant] or number not in _VERSIONS.get(group, ("v1",)):
+    if group != _GROUPS[meant] or number not in _VERSIONS.get(group, ("v1",)) or version[0] == "/":
         return Problem(meant, where, name, f"its apiVersion {version[:_LONGEST]!r} is not one of {meant}")
     return Problem(meant, where, name, wrong) if wrong else None
 

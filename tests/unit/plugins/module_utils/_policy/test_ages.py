@@ -92,7 +92,8 @@ def test_destination_rules_without_times(title, rules, expected):
     assert answer(judge(*parts, *rules[::-1]), "demo/b", "demo/a") == expected, title
 
 
-def test_a_proposed_object_is_the_youngest():
-    old, new = peer("demo/q", "STRICT", age=1), peer("demo/p", "DISABLE", age=None)
+@pytest.mark.parametrize("age", [1, None], ids=["beside one with a time", "beside one without"])
+def test_a_proposed_object_is_the_youngest(age):
+    old, new = peer("demo/q", "STRICT", age=age), peer("demo/p", "DISABLE", age=None)
     result = evaluate([mesh_config(), pod("demo/a"), old], proposed=[{"op": "apply", "manifest": new}])
     assert workload(result, "demo/a")["mode"] == "STRICT"

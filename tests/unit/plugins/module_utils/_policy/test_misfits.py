@@ -40,6 +40,7 @@ def policy(kind: Any = "PeerAuthentication", version: Any = VERSION, **metadata:
         ("no group", policy(version="v1"), "PeerAuthentication", "demo"),
         ("another group of Istio's", policy(version="networking.istio.io/v1"), "PeerAuthentication", "demo"),
         ("a version that nobody knows", policy(version="security.istio.io/v2"), "PeerAuthentication", "demo"),
+        ("an empty group", policy("Pod", "/v1"), "Pod", "demo"),
         ("no name", policy(name=""), "PeerAuthentication", "demo"),
         ("a namespace that is no text", policy(namespace=["demo"]), "PeerAuthentication", None),
         ("metadata that is no mapping", {**policy(), "metadata": "demo/p"}, "PeerAuthentication", None),
@@ -91,3 +92,10 @@ def test_a_misfit_makes_unknown_what_it_could_have_decided(place):
                          ids=["a List", "a list of its kind"])  # fmt: skip
 def test_lists_count_as_their_items(wrap):
     assert workload(judge(mesh_config(), pod("demo/a"), wrap(STRICT)), "demo/a")["mode"] == "STRICT"
+
+
+def test_a_pod_of_an_odd_version_ends_nothing():
+    odd = {**pod("demo/b"), "apiVersion": "/v1"}
+    result = judge(mesh_config(), pod("shop/a"), STRICT, odd)
+    assert workload(result, "shop/a")["mode"] == "PERMISSIVE"
+    assert [item["kind"] for item in result["unknown"]] == ["Pod"]

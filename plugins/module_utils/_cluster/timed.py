@@ -81,6 +81,7 @@ class _TimedConnection:
         """Makes the answer; http.client takes it for a class."""
         bounds = getattr(_OF_THIS_THREAD, "bounds", None)
         self.stream = io.BufferedReader(_Bytes(sock, bounds)) if bounds else sock.makefile("rb")
+        # Of a socket it calls makefile() alone, which is all that _Opened has.
         return http.client.HTTPResponse(_Opened(self.stream), *arguments, **options)  # type: ignore[arg-type]
 
 

@@ -115,6 +115,13 @@ options:
     description: The control plane's revision, or a revision tag, for the pod inside the mesh.
     type: str
     default: ""
+  trust_domains:
+    description:
+      - Further trust domains that the servers' certificates may have, such as the mesh's C(trustDomainAliases), or
+        that of another revision. The one that the injector gave to the probe's own pod always counts.
+    type: list
+    elements: str
+    default: []
   max_endpoints:
     description: How many endpoints of each Service port are asked; the result says when there were more.
     type: int
@@ -128,10 +135,10 @@ options:
     type: int
     default: 180
 notes:
-  - It needs the rights to read Services and EndpointSlices, and for pods' ports the pods, in the target namespaces,
-    which the ClusterRole C(meshproof-reader) has, and to create, read and delete pods and to read their logs in
-    O(namespace) and O(inside_namespace), which C(meshproof-prober) has; this collection ships both. Unless those
-    namespaces exist it must be allowed to create and delete them.
+  - It needs the rights to read Services, EndpointSlices and pods in the target namespaces, which the ClusterRole
+    C(meshproof-reader) has, and to create, read and delete pods and to read their logs in O(namespace) and
+    O(inside_namespace), which C(meshproof-prober) has; this collection ships both. Unless those namespaces exist it
+    must be allowed to create and delete them.
   - The pods run without root, without privileges and without an API token. A probe that is interrupted removes them
     first. After one that was killed they stop by themselves, and the next probe removes them, on the same machine at
     once, from another one two minutes after O(timeout). Probes side by side do not disturb one another.
@@ -252,8 +259,9 @@ targets:
     verdict:
       description:
         - V(strict) when plaintext from outside was refused, more than once, and every endpoint that was asked accepted
-          mutual TLS from inside the mesh, with a certificate of the namespace and, where its pod could be read, of the
-          service account behind the port.
+          mutual TLS from inside the mesh, with the certificate of its own pod. That names the mesh's trust domain, the
+          namespace and the pod's service account; where one of these is not known, as without the right to read pods,
+          nothing is V(strict).
         - V(permissive) when plaintext was answered and mutual TLS is offered, too.
         - V(plaintext) when plaintext was answered and no mesh certificate was shown.
         - V(unknown) otherwise.
@@ -503,6 +511,7 @@ targets:
           tls: handshake
           mtls: accepted
           identity: spiffe://cluster.local/ns/demo/sa/service-a
+          identity_expected: spiffe://cluster.local/ns/demo/sa/service-a
           identity_fits: true
 """
 
@@ -533,12 +542,13 @@ def run(module: AnsibleModule) -> None:
         cluster = api.connect(module.params)
         targets = wire.find_targets(cluster, module.params)
         probed = bool(targets) and not module.check_mode
-        answers = wire.ask(cluster, module.params, targets, module.warn, module.no_log_values.add) if probed else {}
+        hide = module.no_log_values.add
+        heard = wire.ask(cluster, module.params, targets, module.warn, hide) if probed else wire.NOTHING
     except (api.ClusterError, plan.TargetError) as error:
         module.fail_json(msg=str(error))
     except api.Interrupted as error:
         module.fail_json(msg=f"The probe was {error}; its pods have been removed.")
-    results = wire.judged(targets, answers)
+    results = wire.judged(module.params, targets, heard, {})
     if module.check_mode:
         for result in results:
             result["reason"] = "Check mode: this would be asked."

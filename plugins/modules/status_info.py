@@ -277,6 +277,12 @@ workloads:
       type: str
       returned: always
       sample: spiffe://cluster.local/ns/demo/sa/service-a
+    identity_aliases:
+      description: The same identity in the mesh's C(trustDomainAliases), which its certificates may have as well.
+      type: list
+      elements: str
+      returned: always
+      sample: []
     revision:
       description: The control plane revision that it belongs to.
       type: str

@@ -66,6 +66,7 @@ _WORKLOAD = _object(
     mode=_maybe("string", "STRICT, PERMISSIVE, DISABLE, unknown, or null where no proxy enforces one."),
     policy=_maybe("string", "The PeerAuthentication that decides, as namespace/name."),
     identity=_maybe("string", "What its certificates must say; null where that cannot be told."),
+    identity_aliases=_list({"type": "string"}, "The same identity in trust domains that count as the mesh's own."),
     ports=_list(
         _object(
             "",

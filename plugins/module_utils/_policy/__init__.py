@@ -38,9 +38,10 @@ def evaluate(resources: Iterable[Any], proposed: Iterable[Any] = (), unread: Ite
             and the last three say where its control plane is (None where that cannot be told), istiod's image tag and
             revision tags. Which control planes are believed: control_plane.py.
         ``workloads``
-            ``id, namespace, kind, name, pods, revision, mesh, mode, policy, ports, predicted, identity``; ``mesh`` is
-            sidecar, ambient, gateway or none; ``identity`` is the SPIFFE name that its certificates must have, None
-            where that cannot be told; ``mode`` is STRICT, PERMISSIVE, DISABLE, None (no proxy enforces one) or unknown;
+            ``id, namespace, kind, name, pods, revision, mesh, mode, policy, ports, predicted, identity,
+            identity_aliases``; ``mesh`` is sidecar, ambient, gateway or none; ``identity`` is the SPIFFE name that its
+            certificates must have, None where that cannot be told, ``identity_aliases`` the same by trustDomainAliases;
+            ``mode`` is STRICT, PERMISSIVE, DISABLE, None (no proxy enforces one) or unknown;
             ``ports`` are ``{"port" (container port, TCP), "mode", "captured", "plaintext"}`` and ``plaintext`` is
             accepted, refused or unknown.
         ``client_sets``

@@ -170,6 +170,13 @@ class State:
             return None
         return spiffe.identity(mesh.trust_domain, workload.namespace, workload.service_account)
 
+    def _aliases(self, workload: Workload) -> List[str]:
+        """The same identity in the trust domains that clients take for the mesh's own (trustDomainAliases)."""
+        if self._identity(workload) is None:
+            return []
+        domains = sorted(self.control_planes.of(workload.shape.revision).aliases)
+        return [spiffe.identity(domain, workload.namespace, str(workload.service_account)) for domain in domains]
+
     # --- the result --------------------------------------------------------------------------------------------------
 
     def public_workloads(self) -> List[Dict[str, Any]]:
@@ -188,6 +195,7 @@ class State:
                 "ports": [port.public() for port in self.ports[workload.id]],
                 "predicted": workload.predicted,
                 "identity": self._identity(workload),
+                "identity_aliases": self._aliases(workload),
             }
             for workload in self.workloads
         ]

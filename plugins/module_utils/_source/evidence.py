@@ -14,7 +14,7 @@ from .._evidence.comparison.audit import NOT_ASKED, NOT_SEEN, PARTLY, SEEN, Evid
 from .._evidence.comparison.settling import unsettled
 from .._evidence.envoy import choice
 from .._evidence.probe import answers as wire_answers
-from .._evidence.probe import plan
+from .._evidence.probe import expectation, plan
 from .._foreign.visible import visible
 from .._policy.membership import enrolled_namespaces
 from . import proxies, traffic, wire
@@ -108,9 +108,10 @@ def _wire(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     if not namespaces:
         return [], NOT_SEEN, "no namespace has a workload in the mesh"
     revision = options["revision"] or _revision(result["workloads"], namespaces)
-    own = {"targets": None, "target_namespaces": namespaces, "revision": revision}
+    own = {"targets": None, "target_namespaces": namespaces, "revision": revision, "trust_domains": []}
     params = {**asking.params, **options, **own}
-    answers = wire.probe(api.connect(asking.params), params, asking.warn, asking.hide)
+    known = expectation.expected_of(result["workloads"])
+    answers = wire.probe(api.connect(asking.params), params, asking.warn, asking.hide, known)
     clear = sum(answer["verdict"] != wire_answers.UNKNOWN for answer in answers)
     state = SEEN if answers and clear == len(answers) else PARTLY if clear else NOT_SEEN
     return answers, state, f"{clear} of {len(answers)} ports answered clearly"

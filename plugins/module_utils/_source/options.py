@@ -27,6 +27,7 @@ PROBE: dict[str, Any] = {
     "inside": {"type": "bool", "default": True},
     "identities": {"type": "list", "elements": "str", "choices": ["wrong", "expired"], "default": ["wrong"]},
     "revision": {"type": "str", "default": ""},
+    "trust_domains": {"type": "list", "elements": "str", "default": []},
     "max_endpoints": {"type": "int", "default": 10},
     "step_timeout": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 180},
@@ -55,7 +56,8 @@ TRAFFIC: dict[str, Any] = {
 }
 """Those of traffic_info, which documents them."""
 
-_WHOM = ("targets", "target_namespaces", "namespaces")
+_NOT_IN_AUDIT = ("targets", "target_namespaces", "namespaces", "trust_domains")
+"""What it knows by itself, from the mesh and its own options."""
 
 IN_AUDIT: dict[str, Any] = {
     "proxies": {
@@ -75,13 +77,13 @@ IN_AUDIT: dict[str, Any] = {
         "apply_defaults": True,
         "options": {
             "target_namespaces": {"type": "list", "elements": "str", "default": []},
-            **{name: option for name, option in PROBE.items() if name not in _WHOM},
+            **{name: option for name, option in PROBE.items() if name not in _NOT_IN_AUDIT},
         },
     },
     "traffic": {
         "type": "dict",
         "apply_defaults": True,
-        "options": {name: option for name, option in TRAFFIC.items() if name not in _WHOM},
+        "options": {name: option for name, option in TRAFFIC.items() if name not in _NOT_IN_AUDIT},
     },
 }
 """All of them as audit has them."""

@@ -10,10 +10,11 @@ import secrets
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import _cluster as api
 from .._evidence.probe import answers as wire_answers
+from .._evidence.probe import expectation
 from .._evidence.probe import plan as probe_plan
 from .._evidence.probe import pods as probe_pods
 from .._evidence.probe import wrong_identity as probe_identity
@@ -32,18 +33,41 @@ PROGRAM = (http2, plain, tls, program)
 Tell = Callable[[str], None]
 
 
-def probe(cluster: api.Cluster, params: Mapping[str, Any], warn: Tell, hide: Tell) -> list[dict[str, Any]]:
+class Heard(NamedTuple):
+    """What came of asking."""
+
+    answers: dict[str, wire_answers.Answers]
+    """By the container that asked."""
+    trust_domain: str
+    """Of the mesh, as the injector of the pod inside tells it; empty where it does not, or there was none."""
+
+
+NOTHING = Heard({}, "")
+
+
+def probe(
+    cluster: api.Cluster,
+    params: Mapping[str, Any],
+    warn: Tell,
+    hide: Tell,
+    known: expectation.Expected,
+) -> list[dict[str, Any]]:
     """Find the targets, ask them, judge the answers: probe's `targets`.
 
-    `hide` takes what must never be shown. Raises ClusterError, TargetError, or Interrupted after its pods are removed.
+    `hide` takes what must never be shown, `known` says what is known of the pods' identities. Raises ClusterError,
+    TargetError, or Interrupted after its pods are removed.
     """
     targets = find_targets(cluster, params)
-    return judged(targets, ask(cluster, params, targets, warn, hide) if targets else {})
+    return judged(params, targets, ask(cluster, params, targets, warn, hide) if targets else NOTHING, known)
 
 
-def judged(targets: list[probe_plan.Target], answers: Mapping[str, Any]) -> list[dict[str, Any]]:
+def judged(
+    params: Mapping[str, Any], targets: list[probe_plan.Target], heard: Heard, known: expectation.Expected
+) -> list[dict[str, Any]]:
     """One result for each target; without any answers all of them are unknown."""
-    return wire_answers.judge(targets, *map(answers.get, probe_pods.CONTAINERS))
+    domains = [*filter(None, [heard.trust_domain]), *params["trust_domains"]]
+    expecting = expectation.expecting(targets, domains, known)
+    return wire_answers.judge(expecting, *map(heard.answers.get, probe_pods.CONTAINERS))
 
 
 def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_plan.Target]:
@@ -58,7 +82,7 @@ def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_
     pods = [item for item in wanted if item["pod"]]
     needed = [SERVICES, SLICES] + ([PODS] if pods or params["pod_ports"] else [])
     resources, unread = reading.read(cluster, map(reading.Selection, (SERVICES, SLICES, PODS)), namespaces)
-    # Without the right to see pods only their namespace is known of the identity that they must show.
+    # Without the right to see pods the identity that they must show is unknown, and so is their verdict.
     lacking = [gap for gap in unread if gap["kind"] in [kind.kind for kind in needed]]
     if lacking:
         gap = lacking[0]
@@ -88,8 +112,8 @@ def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_
 
 def ask(
     cluster: api.Cluster, params: Mapping[str, Any], targets: list[probe_plan.Target], warn: Tell, hide: Tell
-) -> dict[str, Any]:
-    """Run the pods and return the answers by the container that asked."""
+) -> Heard:
+    """Run the pods and return what they heard."""
     run = probe_pods.Run(
         secrets.token_hex(4), params["namespace"], params["image"], params["image_pull_secrets"], params["timeout"],
         params["step_timeout"], params["inside_namespace"],
@@ -126,10 +150,12 @@ def ask(
             for name, (namespace, containers) in started.items()
             for container in containers
         }
-    answers = {}
+    answers: dict[str, dict[str, dict[str, Any]]] = {}
     for container, (name, log) in logs.items():
-        answers[container] = wire_answers.parse(log)
-        complaint = wire_answers.complaint(log)
+        answers[container], notes = wire_answers.parse(log, asks[container])
+        for note in notes:
+            warn(f"The log of the probe's container {container} is odd: {note}; that is ignored, or unknown.")
+        complaint = wire_answers.complaint(log, asks[container])
         if complaint and not answers[container] and name not in lost:
             raise api.ClusterError(
                 f"The probe's container {container} could not ask anything: {complaint}. Remedy: the image "
@@ -140,7 +166,7 @@ def ask(
             wire_answers.fill(answers[container], asks[container], f"the probe's pod did not finish: {why}")
     for name, why in lost.items():
         warn(f"The probe's pod {name} did not finish ({why}); what it had not answered is unknown.")
-    return answers
+    return Heard(dict(answers), trust_domain)
 
 
 def log_of(pods: api.ShortLivedPods, namespace: str, name: str, container: str, lost: bool) -> str:

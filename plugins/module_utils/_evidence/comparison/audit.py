@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
+from ..._policy import spiffe
 from ..envoy.records import Proxy
 from . import connections, findings, inventory, ports
 
@@ -54,7 +55,7 @@ def compared(
         *findings.of_ports(rows),
         *findings.of_edges(edges),
         *findings.of_proxies(evidence.proxies or ()),
-        *findings.of_certificates(certificates, [item["trust_domain"] for item in result["mesh"]["revisions"]]),
+        *findings.of_certificates(certificates, _trust_domains(result["mesh"]["revisions"], mesh)),
         *findings.of_targets(evidence.targets or ()),
     ]
     everything: List[Dict[str, Any]] = sorted(
@@ -84,6 +85,12 @@ def compared(
             "edges": {**result["summary"]["edges"], "by_agreement": _agreements(edges)},
         },
     }
+
+
+def _trust_domains(revisions: Iterable[Mapping[str, Any]], mesh: Iterable[Mapping[str, Any]]) -> Set[str]:
+    """The mesh's own, with those of trustDomainAliases."""
+    aliases = (alias for workload in mesh for alias in workload.get("identity_aliases", ()))
+    return {item["trust_domain"] for item in revisions} | {spiffe.trust_domain_of(alias) for alias in aliases}
 
 
 def _short(proxy: Proxy) -> Dict[str, Any]:

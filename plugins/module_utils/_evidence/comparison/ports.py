@@ -124,7 +124,7 @@ def _of_endpoint(endpoint: Mapping[str, Any], target: Target) -> str:
     if endpoint["plaintext"] == "answered":
         offered = endpoint["mtls"] == "accepted" or (endpoint["tls"] == "handshake" and endpoint["identity"])
         return PERMISSIVE if offered else PLAINTEXT
-    taken = endpoint["mtls"] == "accepted" and endpoint.get("identity_fits") is not False
+    taken = endpoint["mtls"] == "accepted" and endpoint.get("identity_fits") is True
     # A server that lets in clients without a certificate of the mesh demands none.
     if endpoint["plaintext"] == "refused" and taken and target.get("identity_check") != "not enforced":
         return STRICT

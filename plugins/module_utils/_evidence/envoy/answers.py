@@ -131,7 +131,7 @@ def _record(target: ProxyTarget, answers: Answers, shared: Shared) -> Proxy:
 def _identity(target: ProxyTarget, node: state.Node, shown: Iterable[Certificate]) -> Identity:
     """Whose certificates it has, and for whom it takes itself."""
     own = [item.identity or "a certificate without any" for item in shown if item.kind == certificates.WORKLOAD]
-    found = compared(target.identity, own)
+    found = compared(target.identity, own, target.aliases)
     others = [place for place in node.places if place != target.place]
     if others:
         return found._replace(result=WRONG, why=f"says that it is the one of {others[0]}")

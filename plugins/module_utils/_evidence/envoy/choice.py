@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 _WHY_NONE = {
     "ambient": "its traffic is carried by the node's ztunnel, which is no Envoy",
@@ -31,6 +31,8 @@ class ProxyTarget(NamedTuple):
     """Those of them whose traffic does not pass the proxy."""
     identity: Optional[str] = None
     """What its certificates must say; None where that is not known."""
+    aliases: Tuple[str, ...] = ()
+    """What they may say as well."""
 
     @property
     def place(self) -> str:
@@ -118,4 +120,5 @@ def _target(workload: Mapping[str, Any], pod: str) -> ProxyTarget:
         frozenset(item["port"] for item in ports),
         frozenset(item["port"] for item in ports if item["captured"] is False),
         workload.get("identity"),
+        tuple(workload.get("identity_aliases") or ()),
     )

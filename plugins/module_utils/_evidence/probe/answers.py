@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..._foreign import json_text
+from ..._foreign.visible import visible
+from ..identity import FITS, WRONG, Identity
 from . import identities
-from .plan import POD, TCP, Endpoint, Target
+from .expectation import identity_of
+from .plan import POD, TCP, Target
 
 STRICT = "strict"
 PERMISSIVE = "permissive"
@@ -20,8 +22,9 @@ UNKNOWN = "unknown"
 VERDICTS = (STRICT, PERMISSIVE, PLAINTEXT, UNKNOWN)
 
 NOT_ASKED = "not_asked"
-_IDENTITY = re.compile(r"spiffe://[^/]+/ns/(?P<namespace>[^/]+)/sa/(?P<account>[^/]+)")
 _SPIFFE = "spiffe://"
+_FITS = {FITS: True, WRONG: False}
+"""None where it is not known."""
 # Of several answers for one target the most damning one stands for all.
 _WORST_FIRST = ("answered", "timeout", "error", "blocked", NOT_ASKED, "refused")
 _CERTIFICATE = ("identity", "issuer", "not_before", "not_after", "serial", "version", "alpn", "verified")
@@ -29,25 +32,60 @@ _CERTIFICATE = ("identity", "issuer", "not_before", "not_after", "serial", "vers
 Answers = Mapping[str, Mapping[str, Any]]
 
 
-def parse(log: str) -> dict[str, dict[str, Any]]:
-    """The answers of one container's log by their ids. A log that ends too early gives the answers that it has."""
+class Log(NamedTuple):
+    """What a container's log holds."""
+
+    answers: dict[str, dict[str, Any]]
+    """By the ids of what was asked."""
+    notes: list[str]
+    """What is odd about it, in sentences."""
+
+
+def parse(log: str, asks: Sequence[Mapping[str, Any]]) -> Log:
+    """The answers of one container's log. A log that ends too early gives the answers that it has.
+
+    Several lines can answer one ask, each a part of it. What was answered twice and not in the same way is unknown, and
+    an answer to what nobody asked is none.
+    """
     answers: dict[str, dict[str, Any]] = {}
+    asked = {ask["id"] for ask in asks}
+    strange, twice = [], set()
     for line in log.split("\n"):
         try:
             item = json_text.parse(line)
         except ValueError:
             continue  # a warning of the image's Python, for example
-        if isinstance(item, dict) and isinstance(item.get("id"), str):
-            answers.setdefault(item["id"], {}).update(item)
-    return answers
+        name = item.get("id") if isinstance(item, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name not in asked:
+            strange.append(visible(name, 100))
+            continue
+        found = answers.setdefault(name, {})
+        if any(found.get(part, said) != said for part, said in _visible(item).items()):
+            twice.add(name)
+        found.update(_visible(item))
+    for name in twice:
+        answers[name] = {"id": name, "obstacle": "the probe's log answers this twice, and not in the same way"}
+    notes = [f"it answers {len(strange)} times what was not asked, such as {strange[0]}"] if strange else []
+    return Log(answers, notes + ([f"it contradicts itself {len(twice)} times, such as {min(twice)}"] if twice else []))
 
 
-def complaint(log: str) -> str | None:
+def _visible(value: Any) -> Any:
+    """Servers choose much of what is said about them, and it is printed."""
+    if isinstance(value, dict):
+        return {key: _visible(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_visible(item) for item in value]
+    return visible(value) if isinstance(value, str) else value
+
+
+def complaint(log: str, asks: Collection[Any]) -> str | None:
     """What a log says about a script that did not end well: its last line, None when all was answered."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     if not lines:
         return "it printed nothing"
-    return None if lines[-1].startswith('{"done"') else lines[-1][:200]
+    return None if lines[-1] == f'{{"done": {len(asks)}}}' else visible(lines[-1], 200)
 
 
 def fill(answers: dict[str, dict[str, Any]], asks: Sequence[Mapping[str, Any]], why: str) -> None:
@@ -86,11 +124,15 @@ def _judge_target(
         "expired": {path: _part(handshakes, path, "expired", NOT_ASKED) for path in tls},
     }
     judged = identities.judge(shown_by_us, mtls, target.protocol == TCP)
+    whose = {
+        f"{number}/{index}": identity_of(endpoint, _shown(tls[f"{number}/{index}"], mtls[f"{number}/{index}"]))
+        for index, endpoint in enumerate(target.endpoints)
+    }
     request = _part(requests, f"{number}/request", "request")
     worst = _worst(list(plaintext.values()))
     seen = _seen_certificate(tls.values())
     shown = _seen_certificate(mtls.values())
-    verdict, reason = _verdict(plaintext, tls, mtls, request, outside is not None, target, judged.accepted)
+    verdict, reason = _verdict(plaintext, tls, mtls, request, outside is not None, target, judged.accepted, whose)
     if target.endpoints_total > len(target.endpoints):
         reason += f" Only {len(target.endpoints)} of {target.endpoints_total} endpoints were asked."
     best = shown or seen
@@ -126,9 +168,8 @@ def _judge_target(
                 "tls": tls[f"{number}/{index}"]["result"],
                 "mtls": mtls[f"{number}/{index}"]["result"],
                 "identity": _identity(mtls[f"{number}/{index}"]) or _identity(tls[f"{number}/{index}"]),
-                "identity_fits": not _stranger(
-                    target, (endpoint,), (mtls[f"{number}/{index}"], tls[f"{number}/{index}"])
-                ),
+                "identity_expected": whose[f"{number}/{index}"].expected,
+                "identity_fits": _FITS.get(whose[f"{number}/{index}"].result),
             }
             for index, endpoint in enumerate(target.endpoints)
         ],
@@ -143,6 +184,7 @@ def _verdict(
     asked_outside: bool,
     target: Target,
     accepted_without: str,
+    whose: Mapping[str, Identity],
 ) -> tuple[str, str]:
     """The verdict and the sentence that says why."""
     if not asked_outside:
@@ -157,9 +199,9 @@ def _verdict(
         return UNKNOWN, _why_unclear(unclear, request, mtls)
     if accepted_without:
         return UNKNOWN, f"Plaintext from outside was refused, but a client {accepted_without} was accepted by TLS."
-    stranger = _stranger(target, target.endpoints, [*tls.values(), *mtls.values()])
+    stranger = next((found for found in whose.values() if found.result == WRONG), None)
     if stranger:
-        return UNKNOWN, f"Plaintext from outside was refused, but {stranger}."
+        return UNKNOWN, f"Plaintext from outside was refused, but the server {stranger.why}."
     accepted = any(_is_accepted(part) for part in mtls.values())
     # To a pod's address a sidecar passes on what it gets, so that request proves nothing about mutual TLS.
     answered_inside = request["result"] == "answered" and target.kind != POD
@@ -177,34 +219,15 @@ def _verdict(
             f"{'of an endpoint ' if accepted else ''}accepted no mutual TLS from the probe itself{detail}"
         ) + "."
     reason = "Plaintext from outside was refused, a client inside the mesh was answered over mutual TLS"
+    nobody = next((found for found in whose.values() if found.result != FITS), None)
+    if nobody:
+        return UNKNOWN, f"{reason}, but the server {nobody.why.rstrip('.')}."
     if request["result"] not in ("answered", NOT_ASKED):
         what = "request through a sidecar"
         if target.kind == POD:
             what = "request through a sidecar, which passes it on as it is to a pod's address,"
         reason += f"; the {what} was not answered, though: {request.get('detail', '')}"
     return STRICT, reason + "."
-
-
-def _stranger(target: Target, endpoints: Sequence[Endpoint], parts: Iterable[Mapping[str, Any]]) -> str:
-    """Whose certificate was shown that is not one of the workload's, in words; empty where none was.
-
-    The identity of a workload is its namespace and its pods' service account (pkg/spiffe). Of endpoints that are no
-    pods neither is known.
-    """
-    if not all(endpoint.pod for endpoint in endpoints):
-        return ""
-    accounts = {endpoint.account for endpoint in endpoints}
-    for part in parts:
-        identity = part.get("identity")
-        if not identity:
-            continue
-        found = _IDENTITY.fullmatch(identity)
-        if found is None or found["namespace"] != target.namespace:
-            return f"the server shows {identity}, which is no identity of the namespace {target.namespace}"
-        if None not in accounts and found["account"] not in accounts:
-            wanted = ", ".join(sorted(str(account) for account in accounts))
-            return f"the server shows {identity}, and its pods run as {wanted}"
-    return ""
 
 
 def _why_unclear(
@@ -255,10 +278,15 @@ def _part(answers: Answers | None, path: str, name: str, missing: str = "error")
         part.setdefault("detail", "the probe's answer is incomplete")
     if name == "mtls":
         part["result"] = _mtls_result(part)
-    identities = [uri for uri in part.get("uris") or () if uri.startswith(_SPIFFE)]
-    if identities:
-        part["identity"] = identities[0]
+    # A certificate with a SPIFFE identity has no other (X509-SVID, 2 and 5.2).
+    uris = part.get("uris") or ()
+    if any(uri.startswith(_SPIFFE) for uri in uris):
+        part["identity"] = ", ".join(uris)
     return part
+
+
+def _shown(*parts: Mapping[str, Any]) -> list[str]:
+    return [str(part["identity"]) for part in parts if part.get("identity")]
 
 
 def _mtls_result(part: Mapping[str, Any]) -> str:

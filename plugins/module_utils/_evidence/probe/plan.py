@@ -32,6 +32,8 @@ class Endpoint(NamedTuple):
     pod: str | None
     account: str | None = None
     """The service account of its pod; None where that was not read."""
+    identities: tuple[str, ...] = ()
+    """Of which its certificate must have one, the usual one first; empty where that is not known."""
 
 
 class Target(NamedTuple):
@@ -78,7 +80,7 @@ def find_targets(
 
     `pods` tell whose identity an endpoint must show.
     """
-    accounts = {_full_name(pod): _account(pod) for pod in pods}
+    running = {_full_name(pod): pod for pod in pods}
     by_name = {_full_name(item): item for item in services}
     of_service: dict[str, list[Mapping[str, Any]]] = {}
     for item in slices:
@@ -95,7 +97,7 @@ def find_targets(
             for port in _tcp_ports(service)
         ]
     targets = {
-        (name, port["port"]): _target(by_name[name], port, of_service.get(name, []), most_endpoints, accounts)
+        (name, port["port"]): _target(by_name[name], port, of_service.get(name, []), most_endpoints, running)
         for name, port in chosen
     }
     return [targets[key] for key in sorted(targets)]
@@ -128,7 +130,7 @@ def _target(
     port: Mapping[str, Any],
     slices: list[Mapping[str, Any]],
     most_endpoints: int,
-    accounts: Mapping[str, str],
+    pods: Mapping[str, Mapping[str, Any]],
 ) -> Target:
     spec = service["spec"]
     family = (spec.get("ipFamilies") or ["IPv4"])[0]
@@ -143,8 +145,7 @@ def _target(
         protocol=protocol_of(port),
         address=None if address in (None, "", "None") else address,
         endpoints=tuple(
-            one._replace(account=accounts.get(f"{_meta(service, 'namespace')}/{one.pod}"))
-            for one in endpoints[:most_endpoints]
+            _endpoint(one, pods.get(f"{_meta(service, 'namespace')}/{one.pod}")) for one in endpoints[:most_endpoints]
         ),
         endpoints_total=len(endpoints),
     )
@@ -164,6 +165,15 @@ def _ready(item: Mapping[str, Any], port: Mapping[str, Any]) -> Iterable[Endpoin
         for address in endpoint.get("addresses") or ():
             for number in numbers:
                 yield Endpoint(address, number, pod)
+
+
+def _endpoint(endpoint: Endpoint, pod: Mapping[str, Any] | None) -> Endpoint:
+    """With what its pod says. Whoever may write an EndpointSlice can name any pod: it must have the address."""
+    if pod is None:
+        return endpoint
+    status = pod.get("status") or {}
+    addresses = {status.get("podIP"), *(item.get("ip") for item in status.get("podIPs") or ())}
+    return endpoint._replace(account=_account(pod)) if endpoint.address in addresses else endpoint._replace(pod=None)
 
 
 def protocol_of(port: Mapping[str, Any]) -> str:

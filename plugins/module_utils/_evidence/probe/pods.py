@@ -187,9 +187,12 @@ def has_sidecar(pod: Mapping[str, Any]) -> bool:
 
 
 def trust_domain_of(pod: Mapping[str, Any]) -> str:
-    """The mesh's trust domain, which the injector tells a pod's proxy; Istio's default where it does not."""
+    """The mesh's trust domain, which the injector tells a pod's proxy; empty where it does not.
+
+    manifests/charts/istio-control/istio-discovery/files/injection-template.yaml: TRUST_DOMAIN.
+    """
     environment = {item.get("name"): item.get("value") for item in (_proxy_of(pod) or {}).get("env") or ()}
-    return str(environment.get("TRUST_DOMAIN") or "cluster.local")
+    return str(environment.get("TRUST_DOMAIN") or "")
 
 
 def _proxy_of(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:

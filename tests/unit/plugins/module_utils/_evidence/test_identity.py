@@ -11,6 +11,15 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.identity 
 CART = "spiffe://cluster.local/ns/shop/sa/cart"
 
 
+def test_an_alias_of_the_trust_domain_fits():
+    other = CART.replace("cluster.local", "old.example")
+    assert [compared(CART, shown, [other]).result for shown in ([CART], [other], [CART, other], ["x"])] == [
+        *["fits"] * 3,
+        "wrong",
+    ]
+    assert compared(None, [other], [other]).result == "unknown"
+
+
 @pytest.mark.parametrize(
     ("expected", "shown", "result"),
     [

@@ -36,6 +36,20 @@ def test_identity(proxy, spec, config, identity):
     assert identities(mesh_config(**config), pod("shop/cart", proxy, **spec)) == {"cart": identity}
 
 
+@pytest.mark.parametrize(
+    ("config", "aliases"),
+    [
+        ({}, []),
+        ({"trustDomainAliases": ["b.example", "a.example"]}, ["a.example", "b.example"]),
+        ({"trustDomainAliases": ["a.example"], "enableAutoMtls": "perhaps"}, []),
+    ],
+    ids=["none", "two", "of a mesh configuration that is doubtful"],
+)
+def test_aliases_of_the_trust_domain(config, aliases):
+    [row] = evaluate([SHOP, mesh_config(**config), pod("shop/cart")])["workloads"]
+    assert row["identity_aliases"] == [f"spiffe://{domain}/ns/shop/sa/default" for domain in aliases]
+
+
 def test_pods_of_two_accounts_are_two_workloads():
     pods = [pod("shop/cart", number=number, serviceAccountName=name) for number, name in enumerate("aba")]
     assert identities(mesh_config(), *pods) == {

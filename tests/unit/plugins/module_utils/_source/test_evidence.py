@@ -92,3 +92,19 @@ def test_what_one_source_did_not_foresee_takes_nothing_from_the_others(monkeypat
         source: "not seen" if source == failing else "seen" for source in SOURCES
     }
     assert seen[failing]["detail"]
+
+
+def test_the_wire_is_asked_for_the_identities_that_the_policies_tell(monkeypatch):
+    heard = []
+
+    def probe(cluster, params, warn, hide, known):
+        heard.append((known, params["trust_domains"]))
+        return []
+
+    monkeypatch.setattr(evidence.api, "connect", lambda params: None)
+    monkeypatch.setattr(evidence.wire, "probe", probe)
+    own, old = (f"spiffe://{domain}/ns/shop/sa/a" for domain in ("cluster.local", "old.example"))
+    server = {**RESULT["workloads"][0], "identity": own, "identity_aliases": [old]}
+    params = {"sources": ["observed"], "namespaces": ["shop"], "probe": {"target_namespaces": [], "revision": ""}}
+    evidence.gather({**RESULT, "workloads": [server]}, evidence.Asking(params, False, print, print, {}))
+    assert heard == [({"shop/a-1": (own, old)}, [])]

@@ -68,6 +68,7 @@ def target(plaintext: str, tls: str, mtls: str, verdict: str, **more: Any) -> di
         "tls": tls,
         "mtls": mtls,
         "identity": identity,
+        "identity_fits": True if identity else None,
     }
     return {
         "service": "shop/a",

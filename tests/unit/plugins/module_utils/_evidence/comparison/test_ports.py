@@ -138,10 +138,11 @@ def test_the_cause_follows_from_who_contradicts_whom(proxies, targets, words):
     [
         ({}, {"identity_fits": True}, "strict"),
         ({}, {"identity_fits": False}, "unknown"),
+        ({}, {"identity_fits": None}, "unknown"),
         ({"identity_check": "not enforced"}, {"identity_fits": True}, "unknown"),
         ({"identity_check": "enforced"}, {"identity_fits": True}, "strict"),
     ],
-    ids=["its own identity", "somebody else's", "strangers are let in", "strangers are refused"],
+    ids=["its own identity", "somebody else's", "nobody knows whose", "strangers are let in", "strangers are refused"],
 )
 def test_a_handshake_with_somebody_else_proves_nothing(more, endpoint, expected):
     asked = target("refused", "handshake", "accepted", "strict", **more)

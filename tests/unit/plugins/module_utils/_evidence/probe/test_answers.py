@@ -12,7 +12,8 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe imp
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe.plan import Endpoint, Target
 
 A = "spiffe://cluster.local/ns/demo/sa/service-a"
-TARGET = Target("demo", "service-a", 80, "http", "10.96.0.7", (Endpoint("10.244.0.12", 8080, "a-1"),), 1)
+FIRST = Endpoint("10.244.0.12", 8080, "a-1", "service-a", (A,))
+TARGET = Target("demo", "service-a", 80, "http", "10.96.0.7", (FIRST,), 1)
 
 OK = {"result": "answered", "detail": "HTTP 200", "status": 200}
 DENIED = {"result": "answered", "detail": "HTTP 403", "status": 403, "rbac": True}
@@ -68,16 +69,52 @@ SEEN = [
 ]
 
 
+B = "spiffe://cluster.local/ns/demo/sa/service-b"
+
+
 @pytest.mark.parametrize(
-    ("account", "verdict"),
-    [("service-a", "strict"), ("service-b", "unknown"), (None, "strict")],
-    ids=["its own", "another workload's", "not read"],
-)
-def test_the_identity_must_be_that_of_the_pods_behind_the_port(account, verdict):
-    target = TARGET._replace(endpoints=(TARGET.endpoints[0]._replace(account=account),))
+    ("endpoint", "fits", "says"),
+    [
+        pytest.param(FIRST, True, "", id="its own"),
+        pytest.param(FIRST._replace(identities=(B, A)), True, "", id="its own, of an alias of the trust domain"),
+        pytest.param(FIRST._replace(identities=(B,)), False, f"shows {A}, and must show {B}", id="another workload's"),
+        pytest.param(FIRST._replace(identities=(A.replace("cluster.local", "x.example"),)), False,
+                     "must show spiffe://x.example/ns/demo/sa/service-a", id="of another trust domain"),
+        pytest.param(FIRST._replace(identities=()), None, "trust domain is not known", id="an unknown trust domain"),
+        pytest.param(FIRST._replace(identities=(), account=None), None, "the pod a-1 could not be read. Remedy",
+                     id="a pod that was not read"),
+        pytest.param(FIRST._replace(identities=(), account=None, pod=None), None,
+                     "10.244.0.12 is the address of no pod that was read", id="no pod"),
+    ],
+)  # fmt: skip
+def test_the_identity_must_be_that_of_the_pod_behind_the_port(endpoint, fits, says):
+    target = TARGET._replace(endpoints=(endpoint,))
     [result] = wire_answers.judge([target], outside(RESET, SHOWN), requests(OK), handshakes(MUTUAL))
+    assert result["verdict"] == ("strict" if fits else "unknown")
+    assert result["endpoints"][0]["identity_fits"] is fits
+    assert says in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("uris", "verdict"),
+    [([A, A], "unknown"), ([A, B], "unknown"), (["https://a.example", A], "unknown"), ([A], "strict")],
+    ids=["twice", "another one, too", "another kind of name, too", "its own"],
+)
+def test_a_certificate_has_one_identity(uris, verdict):
+    inside = handshakes({**MUTUAL, "uris": uris})
+    [result] = wire_answers.judge([TARGET], outside(RESET, SHOWN), requests(OK), inside)
     assert result["verdict"] == verdict
-    assert (f"{A}, and its pods run as service-b" in result["reason"]) is (verdict == "unknown")
+
+
+@pytest.mark.parametrize(("shown", "verdict"), [((A, B), "strict"), ((B, A), "unknown"), ((A, A), "unknown")])
+def test_each_endpoint_must_show_its_own_identity(shown, verdict):
+    endpoints = (FIRST, Endpoint("10.244.0.13", 8080, "b-1", "service-b", (B,)))
+    target = TARGET._replace(endpoints=endpoints, endpoints_total=2)
+    first, second = ({**SHOWN, "uris": [uri]} for uri in shown)
+    met = {**outside(RESET, first), "0/1": {"id": "0/1", "plaintext": RESET, "tls": second}}
+    mutual = {f"0/{index}": {"mtls": {**MUTUAL, "uris": [uri]}} for index, uri in enumerate(shown)}
+    [result] = wire_answers.judge([target], met, requests(OK), mutual)
+    assert result["verdict"] == verdict
 
 
 @pytest.mark.parametrize(("plaintext", "tls", "request_answer", "mtls", "verdict", "identity"), SEEN)
@@ -114,7 +151,7 @@ def test_without_endpoints_there_is_nothing_to_say():
 
 
 def test_one_open_endpoint_decides():
-    endpoints = (Endpoint("10.244.0.12", 8080, "a-1"), Endpoint("10.244.0.13", 8080, "a-2"))
+    endpoints = (FIRST, Endpoint("10.244.0.13", 8080, "a-2"))
     target = TARGET._replace(endpoints=endpoints, endpoints_total=5)
     answers = {**outside(RESET, SHOWN), "0/1": {"id": "0/1", "plaintext": OK, "tls": NO_TLS}}
     [result] = wire_answers.judge([target], answers, requests(OK), None)
@@ -180,7 +217,7 @@ def test_a_connection_that_never_came_about_is_blocked(inside, says):
     assert says in result["reason"]
 
 
-POD = Target("demo", "a-1", 9090, "http", None, (Endpoint("10.244.0.12", 9090, "a-1"),), 1, "pod")
+POD = Target("demo", "a-1", 9090, "http", None, (FIRST._replace(port=9090),), 1, "pod")
 
 
 @pytest.mark.parametrize(
@@ -231,26 +268,66 @@ def test_a_part_that_never_came_is_not_one_that_was_not_wanted(wanted, lost, che
     assert (result["verdict"], result["identity_check"]) == ("strict", check)
 
 
+ASKS = [{"id": "0/0"}]
+
+
 def test_parse_joins_the_lines_of_one_ask():
     log = '{"id": "0/0", "mtls": {"result": "alert"}}\n{"id": "0/0", "expired": {"result": "alert"}}\n{"done": 1}\n'
-    assert wire_answers.parse(log)["0/0"].keys() == {"id", "mtls", "expired"}
+    found = wire_answers.parse(log, ASKS)
+    assert (found.answers["0/0"].keys(), found.notes) == ({"id", "mtls", "expired"}, [])
 
 
 def test_parse_keeps_answers_and_skips_noise():
     log = 'warning: something\n{"id": "0/0", "plaintext": {"result": "refused"}}\n[1]\n{"done": 1}\n'
-    assert list(wire_answers.parse(log)) == ["0/0"]
+    assert list(wire_answers.parse(log, ASKS).answers) == ["0/0"]
+
+
+def lines(*items):
+    return "".join(json.dumps(item) + "\n" for item in items)
+
+
+def test_an_answer_to_what_nobody_asked_is_none():
+    said = [{"id": name, "plaintext": RESET} for name in ("0/0", "7/0\n", "")]
+    found = wire_answers.parse(lines(*said, {"id": 3}, {"done": 1}), ASKS)
+    assert list(found.answers) == ["0/0"]
+    assert found.notes == ["it answers 2 times what was not asked, such as 7/0 "]
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"),
+    [
+        pytest.param({"plaintext": RESET, "tls": SHOWN}, "strict", id="the same again"),
+        pytest.param({"plaintext": OK, "tls": SHOWN}, "unknown", id="another one"),
+        pytest.param({"tls": OWN_TLS}, "unknown", id="another one in a part"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1], ids=["later", "earlier"])
+def test_what_is_answered_twice_and_not_in_the_same_way_is_unknown(second, verdict, order):
+    both = [{"id": "0/0", "plaintext": RESET, "tls": SHOWN}, {"id": "0/0", **second}][::order]
+    asks = [*ASKS, {"id": "0/service"}]
+    found = wire_answers.parse(lines(outside(RESET, SHOWN)["0/service"], *both), asks)
+    [result] = wire_answers.judge([TARGET], found.answers, requests(OK), handshakes(MUTUAL))
+    assert (result["verdict"], len(found.notes)) == (verdict, verdict == "unknown")
+
+
+def test_what_servers_say_is_made_visible():
+    log = lines({"id": "0/0", "mtls": {"detail": "\x1b[2K\nforged", "uris": ["spiffe://\u202e"]}})
+    part = wire_answers.parse(log, ASKS).answers["0/0"]["mtls"]
+    assert part == {"detail": "\\u001b[2K forged", "uris": ["spiffe://\\u202e"]}
 
 
 @pytest.mark.parametrize(
     ("log", "complaint"),
     [
         ('{"id": "0/0"}\n{"done": 1}\n', None),
+        ('{"id": "0/0"}\n{"done": 0}\n', '{"done": 0}'),
+        ('{"id": "0/0"}\n{"done": 1, "x": 1}\n', '{"done": 1, "x": 1}'),
         ("", "it printed nothing"),
         ("Traceback\nSyntaxError: invalid syntax\n", "SyntaxError: invalid syntax"),
     ],
 )
 def test_complaint(log, complaint):
-    assert wire_answers.complaint(log) == complaint
+    assert wire_answers.complaint(log, ASKS) == complaint
 
 
 def test_results_are_plain_data():

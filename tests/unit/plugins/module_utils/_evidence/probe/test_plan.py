@@ -164,3 +164,22 @@ def test_asks():
     requests = [(ask["id"], ask["address"], ask["host"]) for ask in plan.request_asks(targets)]
     assert requests == [("0/request", "10.96.0.7", "a.demo.svc"), ("1/request", "h.demo.svc", "h.demo.svc")]
     assert [ask["id"] for ask in plan.handshake_asks(targets)] == ["0/0", "1/0"]
+
+
+@pytest.mark.parametrize(
+    ("address", "listed", "known"),
+    [
+        pytest.param("10.1.0.2", [], ("a-1", "default"), id="the pod's address"),
+        pytest.param("fd00::2", [{"ip": "10.1.0.2"}, {"ip": "fd00::2"}], ("a-1", "default"), id="one of several"),
+        pytest.param("10.1.0.9", [], (None, None), id="somebody else's: a slice can name any pod"),
+    ],
+)
+def test_an_endpoint_is_the_pod_that_its_slice_names_only_at_that_pods_address(address, listed, known):
+    kind = "IPv6" if ":" in address else "IPv4"
+    slices = [{**endpoint_slice(endpoints=[endpoint(address)]), "addressType": kind}]
+    running = pod()
+    running["status"]["podIPs"] = listed
+    asked = service()
+    asked["spec"]["ipFamilies"] = [kind]
+    [target] = plan.find_targets([asked], slices, pods=[running])
+    assert [(one.pod, one.account) for one in target.endpoints] == [known]

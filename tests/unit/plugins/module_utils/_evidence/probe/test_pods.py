@@ -99,8 +99,8 @@ PROXY = {
     [
         ({"initContainers": [PROXY]}, "x.example"),
         ({"containers": [{"name": "app"}, PROXY]}, "x.example"),
-        ({"containers": [{"name": "istio-proxy"}]}, "cluster.local"),
-        ({}, "cluster.local"),
+        ({"containers": [{"name": "istio-proxy"}]}, ""),
+        ({}, ""),
     ],
 )
 def test_trust_domain(spec, domain):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .._foreign.numbers import number
-from .records import REVISION_LABEL, UNDATED, Labels, Malformed, Selector
+from .ages import age_of
+from .records import REVISION_LABEL, Labels, Malformed, Selector
 
 
 def mapping(value: Any, what: str) -> Dict[str, Any]:
@@ -75,20 +76,6 @@ def labels_of(value: Any, what: str) -> Labels:
 def selector_of(value: Any, field: str, what: str) -> Selector:
     """The labels of a selector message, None when the message is absent."""
     return None if value is None else labels_of(mapping(value, what).get(field), f"{what}.{field}")
-
-
-def age_of(metadata: Mapping[str, Any]) -> str:
-    """The creation time to the second, in a form that sorts; see UNDATED for an object without one."""
-    stamp = metadata.get("creationTimestamp")
-    if stamp is None:
-        return UNDATED
-    if isinstance(stamp, str):
-        return stamp[:19] if len(stamp) >= 19 else UNDATED
-    # PyYAML reads an unquoted timestamp as datetime.
-    try:
-        return str(stamp.strftime("%Y-%m-%dT%H:%M:%S"))
-    except AttributeError:
-        raise Malformed("metadata.creationTimestamp is not a time") from None
 
 
 class Identity(NamedTuple):

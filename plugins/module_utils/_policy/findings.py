@@ -291,10 +291,12 @@ def _policies(state: State) -> Iterable[Finding]:
             )
         for namespace, peers in index.workloads.items():
             winners: Dict[str, str] = {}
+            contested: Set[str] = set()
             for workload in by_namespace.get(namespace, ()):
                 found = index.workload_policy(namespace, workload.labels)
                 if found is not None:
                     winners[workload.id] = name_of(found)
+                    contested.update([workload.id] if found.doubt else ())
             for peer in peers:
                 selected = [w.id for w in by_namespace.get(namespace, ()) if matches(peer.selector, w.labels)]
                 if not selected and not state.unread.covers("Pod", namespace):
@@ -304,7 +306,7 @@ def _policies(state: State) -> Iterable[Finding]:
                         "selects no workload",
                         "correct its selector or delete it",
                     )
-                elif selected and name_of(peer) not in winners.values():
+                elif selected and contested.isdisjoint(selected) and name_of(peer) not in winners.values():
                     yield _finding(
                         "MTLS-010",
                         f"PeerAuthentication {name_of(peer)}",

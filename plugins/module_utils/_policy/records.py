@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Protocol, Set, Tuple
 
 Labels = Dict[str, str]
 Selector = Optional[Dict[str, str]]
@@ -13,18 +13,35 @@ Selector = Optional[Dict[str, str]]
 PROXY_CONTAINER = "istio-proxy"
 PROXY_PORTS = frozenset((15020, 15021, 15090))
 """The proxy's own ports, which the injection template always excludes from capture."""
-YOUNGEST = "9999-12-31T23:59:59"
-"""The age of an object that is only proposed."""
+YOUNGEST = "~youngest"
+"""The age of an object that is only proposed. It sorts behind every time."""
 UNCLEAR_MODE = "unknown"
 """Instead of a TLS mode that cannot be told."""
-UNDATED = "9999-12-31T23:59:58"
-"""The age of an object without a time, as in Git: it sorts behind all others, and which is older cannot be told."""
+UNDATED = "~undated"
+"""The age of an object without a time, as in Git: it sorts behind all that have one, and which is older cannot be told.
+"""
 TLS_MODE_LABEL = "security.istio.io/tlsMode"
 REDIRECTION = "ambient.istio.io/redirection"
 """Written by the CNI agent on pods that it redirected; a user's template has no business with it."""
 TUNNEL_LABEL = "networking.istio.io/tunnel"
 INJECT = "sidecar.istio.io/inject"
 REVISION_LABEL = "istio.io/rev"
+
+
+class Aged(Protocol):
+    """Anything of which Istio compares the age."""
+
+    @property
+    def age(self) -> str:
+        """The creation time, UNDATED or YOUNGEST."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
 
 
 class Malformed(ValueError):
@@ -136,6 +153,8 @@ class PeerAuthentication(NamedTuple):
     nil_selector: bool
     mode: str
     ports: Dict[int, str]
+    doubt: str = ""
+    """Why a part of it is unknown: it stands for several of which nobody knows which is the oldest."""
 
 
 class Tls(NamedTuple):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional
 
+from .ages import contest, eldest_of
 from .membership import Workload, matches
-from .records import UNDATED, YOUNGEST, Labels, PeerAuthentication
+from .records import Labels, PeerAuthentication
 from .unread import Unread
 
 STRICT, PERMISSIVE, DISABLE, UNSET, UNKNOWN = "STRICT", "PERMISSIVE", "DISABLE", "UNSET", "unknown"
@@ -23,6 +24,8 @@ class Decision(NamedTuple):
     ports: Dict[int, str]
     port_policy: Optional[str]
     """The winning workload PeerAuthentication, to which `ports` belongs."""
+    doubt: str = ""
+    """Why a mode or port is unknown."""
 
     def at(self, port: int) -> str:
         """The mode at a container port."""
@@ -30,10 +33,10 @@ class Decision(NamedTuple):
 
     def why(self, port: int) -> str:
         """What decides the mode at a port, in words."""
+        if self.doubt and self.at(port) == UNKNOWN:
+            return self.doubt
         if port in self.ports:
             return f"PeerAuthentication {self.port_policy} makes port {port} {self.ports[port]}"
-        if self.mode == UNKNOWN and self.policy:
-            return f"which of the PeerAuthentications {self.policy} is the oldest cannot be told without their time"
         if self.mode == UNKNOWN:
             return "PeerAuthentications that could decide the mode were not read"
         if self.policy is None:
@@ -49,27 +52,29 @@ def name_of(peer: PeerAuthentication) -> str:
     return f"{peer.namespace}/{peer.name}"
 
 
-def eldest(peers: List[PeerAuthentication]) -> PeerAuthentication:
-    """The one that counts of those of one scope, given oldest first.
+def eldest(peers: List[PeerAuthentication], ambient: bool = False) -> PeerAuthentication:
+    """The one that counts of those of one scope, given in Istio's order.
 
-    Where one has no time and they say different things, what they differ in is unknown: a stand-in says so.
+    Where it cannot be told which is the oldest and they say different things, what they differ in is unknown: a
+    stand-in says so. Istio's code for ambient does not even compare the names of equally old ones (authorization.go
+    getOldestPeerAuthn).
     """
-    # What is only proposed will be the youngest.
-    peers = [peer for peer in peers if peer.age != YOUNGEST] or peers
-    first = peers[0]
-    if len(peers) == 1 or all(peer.age != UNDATED for peer in peers):
+    rivals = eldest_of(peers, ties=ambient)
+    first = rivals[0]
+    if all((peer.mode, peer.ports) == (first.mode, first.ports) for peer in rivals):
         return first
-    if all((peer.mode, peer.ports) == (first.mode, first.ports) for peer in peers):
-        return first
-    mode = first.mode if all(peer.mode == first.mode for peer in peers) else UNKNOWN
-    ports = {port for peer in peers for port in peer.ports}
+    mode = first.mode if all(peer.mode == first.mode for peer in rivals) else UNKNOWN
+    ports = {port for peer in rivals for port in peer.ports}
     return first._replace(
-        name=" or ".join(peer.name for peer in peers),
+        name=" or ".join(peer.name for peer in rivals),
         mode=mode,
         ports={
-            port: first.ports[port] if all(peer.ports.get(port) == first.ports.get(port) for peer in peers) else UNKNOWN
+            port: first.ports[port]
+            if all(peer.ports.get(port) == first.ports.get(port) for peer in rivals)
+            else UNKNOWN
             for port in ports
         },
+        doubt=contest("PeerAuthentication", rivals, "counts"),
     )
 
 
@@ -92,12 +97,19 @@ class PeerAuthenticationIndex:
         scopes: Dict[str, List[PeerAuthentication]] = {}
         for peer in sorted(peers, key=lambda item: (item.age, item.name, item.namespace)):
             self._add(peer, scopes)
+        self._ambient_namespaces: Dict[str, PeerAuthentication] = {}
+        self._ambient_mesh: Optional[PeerAuthentication] = None
         for namespace, found in scopes.items():
             winner = eldest(found)
             if namespace == root:
                 self.mesh = winner
+                # To ztunnel an empty selector of a mesh policy is one that selects nothing.
+                self._ambient_mesh = eldest(
+                    [peer if peer.nil_selector else peer._replace(mode=UNSET) for peer in found], ambient=True
+                )
             else:
                 self.namespaces[namespace] = winner
+                self._ambient_namespaces[namespace] = eldest(found, ambient=True)
             if winner is found[0]:
                 self.shadowed.update((name_of(peer), winner) for peer in found[1:])
 
@@ -113,17 +125,17 @@ class PeerAuthenticationIndex:
 
     def namespace_mode(self, namespace: str) -> str:
         """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""
-        return self._compose(namespace, None, self.mesh).mode
+        return self._compose(namespace, None).mode
 
     def namespace_why(self, namespace: str) -> str:
         """What decides namespace_mode, in words."""
-        decision = self._compose(namespace, None, self.mesh)
-        return f"PeerAuthentication {decision.policy} is {decision.mode}"
+        decision = self._compose(namespace, None)
+        return decision.doubt or f"PeerAuthentication {decision.policy} is {decision.mode}"
 
-    def workload_policy(self, namespace: str, labels: Labels) -> Optional[PeerAuthentication]:
+    def workload_policy(self, namespace: str, labels: Labels, ambient: bool = False) -> Optional[PeerAuthentication]:
         """The winning PeerAuthentication with a selector."""
         found = [peer for peer in self.workloads.get(namespace, ()) if matches(peer.selector, labels)]
-        return eldest(found) if found else None
+        return eldest(found, ambient) if found else None
 
     def decide(self, namespace: str, labels: Labels) -> Decision:
         """The effective mode for labels in a namespace, as a sidecar enforces it."""
@@ -131,29 +143,30 @@ class PeerAuthenticationIndex:
 
     def decide_ambient(self, namespace: str, labels: Labels) -> Decision:
         """The effective mode for labels in a namespace, as ztunnel enforces it; see _ambient."""
-        return self._remember(namespace, self.workload_policy(namespace, labels), ambient=True)
+        return self._remember(namespace, self.workload_policy(namespace, labels, ambient=True), ambient=True)
 
     def _remember(self, namespace: str, own: Optional[PeerAuthentication], ambient: bool) -> Decision:
-        key = (namespace, own and own.name, ambient)
+        # A stand-in has no name of its own.
+        key = (namespace, ambient, own and (own.name, own.doubt, own.mode, tuple(sorted(own.ports.items()))))
         found = self._decisions.get(key)
         if found is None:
-            found = self._ambient(namespace, own) if ambient else self._compose(namespace, own, self.mesh)
+            found = self._ambient(namespace, own) if ambient else self._compose(namespace, own)
             self._decisions[key] = found
         return found
 
-    def _compose(
-        self, namespace: str, own: Optional[PeerAuthentication], mesh: Optional[PeerAuthentication]
-    ) -> Decision:
+    def _compose(self, namespace: str, own: Optional[PeerAuthentication], ambient: bool = False) -> Decision:
         """Workload, else namespace, else mesh, else PERMISSIVE; UNSET passes on. Ports only from the workload's."""
         if self._unread.covers("PeerAuthentication", namespace):
             return UNREADABLE
-        chain = (own, self.namespaces.get(namespace), mesh)
+        mesh = self._ambient_mesh if ambient else self.mesh
+        chain = (own, (self._ambient_namespaces if ambient else self.namespaces).get(namespace), mesh)
         decider = next((peer for peer in chain if peer is not None and peer.mode != UNSET), None)
         mode, policy = (decider.mode, name_of(decider)) if decider else (PERMISSIVE, None)
+        doubt = (own.doubt if own else "") or (decider.doubt if decider and mode == UNKNOWN else "")
         if (decider is None or decider is mesh) and self._unread.covers("PeerAuthentication", self.root):
             mode, policy = UNKNOWN, None
         ports = {port: mode if value == UNSET else value for port, value in own.ports.items()} if own else {}
-        return Decision(mode, policy, ports, name_of(own) if own else None)
+        return Decision(mode, policy, ports, name_of(own) if own else None, doubt)
 
     def _ambient(self, namespace: str, own: Optional[PeerAuthentication]) -> Decision:
         """ztunnel's view: deny rules on callers without identity, so DISABLE opens like PERMISSIVE.
@@ -162,13 +175,21 @@ class PeerAuthenticationIndex:
         not count; under an inherited STRICT a port with DISABLE is opened only beside one with PERMISSIVE; and one
         combination refers to a policy that is never generated.
         """
-        mesh = self.mesh if self.mesh is not None and self.mesh.nil_selector else None
-        decision = self._compose(namespace, own, mesh)
-        if own is None or own.mode != UNSET or decision.mode != STRICT or not own.ports:
+        decision = self._compose(namespace, own, ambient=True)
+        if decision is UNREADABLE or own is None or not own.ports:
             return decision
-        if PERMISSIVE not in own.ports.values():
+        if own.mode not in (UNSET, UNKNOWN) or decision.mode not in (STRICT, UNKNOWN):
+            return decision
+        home = self._ambient_namespaces.get(namespace)
+        values = set(own.ports.values())
+        if UNKNOWN in (own.mode, decision.mode, *values):
+            # Whether one of the corners is met cannot be told.
+            fallen = home is not None and home.mode in (UNSET, UNKNOWN) and not values.isdisjoint((PERMISSIVE, UNKNOWN))
+            doubtful = (DISABLE, UNKNOWN, STRICT) if fallen else (DISABLE, UNKNOWN)
+            ports = {port: UNKNOWN if value in doubtful else value for port, value in decision.ports.items()}
+            return decision._replace(mode=UNKNOWN if fallen else decision.mode, ports=ports)
+        if PERMISSIVE not in values:
             return decision._replace(ports=dict.fromkeys(own.ports, STRICT))
-        home = self.namespaces.get(namespace)
         if home is not None and home.mode == UNSET:
             return Decision(UNKNOWN, decision.policy, {}, decision.port_policy)
         return decision

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
+from .ages import PROPOSED
 from .engine import SetNames, State
 from .manifests import Reader, key_of
-from .records import YOUNGEST, Pod
+from .records import Pod
 
 Key = Tuple[str, str, str, str]
 _OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
@@ -66,7 +67,7 @@ def _aged(manifest: Dict[str, Any], old: Any) -> Dict[str, Any]:
     metadata.pop("creationTimestamp", None)
     before = old.get("metadata") if isinstance(old, dict) else None
     if not isinstance(before, dict):
-        metadata["creationTimestamp"] = YOUNGEST
+        metadata["creationTimestamp"] = PROPOSED
     elif before.get("creationTimestamp") is not None:
         metadata["creationTimestamp"] = before["creationTimestamp"]
     return dict(manifest, metadata=metadata)

@@ -5,10 +5,21 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.ages import (
+    PROPOSED,
+    age_of,
+    orders,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
+    UNDATED,
+    YOUNGEST,
+    Service,
+)
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     judge,
@@ -34,6 +45,62 @@ def to(name: str, policy: Any, age: int | None = None) -> Any:
     return rule(name, HOST, policy, age)
 
 
+EAST = datetime.timezone(datetime.timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        pytest.param("2026-01-01T02:03:04Z", "2026-01-01T02:03:04", id="as the API server writes it"),
+        pytest.param("2026-01-01T02:03:04.5Z", "2026-01-01T02:03:04", id="parts of a second do not count"),
+        pytest.param("2026-01-01T02:03:04+02:00", "2026-01-01T00:03:04", id="another time zone"),
+        pytest.param(datetime.datetime(2026, 1, 1, 2, 3, 4, tzinfo=EAST), "2026-01-01T00:03:04", id="of YAML, zoned"),
+        pytest.param(datetime.datetime(2026, 1, 1, 2, 3, 4), "2026-01-01T02:03:04", id="of YAML, old PyYAML"),
+        pytest.param(datetime.date(2026, 1, 1), UNDATED, id="a day"),
+        pytest.param(None, UNDATED, id="none"),
+        pytest.param("", UNDATED, id="empty"),
+        pytest.param("2026-01-01T02:03:04", UNDATED, id="no time zone"),
+        pytest.param("2026-01-01 02:03:04Z", UNDATED, id="not the form of RFC 3339"),
+        pytest.param("2026-13-01T02:03:04Z", UNDATED, id="no such month"),
+        pytest.param("0001-01-01T00:00:00+02:00", UNDATED, id="before all time"),
+        pytest.param("0000-not a time at all", UNDATED, id="words that sort first"),
+        pytest.param("٢٠٢٦-01-01T02:03:04Z", UNDATED, id="other digits"),
+        pytest.param(YOUNGEST, UNDATED, id="what stands for the youngest, as text"),
+        pytest.param(PROPOSED, YOUNGEST, id="proposed"),
+    ],
+)  # fmt: skip
+def test_age_of(stamp, expected):
+    assert age_of({"creationTimestamp": stamp}) == expected
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59", YOUNGEST])
+def test_no_time_makes_an_object_one_that_is_only_proposed(stamp):
+    """A manifest that claims to be the youngest would else take itself out of the contest with an undated one."""
+    claimed = of("demo/p", "STRICT")
+    claimed["metadata"]["creationTimestamp"] = stamp
+    assert mode(claimed, of("demo/q", "DISABLE")) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("ages", "expected"),
+    [
+        pytest.param("12", ["12"], id="all known"),
+        pytest.param("1u", ["1u", "u1"], id="one unknown"),
+        pytest.param("12u", ["12u", "1u2", "u12"], id="the known ones keep their order"),
+        pytest.param("uv", ["uv", "vu"], id="none known"),
+        pytest.param("1pq", ["1pq", "1qp"], id="proposed ones come last"),
+        pytest.param("", [""], id="nothing"),
+        pytest.param("12345678901234567890123456789", ["12345678901234567890123456789"], id="many with a time"),
+        pytest.param("1" * 24 + "u", [], id="too many to try, for one alone"),
+        pytest.param("u" * 40, [], id="too many to try"),
+    ],
+)
+def test_orders(ages, expected):
+    known = {"u": UNDATED, "v": UNDATED, "p": YOUNGEST, "q": YOUNGEST}
+    items = [Service("demo", age, known.get(age, age), False, "", None, (), (), ()) for age in ages]
+    assert ["".join(item.name for item in order) for order in orders(items)] == expected
+
+
 def mode(*policies: Any) -> str | None:
     return workload(judge(mesh_config(), pod("demo/a"), *policies), "demo/a")["mode"]
 
@@ -46,6 +113,8 @@ def mode(*policies: Any) -> str | None:
         ("two that differ", [of("demo/p", "STRICT"), of("demo/q", "DISABLE")], "unknown"),
         ("only one has a time", [of("demo/p", "STRICT", age=1), of("demo/q", "DISABLE")], "unknown"),
         ("both have one", [of("demo/p", "STRICT", age=1), of("demo/q", "DISABLE", age=2)], "STRICT"),
+        ("one that is surely not the oldest",
+         [of("demo/p", "STRICT", age=1), of("demo/q", "DISABLE", age=2), of("demo/r", "STRICT")], "STRICT"),
         ("of the mesh", [of("istio-system/p", "STRICT"), of("istio-system/q", None)], "unknown"),
         ("of two scopes", [of("demo/p", "STRICT"), of("istio-system/q", "DISABLE")], "STRICT"),
         ("for one workload", [of("demo/p", "STRICT", A), of("demo/q", "DISABLE", A)], "unknown"),
@@ -97,3 +166,51 @@ def test_a_proposed_object_is_the_youngest(age):
     old, new = peer("demo/q", "STRICT", age=age), peer("demo/p", "DISABLE", age=None)
     result = evaluate([mesh_config(), pod("demo/a"), old], proposed=[{"op": "apply", "manifest": new}])
     assert workload(result, "demo/a")["mode"] == "STRICT"
+
+
+def test_two_proposed_objects_may_come_in_any_order():
+    steps = [{"op": "apply", "manifest": of(name, value)} for name, value in (("demo/p", "STRICT"), ("demo/q", None))]
+    result = evaluate([mesh_config(), pod("demo/a"), of("istio-system/m", "DISABLE", age=1)], proposed=steps)
+    assert workload(result, "demo/a")["mode"] == "unknown"
+
+
+def ambient(*policies: Any) -> Any:
+    return workload(judge(mesh_config(), pod("demo/a", "ambient"), *policies), "demo/a")
+
+
+@pytest.mark.parametrize(
+    ("title", "policies", "expected"),
+    [
+        ("an empty selector that is surely younger",
+         [of("istio-system/p", "STRICT", age=1), of("istio-system/q", "STRICT", {}, age=2)], "STRICT"),
+        ("an empty selector that may be older",
+         [of("istio-system/p", "STRICT"), of("istio-system/q", "STRICT", {})], "unknown"),
+        ("of the same second", [of("demo/p", "STRICT", age=1), of("demo/q", "DISABLE", age=1)], "unknown"),
+        ("of the same second, saying the same",
+         [of("demo/p", "STRICT", age=1), of("demo/q", "STRICT", age=1)], "STRICT"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_ztunnel_goes_by_nothing_but_the_time(title, policies, expected):
+    assert ambient(*policies)["mode"] == expected, title
+    assert ambient(*policies[::-1])["mode"] == expected, title
+
+
+def test_a_port_that_ztunnel_may_open_is_unknown():
+    """Under an inherited STRICT, DISABLE opens a port only beside one that is PERMISSIVE."""
+    first = peer("demo/p", None, A, {8080: "DISABLE", 9090: "PERMISSIVE"}, age=None)
+    second = peer("demo/q", None, A, {8080: "DISABLE"}, age=None)
+    found = ambient(of("istio-system/m", "STRICT", age=1), first, second)
+    assert {row["port"]: row["mode"] for row in found["ports"]} == {8080: "unknown", 9090: "unknown"}
+
+
+def test_an_unknown_order_names_its_objects():
+    parts = [mesh_config(), pod("demo/a"), pod("demo/b"), service("demo/a")]
+    result = judge(*parts, of("demo/p", "STRICT", age=1), of("demo/q", "DISABLE"))
+    reasons = {row["reason"] for row in result["edges"] if row["endpoint"] == "demo/Deployment/a"}
+    assert any(
+        "which PeerAuthentication of demo/p and demo/q counts depends on their age, and demo/q carries no "
+        "creationTimestamp" in reason
+        for reason in reasons
+    )
+    assert not [item for item in result["findings"] if item["id"] == "MTLS-010"]

@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preview import preview
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.ages import PROPOSED
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import KINDS, key_of
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import YOUNGEST
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.table import verdict_table
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import kept
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh as source
@@ -79,7 +79,7 @@ def test_proposals_describe_the_state_after(seed):
     manifests = mesh(seed)
     new = [item for item in manifests if item["kind"] in ("PeerAuthentication", "DestinationRule", "Sidecar")]
     for item in new:
-        item["metadata"]["creationTimestamp"] = YOUNGEST
+        item["metadata"]["creationTimestamp"] = PROPOSED
     old = [item for item in manifests if item not in new]
     before, after = evaluate(old), evaluate(old + new)
     result = evaluate(old, proposed=[{"op": "apply", "manifest": item} for item in new])
@@ -217,7 +217,7 @@ def proposals(rnd: random.Random, manifests: list[dict[str, Any]]) -> tuple[list
             after.pop(key, None)
             continue
         steps.append({"op": "apply", "manifest": copy.deepcopy(item)})
-        age = after[key]["metadata"].get("creationTimestamp") if key in after else YOUNGEST
+        age = after[key]["metadata"].get("creationTimestamp") if key in after else PROPOSED
         item["metadata"].pop("creationTimestamp", None)
         if age is not None:
             item["metadata"]["creationTimestamp"] = age

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,8 +71,14 @@ class Run:
 
     @property
     def limits(self) -> dict[str, int]:
-        """Seconds: for one step of one ask, for a pod's own proxy, for all asks."""
-        return {"seconds": self.step_timeout, "patience": min(60, self.timeout // 3), "deadline": self.timeout // 2}
+        """Seconds for one step of one ask, for a pod's own proxy, for all asks; and the voice."""
+        patience, deadline = min(60, self.timeout // 3), self.timeout // 2
+        return {"seconds": self.step_timeout, "patience": patience, "deadline": deadline, "voice": self.voice}
+
+    @property
+    def voice(self) -> int:
+        """A number that is another one in each run."""
+        return zlib.crc32(self.identifier.encode())
 
     @property
     def longest_life(self) -> int:

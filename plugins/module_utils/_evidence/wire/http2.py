@@ -34,13 +34,13 @@ class Reply(NamedTuple):
     """Why there will be no response, empty while there may be one."""
 
 
-def request(host: str) -> bytes:
+def request(host: str, agent: str) -> bytes:
     """The client's preface and one ordinary request, for the root path.
 
     It is no gRPC request on purpose. To those a proxy reports its own failures as HTTP 200; gRPC servers answer others
     with a status, too.
     """
-    block = _GET + _HTTP + _PATH + _AUTHORITY + _string(host) + _USER_AGENT + _string("meshproof-probe")
+    block = _GET + _HTTP + _PATH + _AUTHORITY + _string(host) + _USER_AGENT + _string(agent)
     return PREFACE + _frame(SETTINGS, 0, 0, b"") + _frame(HEADERS, END_STREAM | END_HEADERS, STREAM, block)
 
 

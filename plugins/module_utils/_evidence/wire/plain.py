@@ -12,7 +12,7 @@ import errno
 import re
 import socket
 import time
-from typing import Any, Dict
+from typing import Any, Dict, NamedTuple
 
 from . import http2
 
@@ -23,7 +23,19 @@ HTTP, GRPC, TCP = "http", "grpc", "tcp"
 # How long a connection has to stay open to count as accepted, where the protocol is not ours to speak.
 QUIET_SECONDS = 2
 LONGEST_ANSWER = 16384
-TLS_ALERT = b"\x15\x03"
+# A record of TLS that holds one fatal alert, not encrypted (RFC 8446, 5.1 and 6): type, version, length, level, what.
+TLS_ALERT = re.compile(rb"\x15\x03[\x00-\x03]\x00\x02\x02.", re.DOTALL)
+ALERT_TYPE, ALERT_LENGTH = b"\x15", 7
+# As clients call themselves that nobody wonders about: whoever wants to hide from a probe should not know it by these.
+USER_AGENTS = (
+    "curl/8.14.1",
+    "Go-http-client/1.1",
+    "python-requests/2.32.4",
+    "okhttp/4.12.0",
+    "Java-http-client/21.0.7",
+    "axios/1.9.0",
+    "Apache-HttpClient/5.4.4 (Java/21.0.7)",
+)
 # What a packet filter makes of a connection, beside silence. It can refuse one, too, but that looks like a closed port.
 FILTERED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM)
 # How Envoy's own answers begin, where the server itself was not reached.
@@ -38,7 +50,12 @@ class Unreachable(OSError):
         self.result = result
 
 
-_STATUS = re.compile("[0-9]{3}")
+class Said(NamedTuple):
+    """What a server said."""
+
+    data: bytes
+    closed: bool
+    """Whether it hung up then, as far as that was waited for."""
 
 
 def ask_plaintext(item: Ask, seconds: float, own_proxy: bool = False) -> Answer:
@@ -53,22 +70,26 @@ def ask_plaintext(item: Ask, seconds: float, own_proxy: bool = False) -> Answer:
         return _answer(error.result, str(error), connected=False)
     with connection:
         try:
-            data = exchange(connection, item)
+            said = exchange(connection, item)
         except TimeoutError:
             if item["protocol"] != TCP:
                 return _answer("timeout", f"connected, but no answer within {seconds} s")
             # A proxy that wants TLS hangs up on such bytes at once; an application that waits for more has them.
             return _answer("answered", f"the bytes were taken, the connection stayed open for {QUIET_SECONDS} s")
-        except OSError as error:
+        except ConnectionError as error:
             return _answer("refused", f"connected, then: {text(error)}")
-    return judge_bytes(data, own_proxy)
+        except OSError as error:  # the way there broke, which no server did
+            return _answer("error", f"connected, then: {text(error)}")
+    return judge_bytes(said.data, own_proxy, said.closed)
 
 
-def judge_bytes(data: bytes, own_proxy: bool = False) -> Answer:
+def judge_bytes(data: bytes, own_proxy: bool = False, closed: bool = True) -> Answer:
     """What the beginning of an answer means."""
     if not data:
         return _answer("refused", "connected, then closed without a byte")
-    if data.startswith(TLS_ALERT):
+    if TLS_ALERT.fullmatch(data):
+        if not closed:
+            return _answer("timeout", "connected, then a TLS alert, but the connection stayed open")
         return _answer("refused", "connected, then a TLS alert: the application itself wants TLS")
     if http2.is_reply(data):
         return _judge_http2(http2.read(data), own_proxy)
@@ -119,37 +140,42 @@ def connect(item: Ask, seconds: float) -> socket.socket:
         raise Unreachable(result, f"no TCP connection: {text(error)}") from None
 
 
-def exchange(connection: socket.socket, item: Ask) -> bytes:
+def exchange(connection: socket.socket, item: Ask) -> Said:
     """Send the question and take the beginning of the answer; what has come counts, also when the rest does not."""
     connection.sendall(_question(item))
     if item["protocol"] == TCP:
         connection.settimeout(QUIET_SECONDS)
     data = connection.recv(4096)
     end = time.monotonic() + (connection.gettimeout() or 0)
-    while _is_beginning(data, item) and len(data) < LONGEST_ANSWER and time.monotonic() < end:
+    closed = not data
+    while not closed and _is_beginning(data, item) and len(data) < LONGEST_ANSWER and time.monotonic() < end:
         try:
             more = connection.recv(4096)
-        except OSError:
+        except OSError as error:
+            closed = isinstance(error, ConnectionError)
             break
-        if not more:
-            break
+        closed = not more
         data += more
-    return data
+    return Said(data, closed)
 
 
 def _question(item: Ask) -> bytes:
+    """The bytes to send. An ask's `voice`, a number, chooses what makes no difference to an honest server."""
+    voice: int = item.get("voice", 0)
+    agent = USER_AGENTS[voice % len(USER_AGENTS)]
     if item["protocol"] == GRPC:
-        return http2.request(item["host"])
+        return http2.request(item["host"], agent)
     if item["protocol"] == TCP:
-        return b"\r\n" * 16  # Envoy tells TLS from plaintext by no less than five bytes
+        return b"\r\n" * (3 + voice % 29)  # Envoy tells TLS from plaintext by no less than five bytes
     return (
-        f"GET / HTTP/1.1\r\nHost: {item['host']}\r\nUser-Agent: meshproof-probe\r\nAccept: */*\r\n"
-        "Connection: close\r\n\r\n"
+        f"GET / HTTP/1.1\r\nHost: {item['host']}\r\nUser-Agent: {agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     ).encode()
 
 
 def _is_beginning(data: bytes, item: Ask) -> bool:
-    """Whether more of an answer is due."""
+    """Whether more of an answer is due. Behind what looks like an alert anything can come, or nothing any more."""
+    if data.startswith(ALERT_TYPE) and len(data) <= ALERT_LENGTH:
+        return True
     if not data or data.startswith(b"HTTP/") or item["protocol"] != GRPC:
         return data.startswith(b"HTTP/")
     if not http2.is_reply(data):

@@ -9,9 +9,11 @@ with the ask's id, of which there can be two lines, and a last line counts the a
 noticed.
 
 The plan: ``mode`` (outside, request or handshake), ``asks`` (each with id, address, port, host, protocol, and perhaps
-attempts), ``seconds`` for one step of one ask, ``deadline`` for everything, ``patience`` for the pod's own proxy;
-for outside ``roots`` (PEM) and perhaps ``wrong`` (certificate and key of an identity that no mesh issued); for
-handshake ``certificates`` (a folder) and ``expired`` (whether to ask once more when the own certificate has expired).
+attempts), ``seconds`` for one step of one ask, ``deadline`` for everything, ``patience`` for the pod's own proxy,
+``voice``, a number that varies what makes no difference to an honest server (one for all pods of a run, so that a
+server hears the same by TLS and without); for outside ``roots`` (PEM) and perhaps ``wrong`` (certificate and key of an
+identity that no mesh issued); for handshake ``certificates`` (a folder) and ``expired`` (whether to ask once more when
+the own certificate has expired).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import json
 import os
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Callable, Dict
@@ -71,7 +74,8 @@ def ask_all(plan: Plan, end: float, ask: Callable[[Ask], Answer]) -> None:
     def run(item: Ask) -> Answer:
         if time.monotonic() > end:
             return {"id": item["id"], "obstacle": "the probe's time was up before this was asked"}
-        return {"id": item["id"], **ask(item)}
+        voice = plan.get("voice", 0) + zlib.crc32(item["id"].encode())
+        return {"id": item["id"], **ask({**item, "voice": voice})}
 
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as threads:
         for future in as_completed([threads.submit(run, item) for item in plan["asks"]]):
@@ -87,10 +91,10 @@ def say(answer: Answer) -> None:
 def ask_outside(item: Ask, plan: Plan) -> Answer:
     """What a client outside the mesh meets: with plaintext, with TLS without a certificate, and with a wrong one."""
     plaintext = ask_plaintext(item, plan["seconds"])
-    for _again in range(REFUSALS - 1):
+    for again in range(1, REFUSALS):
         if plaintext["result"] != "refused":
             break
-        plaintext = ask_plaintext(item, plan["seconds"])
+        plaintext = ask_plaintext({**item, "voice": item.get("voice", 0) + again}, plan["seconds"])
     if not plaintext["connected"]:
         return {"plaintext": plaintext, "tls": {"result": plaintext["result"], "detail": plaintext["detail"]}}
     tls = ask_tls(item, plan["seconds"], plan.get("roots") or "")

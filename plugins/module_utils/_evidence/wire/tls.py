@@ -180,7 +180,7 @@ def _described(connection: ssl.SSLSocket, parsed: bool) -> Answer:
 def _afterwards(connection: ssl.SSLSocket, item: Ask) -> Answer:
     """TLS 1.3 servers reject a client's certificate, or its lack, only after the client's side of the handshake."""
     try:
-        data = exchange(connection, item)
+        data = exchange(connection, item).data
     except TimeoutError:
         return {"after": "open", "after_detail": "the connection stayed open"}
     except OSError as error:

@@ -77,7 +77,7 @@ def test_only_who_waits_for_its_end_asks_for_a_short_certificate(expired, life):
 
 def test_a_step_has_its_own_limit():
     run = probe_pods.Run("abcd1234", "probes", "python", timeout=60, step_timeout=2)
-    assert run.limits == {"seconds": 2, "patience": 20, "deadline": 30}
+    assert run.limits == {"seconds": 2, "patience": 20, "deadline": 30, "voice": run.voice}
 
 
 def test_a_program_of_several_modules():

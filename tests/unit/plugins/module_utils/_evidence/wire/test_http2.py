@@ -13,7 +13,7 @@ from .wire_servers import SETTINGS, frame
 
 @pytest.mark.parametrize("host", ["a.demo.svc", "x" * 126, "x" * 127, "x" * 253])
 def test_request(host):
-    data = http2.request(host)
+    data = http2.request(host, "curl/8")
     assert data.startswith(http2.PREFACE + SETTINGS)
     headers = data[len(http2.PREFACE) + 9 :]
     length, kind, flags, stream = int.from_bytes(headers[:3], "big"), headers[3], headers[4], headers[5:9]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+import time
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.wire import plain as wire_plain
@@ -54,6 +55,7 @@ ENVOY_H2 = SETTINGS + frame(1, 4, 1, b"\x48\x83\x6c\x0c\xff") + frame(0, 1, 1, b
 BUSY_H2 = SETTINGS + frame(1, 4, 1, b"\x48\x03503") + frame(0, 1, 1, b"busy")
 DENIED_H2 = SETTINGS + frame(1, 4, 1, b"\x48\x03403") + frame(0, 1, 1, b"RBAC: access denied")
 RESET_H2 = SETTINGS + frame(3, 0, 1, b"\0\0\0\x02")
+ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
 ANSWERS = [
     # what came, what it means to a client outside the mesh, what behind a proxy of its own, the status
     pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", "answered", "answered", 204, id="HTTP/1"),
@@ -61,7 +63,13 @@ ANSWERS = [
     pytest.param(UPSTREAM, "answered", "answered", 503, id="an answer of the server behind the proxy"),
     pytest.param(DENIED, "answered", "answered", 403, id="denied, but taken in plaintext"),
     pytest.param(b"220 mail ready\r\n", "answered", "answered", None, id="another protocol"),
-    pytest.param(b"\x15\x03\x01\x00\x02\x02\x46", "refused", "refused", None, id="a TLS alert"),
+    pytest.param(ALERT, "refused", "refused", None, id="a TLS alert"),
+    pytest.param(ALERT + b"SECRET", "answered", "answered", None, id="something behind an alert"),
+    pytest.param(ALERT[:6], "answered", "answered", None, id="half an alert"),
+    pytest.param(b"\x15\x03\x01\x00\x02\x01\x46", "answered", "answered", None, id="an alert that is a warning"),
+    pytest.param(b"\x15\x03\x01\x00\x09\x02\x46", "answered", "answered", None, id="an alert of another length"),
+    pytest.param(b"\x15\x04\x01\x00\x02\x02\x46", "answered", "answered", None, id="an alert of no version"),
+    pytest.param(b"\x15", "answered", "answered", None, id="a byte"),
     pytest.param(b"", "refused", "refused", None, id="closed"),
     pytest.param(SETTINGS + OK_H2, "answered", "answered", 200, id="HTTP/2"),
     pytest.param(ENVOY_H2, "answered", "refused", 503, id="HTTP/2, a proxy's own answer"),
@@ -99,3 +107,61 @@ def test_a_response_that_never_comes_is_waited_for_no_longer_than_a_step(serve):
     port = serve(lambda connection: http2(connection, b""))
     assert wire_plain.ask_plaintext(item(port, "grpc"), 0.3)["detail"] == "HTTP/2 settings"
     assert wire_plain.ask_plaintext(item(port, "grpc"), 0.3, own_proxy=True)["result"] == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("behind", "closed", "result"),
+    [
+        pytest.param(b"", True, "refused", id="an alert, then it hangs up"),
+        pytest.param(b"", False, "timeout", id="an alert, and it stays"),
+        pytest.param(b"plaintext", True, "answered", id="an alert, and plaintext a moment later"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["http", "grpc", "tcp"])
+def test_an_alert_is_a_refusal_only_where_nothing_follows(serve, monkeypatch, behind, closed, result, protocol):
+    monkeypatch.setattr(wire_plain, "QUIET_SECONDS", 0.4)
+    done = threading.Event()
+
+    def answer(connection):
+        connection.recv(4096)
+        connection.sendall(ALERT)
+        time.sleep(0.05)
+        connection.sendall(behind)
+        if not closed:
+            done.wait(5)
+
+    said = wire_plain.ask_plaintext(item(serve(answer), protocol), 0.4)
+    done.set()
+    assert said["result"] == result
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        pytest.param(ConnectionResetError(errno.ECONNRESET, "reset"), "refused", id="the server's"),
+        pytest.param(BrokenPipeError(errno.EPIPE, "broken"), "refused", id="the server's, while we wrote"),
+        pytest.param(OSError(errno.EHOSTUNREACH, "No route to host"), "error", id="the way's"),
+        pytest.param(OSError(errno.ENETDOWN, "Network is down"), "error", id="our own"),
+    ],
+)
+def test_only_who_was_asked_can_refuse(serve, monkeypatch, error, result):
+    def fail(connection, asked):
+        raise error
+
+    monkeypatch.setattr(wire_plain, "exchange", fail)
+    assert wire_plain.ask_plaintext(item(serve(plain)), 2)["result"] == result
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc", "tcp"])
+def test_no_words_of_a_probe_are_known_beforehand(serve, protocol):
+    heard = set()
+
+    def listen(connection):
+        heard.add(connection.recv(4096))
+
+    port = serve(listen)
+    for voice in range(6):
+        wire_plain.ask_plaintext({**item(port, protocol), "voice": voice}, 2)
+    assert len(heard) == 6
+    assert not any(b"probe" in words or b"meshproof" in words for words in heard)
+    assert all(len(words) >= 5 for words in heard)

@@ -117,3 +117,24 @@ def test_missing_certificates_are_an_obstacle(tmp_path, capsys):
     answer, done = map(json.loads, capsys.readouterr().out.splitlines())
     assert "no certificate" in answer["obstacle"]
     assert done == {"done": 1}
+
+
+def test_a_server_hears_the_same_by_tls_and_without_and_another_voice_when_asked_again(serve, mesh):
+    plainly, secured = [], []
+
+    def heard(connection):
+        plainly.append(connection.recv(4096))
+
+    def answer(connection):
+        secured.append(connection.recv(4096))
+        connection.sendall(b"ok")
+
+    asked = {**item(serve(strict(mesh, answer))), "voice": 3}
+    program.ask_outside({**item(serve(heard)), "voice": 3}, plan(mesh))
+    program.ask_handshake(asked, plan(mesh))
+    assert plainly[0] == secured[0] != plainly[1]
+
+
+def test_each_run_has_another_voice():
+    voices = {pods.Run(identifier, "demo", "image").limits["voice"] for identifier in ("0a1b2c3d", "4e5f6a7b")}
+    assert len(voices) == 2

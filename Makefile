@@ -108,8 +108,9 @@ bench: setup $(cluster) ## How fast a mesh of 10,000 pods is judged: ratios, mea
 	@$(use_cluster) PYTHONPATH=$(CURDIR)/.ansible/collections python -m tests.benchmark
 
 .PHONY: docs
-docs: setup ## Write the generated parts of the roles' READMEs
+docs: setup ## Write the generated parts of the roles' READMEs, and docs/findings.md
 	@python tools/role_docs.py --write
+	@python -m tools.finding_docs --write
 
 .PHONY: requirements
 requirements: .venv/.made ## Pin anew what requirements/*.in ask for

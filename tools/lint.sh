@@ -11,6 +11,8 @@ step "ansible-lint: profile production"
 ansible-lint -q
 step "role READMEs follow their argument specs"
 python tools/role_docs.py --check
+step "docs/findings.md follows the kinds of findings"
+python -m tools.finding_docs --check
 step "plugin and changelog documentation"
 antsibull-docs lint-collection-docs --plugin-docs .
 antsibull-changelog lint

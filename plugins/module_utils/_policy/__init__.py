@@ -51,7 +51,7 @@ def evaluate(resources: Iterable[Any], proposed: Iterable[Any] = (), unread: Ite
             plaintext, simple, mutual, hbone, none or (verdict unknown) unknown; ``verdict`` is mtls, tls, plaintext,
             broken or unknown.
         ``findings``
-            ``id, severity, object, message, fix``, see findings.py.
+            ``id, severity, object, message, fix``, see findings/.
         ``unknown``
             ``kind, namespace, name, reason, touches``.
         ``summary``

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""DestinationRules that contradict the endpoints that they cover (semantics, section 3)."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Tuple
+
+from ..engine import State
+from .kinds import Finding, FindingKind
+from .wording import listed
+
+PLAINTEXT_TO_MESH = FindingKind(
+    id="MTLS-013",
+    severity="high",
+    title="A DestinationRule sends plaintext to workloads of the mesh",
+    explanation="A rule sets `tls.mode: DISABLE` for hosts whose endpoints could take mutual TLS.",
+    why="Where the server is PERMISSIVE the traffic is plaintext; where it is STRICT the clients get connection "
+    "errors.",
+    remedy="Remove the rule's `tls` setting: auto-mTLS does the rest.",
+    example="""\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: a, namespace: demo}
+spec:
+  host: a.demo.svc.cluster.local
+  trafficPolicy:
+    tls: {mode: DISABLE}
+""",
+)
+
+MUTUAL_TO_PROXYLESS = FindingKind(
+    id="MTLS-014",
+    severity="high",
+    title="A DestinationRule sends ISTIO_MUTUAL to endpoints that cannot take it",
+    explanation="A rule sets `tls.mode: ISTIO_MUTUAL` for hosts whose endpoints have no proxy, or bypass it.",
+    why="Requests fail with 503: the endpoint does not understand TLS.",
+    remedy="Remove the rule's `tls` setting, or bring the endpoints into the mesh.",
+    example="""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: legacy, namespace: demo}
+spec:
+  template:
+    metadata:
+      labels: {app: legacy, sidecar.istio.io/inject: "false"}
+    spec:
+      containers: [{name: app, ports: [{containerPort: 8080}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: legacy, namespace: demo}
+spec:
+  selector: {app: legacy}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: legacy, namespace: demo}
+spec:
+  host: legacy.demo.svc.cluster.local
+  trafficPolicy:
+    tls: {mode: ISTIO_MUTUAL}
+""",
+)
+
+MUTUAL_TO_ALL = FindingKind(
+    id="MTLS-015",
+    severity="high",
+    title="A wildcard DestinationRule sends ISTIO_MUTUAL outside the mesh",
+    explanation="A rule for a host with a wildcard sets `tls.mode: ISTIO_MUTUAL`, and covers hosts without proxies.",
+    why="Requests to them fail with 503, also to hosts that are added later.",
+    remedy="Name hosts of the mesh only; auto-mTLS serves the rest.",
+    example="""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: legacy, namespace: demo}
+spec:
+  template:
+    metadata:
+      labels: {app: legacy, sidecar.istio.io/inject: "false"}
+    spec:
+      containers: [{name: app, ports: [{containerPort: 8080}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: legacy, namespace: demo}
+spec:
+  selector: {app: legacy}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: all, namespace: demo}
+spec:
+  host: "*.demo.svc.cluster.local"
+  trafficPolicy:
+    tls: {mode: ISTIO_MUTUAL}
+""",
+)
+
+KINDS = (PLAINTEXT_TO_MESH, MUTUAL_TO_PROXYLESS, MUTUAL_TO_ALL)
+
+
+def rules(state: State) -> Iterable[Finding]:
+    """One finding for each rule (or rules that were merged), whatever number of hosts it has it for."""
+    wildcards = {f"{rule.namespace}/{rule.name}" for rule in state.snapshot.destination_rules if rule.host[:1] == "*"}
+    grouped: Dict[Tuple[str, str], List[str]] = {}
+    for what, rule, host in sorted(state.judge.remarks):
+        grouped.setdefault((what, rule), []).append(host)
+    for (what, rule), hosts in grouped.items():
+        thing = f"DestinationRule {rule}"
+        if what == "plaintext":
+            yield PLAINTEXT_TO_MESH.at(
+                thing,
+                f"makes clients send plaintext to {listed(hosts)}, which is in the mesh",
+                "remove its tls setting: auto-mTLS does the rest",
+            )
+        elif wildcards.intersection(rule.split(" + ")):
+            yield MUTUAL_TO_ALL.at(
+                thing,
+                f"is a blanket rule that sends ISTIO_MUTUAL also to {listed(hosts)}, outside the mesh: requests fail "
+                "with 503",
+                "name hosts of the mesh only; auto-mTLS serves the rest",
+            )
+        else:
+            yield MUTUAL_TO_PROXYLESS.at(
+                thing,
+                f"sends ISTIO_MUTUAL to {listed(hosts)}, whose endpoints cannot take it",
+                "remove its tls setting, or bring the endpoints into the mesh",
+            )

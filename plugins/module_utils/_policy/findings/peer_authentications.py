@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PeerAuthentications that do not do what they seem to (semantics, section 2)."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Optional, Sequence, Set
+
+from ..engine import State
+from ..membership import Workload, matches
+from ..records import PeerAuthentication
+from ..server import UNSET, PeerAuthenticationIndex, name_of
+from .kinds import Finding, FindingKind
+from .wording import listed
+
+IGNORED_IN_ROOT = FindingKind(
+    id="MTLS-009",
+    severity="medium",
+    title="A PeerAuthentication with a selector in the root namespace is ignored",
+    explanation="A PeerAuthentication with a selector counts in its own namespace only, and in the root namespace not "
+    "even there.",
+    why="Whoever wrote it believes that these workloads are protected.",
+    remedy="Move it to the namespace of the workloads.",
+    example="""\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: a, namespace: istio-system}
+spec:
+  selector: {matchLabels: {app: a}}
+  mtls: {mode: STRICT}
+""",
+)
+
+SHADOWED = FindingKind(
+    id="MTLS-010",
+    severity="medium",
+    title="A PeerAuthentication is shadowed by an older one",
+    explanation="Two PeerAuthentications have the same scope: the mesh, a namespace, or the same workloads.",
+    why="Istio takes the oldest and ignores all others; nothing is merged, port maps neither. Deleting the older one "
+    "later changes the mesh without warning.",
+    remedy="Keep one PeerAuthentication for each scope.",
+    example="""\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: new, namespace: demo, creationTimestamp: "2026-02-01T00:00:00Z"}
+spec:
+  mtls: {mode: STRICT}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: old, namespace: demo, creationTimestamp: "2026-01-01T00:00:00Z"}
+spec:
+  mtls: {mode: PERMISSIVE}
+""",
+)
+
+SELECTS_NOTHING = FindingKind(
+    id="MTLS-011",
+    severity="low",
+    title="A PeerAuthentication selects no workload",
+    explanation="No workload of its namespace has the labels of its selector.",
+    why="A slip in a label leaves the workload with the mode of the namespace or the mesh.",
+    remedy="Correct the selector, or delete the object.",
+    example="""\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: typo, namespace: demo}
+spec:
+  selector: {matchLabels: {app: aa}}
+  mtls: {mode: STRICT}
+""",
+)
+
+SETS_NOTHING = FindingKind(
+    id="MTLS-012",
+    severity="medium",
+    title="A PeerAuthentication sets nothing",
+    explanation="`portLevelMtls` stands without a selector, or an object with a selector has neither a mode nor ports.",
+    why="Istio ignores ports without a selector. The port keeps the mode that the object was written to change.",
+    remedy="Add a selector, or a mode.",
+    example="""\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: demo}
+spec:
+  mtls: {mode: STRICT}
+  portLevelMtls:
+    8080: {mode: PERMISSIVE}
+""",
+)
+
+KINDS = (IGNORED_IN_ROOT, SHADOWED, SELECTS_NOTHING, SETS_NOTHING)
+
+
+def rules(state: State) -> Iterable[Finding]:
+    """By each control plane that workloads have, and whatever reads them."""
+    workloads: Dict[str, List[Workload]] = {}
+    for workload in state.workloads:
+        workloads.setdefault(workload.namespace, []).append(workload)
+    revisions: List[Optional[str]] = [*sorted({w.shape.revision for w in state.workloads if w.shape.revision})]
+    for revision in revisions or [None]:
+        index = state.plane(revision).peer_authentications
+        yield from _by_scope(index)
+        for namespace, peers in index.workloads.items():
+            yield from _by_selector(state, index, peers, workloads.get(namespace, ()))
+    for peer in state.snapshot.peer_authentications:
+        yield from _alone(peer)
+
+
+def _called(peer: PeerAuthentication) -> str:
+    return f"PeerAuthentication {name_of(peer)}"
+
+
+def _by_scope(index: PeerAuthenticationIndex) -> Iterable[Finding]:
+    """What has no effect where it stands."""
+    for peer in index.ignored:
+        yield IGNORED_IN_ROOT.at(
+            _called(peer),
+            "has a selector and lives in the root namespace: it is ignored, also for workloads there",
+            "move it to the namespace of the workloads",
+        )
+    for name, winner in index.shadowed.items():
+        yield SHADOWED.at(
+            f"PeerAuthentication {name}",
+            f"has no effect: {name_of(winner)} is older and has the same scope",
+            "keep one PeerAuthentication for each scope",
+        )
+
+
+def _by_selector(
+    state: State, index: PeerAuthenticationIndex, peers: Iterable[PeerAuthentication], workloads: Sequence[Workload]
+) -> Iterable[Finding]:
+    """What has no effect on any workload of its namespace: none is selected, or an older one selects them all.
+
+    Nothing is said where it is unknown which is the older.
+    """
+    winners: Dict[str, str] = {}
+    contested: Set[str] = set()
+    for workload in workloads:
+        found = index.workload_policy(workload.namespace, workload.labels)
+        if found is not None:
+            winners[workload.id] = name_of(found)
+            contested.update([workload.id] if found.doubt else ())
+    for peer in peers:
+        selected = [workload.id for workload in workloads if matches(peer.selector, workload.labels)]
+        if not selected and not state.unread.covers("Pod", peer.namespace):
+            yield SELECTS_NOTHING.at(_called(peer), "selects no workload", "correct its selector or delete it")
+        elif selected and contested.isdisjoint(selected) and name_of(peer) not in winners.values():
+            older = sorted({winners[place] for place in selected})
+            yield SHADOWED.at(
+                _called(peer),
+                f"has no effect: {listed(older)} is older and selects the same workloads; port maps never merge",
+                "merge them into one",
+            )
+
+
+def _alone(peer: PeerAuthentication) -> Iterable[Finding]:
+    """What an object sets, whatever it is for."""
+    if peer.ports and not peer.selector:
+        yield SETS_NOTHING.at(
+            _called(peer), "has portLevelMtls without a selector: the ports have no effect", "add a selector"
+        )
+    if peer.mode == UNSET and not peer.ports and peer.selector:
+        yield SETS_NOTHING.at(_called(peer), "sets neither a mode nor ports", "set a mode")

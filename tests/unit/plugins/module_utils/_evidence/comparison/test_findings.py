@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every kind of finding that needs a live mesh, by one case each; there is no example that could be run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit.document import SEVERITIES
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison.findings import (
+    KINDS,
+    of_certificates,
+    of_edges,
+    of_ports,
+    of_proxies,
+    of_targets,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison.inventory import inventory
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Configuration, Istiod
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.comparison.build import (
+    SERVER,
+    certificate,
+    edge,
+    proxy,
+    target,
+)
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def port(declared, programmed, observed):
+    agreement = "unproven" if declared == "unknown" else "contradicted"
+    sources = {"declared": declared, "programmed": programmed, "observed": observed, "agreement": agreement}
+    return {"workload": SERVER, "port": 8080, "why": "why", "cause": "see there", **sources}
+
+
+def held(*certificates):
+    return inventory([proxy(certificates=(one,)) for one in certificates], NOON)
+
+
+DIFFERENT = {"programmed": "plaintext", "observed": None, "agreement": "contradicted", "cause": "see there"}
+MET = {"wrong": {"result": "accepted", "detail": "HTTP 200"}}
+TAKEN = target("refused", "alert", "accepted", "strict", identity_check="not enforced", identities=MET)
+ENDED = certificate(not_after="2026-11-22T11:00:00Z")
+ROOT = certificate("root", not_after="2026-12-01T00:00:00Z")
+STRAY = certificate(trust_domain="old.example")
+
+AT_A = f"{SERVER} port 8080"
+GIVEN = {
+    "MTLS-101": (of_ports([port("strict", "strict", "permissive")]), AT_A),
+    "MTLS-102": (of_ports([port("strict", "permissive", None)]), AT_A),
+    "MTLS-103": (of_edges([edge(**DIFFERENT)]), f"set to shop/a:80 at {SERVER}"),
+    "MTLS-104": (of_proxies([proxy(istiod=Istiod("i", False))]), "shop/a-1"),
+    "MTLS-105": (of_proxies([proxy(configuration=Configuration(False, "no such filter", ""))]), "shop/a-1"),
+    "MTLS-106": (of_ports([port("unknown", None, "plaintext")]), AT_A),
+    "MTLS-107": (of_certificates(held(certificate(root="")), []), "no root"),
+    "MTLS-108": (of_certificates(held(ENDED), []), "shop/a-1"),
+    "MTLS-109": (of_certificates(held(ROOT), []), "authority O=cluster.local"),
+    "MTLS-110": (of_certificates(held(STRAY), ["cluster.local"]), "trust domain old.example"),
+    "MTLS-111": (of_targets([TAKEN]), "shop/a:80"),
+    "MTLS-112": (of_proxies([proxy(answered=False, reason="timeout")]), "shop/a-1"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.id for kind in KINDS])
+def test_each_kind_is_given(kind):
+    assert kind.id in GIVEN, "a finding without a case"
+    (found,), thing = GIVEN[kind.id]
+    assert (found["id"], found["severity"], found["object"]) == (kind.id, kind.severity, thing)
+    assert found["message"]
+    assert found["fix"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.id for kind in KINDS])
+def test_a_kind_says_what_it_is_and_what_to_do(kind):
+    assert kind.severity in SEVERITIES
+    assert kind.title
+    assert kind.remedy

@@ -17,8 +17,8 @@ from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence, T
 from .records import UNDATED, YOUNGEST, Aged, Malformed
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_MOST_ORDERS = 24
-"""As many as four objects without a time can have."""
+MOST_ORDERS = 6
+"""As many as three objects without a time can have."""
 _Item = TypeVar("_Item", bound=Aged)
 
 
@@ -85,13 +85,12 @@ def orders(items: Sequence[_Item]) -> List[List[_Item]]:
     known = [item for item in items if dated(item)]
     undated = [item for item in items if item.age == UNDATED]
     proposed = [item for item in items if item.age == YOUNGEST]
-    if len(items) > _MOST_ORDERS:
+    if undated and len(known) + len(undated) > MOST_ORDERS:
         return []
-    every = (
-        [*existing, *new] for existing in _interleaved(known, undated) for new in map(list, permutations(proposed))
-    )
-    found = list(islice(every, _MOST_ORDERS + 1))
-    return found if len(found) <= _MOST_ORDERS else []
+    existing = _interleaved(known, undated) if undated else iter([known])
+    every = ([*old, *new] for old in existing for new in permutations(proposed))
+    found = list(islice(every, MOST_ORDERS + 1))
+    return found if len(found) <= MOST_ORDERS else []
 
 
 def _interleaved(known: List[_Item], undated: List[_Item]) -> Iterator[List[_Item]]:

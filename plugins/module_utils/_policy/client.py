@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from .destination_rules import Setting
 from .mesh import Mesh
-from .records import TUNNEL_LABEL, UNCLEAR_MODE, Policy, Subset, Tls
+from .records import TUNNEL_LABEL, Policy, Subset, Tls
 from .server import DISABLE, UNKNOWN, PeerAuthenticationIndex
 from .services import Destination, DestinationPort, Endpoint
 
@@ -191,8 +191,6 @@ def _explicit(
 ) -> Tuple[str, str]:
     """TLS that a rule sets. A Secret on a sidecar without workloadSelector builds no TLS at all."""
     where = RULE + (f" subset {subset.name}" if subset is not None else "")
-    if tls.mode == UNCLEAR_MODE:
-        return "unknown", f"which of the rules of {where} is older cannot be told without their time"
     if own_certs and tls.mode in ("ISTIO_MUTUAL", "MUTUAL"):
         return "MUTUAL", f"{where} sends {tls.mode}, with {_OWN_CERTS}"
     if tls.mode in ("SIMPLE", "MUTUAL"):

@@ -9,12 +9,12 @@ mergeDestinationRule, line by line where two readings were possible.
 
 from __future__ import annotations
 
-import copy
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
+from .ages import MOST_ORDERS, contest, dated, orders
 from .membership import matches
 from .mesh import CLUSTER_DOMAIN
-from .records import UNCLEAR_MODE, UNDATED, YOUNGEST, DestinationRule, Labels, Policy, Selector, Subset, Tls
+from .records import DestinationRule, Labels, Policy, Selector, Subset
 
 
 class Setting(NamedTuple):
@@ -25,14 +25,10 @@ class Setting(NamedTuple):
     selective: bool
 
 
-UNCLEAR = Policy(Tls(UNCLEAR_MODE, False, False), None, ())
-"""Instead of the policies of rules of which nobody knows which is older."""
-
-
 class MergedRule:
     """One rule, or several for the same host merged: the first traffic policy whole, all subsets by their names."""
 
-    __slots__ = ("_setting", "export_to", "names", "namespace", "policy", "selector", "subsets", "undated")
+    __slots__ = ("_setting", "export_to", "names", "namespace", "policy", "selector", "subsets")
 
     def __init__(self, rule: DestinationRule, export_to: FrozenSet[str]) -> None:
         self.namespace = rule.namespace
@@ -40,8 +36,6 @@ class MergedRule:
         self.export_to = export_to
         self.policy: Optional[Policy] = rule.policy
         self.subsets: Dict[str, Subset] = {}
-        self.undated = rule.age == UNDATED
-        """Whether one of them has no time, so that nobody knows which is older."""
         self._setting: Optional[Setting] = None
         self.names = [f"{rule.namespace}/{rule.name}"]
         self._add_subsets(rule)
@@ -49,18 +43,13 @@ class MergedRule:
     def merge(self, rule: DestinationRule) -> None:
         """Keeps what is there: an older rule with only a load balancer discards a newer rule's TLS."""
         self.names.append(f"{rule.namespace}/{rule.name}")
-        self.undated = self.undated or rule.age == UNDATED
         self._add_subsets(rule)
         if self.policy is None:
             self.policy = rule.policy
-        elif self.undated and rule.age != YOUNGEST and rule.policy not in (None, self.policy):
-            self.policy = UNCLEAR
 
     def _add_subsets(self, rule: DestinationRule) -> None:
         for subset in rule.subsets:
-            present = self.subsets.setdefault(subset.name, subset)
-            if self.undated and present.policy != subset.policy:
-                self.subsets[subset.name] = present._replace(policy=UNCLEAR)
+            self.subsets.setdefault(subset.name, subset)
 
     @property
     def setting(self) -> Setting:
@@ -69,14 +58,6 @@ class MergedRule:
             subsets = tuple(self.subsets[name] for name in sorted(self.subsets))
             self._setting = Setting(self.policy, subsets, self.selector is not None)
         return self._setting
-
-    def after(self, other: MergedRule) -> MergedRule:
-        """Of two that stay separate the younger one; without their times what they differ in cannot be told."""
-        if not (self.undated or other.undated) or self.setting == other.setting:
-            return self
-        both = copy.copy(self)
-        both.policy, both.names, both._setting = UNCLEAR, [*other.names, *self.names], None
-        return both
 
     def exported_to(self, namespace: str) -> bool:
         """Whether clients of a namespace see it from outside."""
@@ -93,20 +74,14 @@ def fqdn(host: str, namespace: str) -> str:
     return f"{host}.{namespace}.svc.{CLUSTER_DOMAIN}"
 
 
-class HostIndex:
-    """Rules of one namespace by host (consolidatedDestRules)."""
+def consolidated(rules: Iterable[DestinationRule]) -> List[MergedRule]:
+    """Rules of one namespace for one host, in Istio's order, as it merges them.
 
-    __slots__ = ("_lengths", "exact", "wildcard")
-
-    def __init__(self) -> None:
-        self.exact: Dict[str, List[MergedRule]] = {}
-        self.wildcard: Dict[str, List[MergedRule]] = {}
-        self._lengths: Tuple[int, ...] = ()
-
-    def add(self, host: str, rule: DestinationRule, export_to: FrozenSet[str]) -> None:
-        """mergeDestinationRule with ENABLE_ENHANCED_DESTINATIONRULE_MERGE, the default."""
-        target = self.wildcard if host.startswith("*") else self.exact
-        present = target.setdefault(host, [])
+    mergeDestinationRule with ENABLE_ENHANCED_DESTINATIONRULE_MERGE, the default.
+    """
+    present: List[MergedRule] = []
+    for rule in rules:
+        export_to = _export_to(rule)
         separate = True
         for merged in present:
             if export_to == merged.export_to:
@@ -127,8 +102,61 @@ class HostIndex:
             merged.merge(rule)
         if separate:
             present.append(MergedRule(rule, export_to))
+    return present
 
-    def find(self, host: str) -> Optional[List[MergedRule]]:
+
+def _export_to(rule: DestinationRule) -> FrozenSet[str]:
+    """A rule with a selector is private to its namespace."""
+    return frozenset((".",) if rule.selector is not None else rule.export_to)
+
+
+def _unanimous(rules: List[DestinationRule]) -> bool:
+    """Whether the order of some rules for one host decides nothing: they merge, and nothing in them differs."""
+    first = rules[0]
+    policies = [rule.policy for rule in rules if rule.policy is not None]
+    subsets: Dict[str, Subset] = {}
+    return (
+        all((rule.export_to, rule.selector) == (first.export_to, first.selector) for rule in rules)
+        and all(policy == policies[0] for policy in policies)
+        and all(subsets.setdefault(subset.name, subset) == subset for rule in rules for subset in rule.subsets)
+    )
+
+
+class HostRules(NamedTuple):
+    """The rules of one namespace for one host, merged."""
+
+    variants: Tuple[List[MergedRule], ...]
+    """One for each order by age that may be the true one; none where these are too many to try."""
+    contest: str = ""
+    """Why there is not one, "" where there is."""
+
+
+def _host_rules(rules: List[DestinationRule]) -> HostRules:
+    """`rules`: in Istio's order, those with a selector first (sortConfigBySelectorAndCreationTime)."""
+    if len(rules) == 1 or all(map(dated, rules)) or _unanimous(rules):
+        return HostRules((consolidated(rules),))
+    selective = [rule for rule in rules if rule.selector is not None]
+    plain = [rule for rule in rules if rule.selector is None]
+    variants = tuple(consolidated([*first, *last]) for first in orders(selective) for last in orders(plain))
+    why = contest("DestinationRule", rules, "counts")
+    return HostRules(variants if len(variants) <= MOST_ORDERS else (), why)
+
+
+class HostIndex:
+    """Rules of one namespace by host (consolidatedDestRules)."""
+
+    __slots__ = ("_lengths", "exact", "wildcard")
+
+    def __init__(self) -> None:
+        self.exact: Dict[str, HostRules] = {}
+        self.wildcard: Dict[str, HostRules] = {}
+        self._lengths: Tuple[int, ...] = ()
+
+    def add(self, host: str, rules: List[DestinationRule]) -> None:
+        """Takes in all rules for a host, in Istio's order."""
+        (self.wildcard if host.startswith("*") else self.exact)[host] = _host_rules(rules)
+
+    def find(self, host: str) -> Optional[HostRules]:
         """The exact host, else the longest wildcard suffix (model/config.go MostSpecificHostMatch)."""
         needle = host
         if host.startswith("*"):
@@ -164,9 +192,12 @@ class DestinationRuleIndex:
         self._exported: Dict[str, HostIndex] = {}
         self._root_private = HostIndex()
         self.selective: Dict[str, List[Dict[str, str]]] = {}
+        found: Dict[Tuple[str, str], List[DestinationRule]] = {}
         # Rules with a selector come first, then age, name, namespace (sortConfigBySelectorAndCreationTime).
         for rule in sorted(rules, key=lambda item: (item.selector is None, item.age, item.name, item.namespace)):
-            self._add(rule, default_export)
+            found.setdefault((rule.namespace, fqdn(rule.host, rule.namespace)), []).append(rule)
+        for (namespace, host), same in found.items():
+            self._add(namespace, host, same, default_export)
         self._namespaces_of_host: Dict[str, List[str]] = {}
         self._namespaces_of_suffix: Dict[str, List[str]] = {}
         for namespace, index in self._local.items():
@@ -175,22 +206,28 @@ class DestinationRuleIndex:
                 target.setdefault(host, []).append(namespace)
         self._lengths = tuple(sorted({len(name) for name in self._namespaces_of_suffix}))
 
-    def _add(self, rule: DestinationRule, default_export: Tuple[str, ...]) -> None:
-        host = fqdn(rule.host, rule.namespace)
-        export_to = frozenset(rule.export_to)
-        if rule.selector is not None:
-            # A rule with a selector is private to its namespace.
-            export_to = frozenset((".",))
-            known = self.selective.setdefault(rule.namespace, [])
-            if rule.selector not in known:
-                known.append(rule.selector)
-        if not export_to or export_to & {"*", ".", rule.namespace}:
-            self._local.setdefault(rule.namespace, HostIndex()).add(host, rule, export_to)
-        private = "." in default_export if not export_to else export_to in ({"."}, {rule.namespace})
-        if not private:
-            self._exported.setdefault(rule.namespace, HostIndex()).add(host, rule, export_to)
-        elif rule.namespace == self.root:
-            self._root_private.add(host, rule, export_to)
+    def _add(self, namespace: str, host: str, rules: List[DestinationRule], default_export: Tuple[str, ...]) -> None:
+        """Takes in all rules of a namespace for a host."""
+        local, exported, root_private = [], [], []
+        for rule in rules:
+            export_to = _export_to(rule)
+            if rule.selector is not None:
+                known = self.selective.setdefault(namespace, [])
+                if rule.selector not in known:
+                    known.append(rule.selector)
+            if not export_to or export_to & {"*", ".", namespace}:
+                local.append(rule)
+            private = "." in default_export if not export_to else export_to in ({"."}, {namespace})
+            if not private:
+                exported.append(rule)
+            elif namespace == self.root:
+                root_private.append(rule)
+        if local:
+            self._local.setdefault(namespace, HostIndex()).add(host, local)
+        if exported:
+            self._exported.setdefault(namespace, HostIndex()).add(host, exported)
+        if root_private:
+            self._root_private.add(host, root_private)
 
     def local_namespaces(self, host: str) -> Set[str]:
         """Namespaces whose own rules match a host: their clients may see something else than the rest."""
@@ -207,20 +244,28 @@ class DestinationRuleIndex:
         found: Set[str] = set()
         for namespace in (owner, self.root):
             index = self._exported.get(namespace)
-            for merged in (index.find(host) or ()) if index else ():
-                found.update(merged.export_to)
+            rules = index.find(host) if index else None
+            for variant in rules.variants if rules else ():
+                found.update(*(merged.export_to for merged in variant))
         return found - {"*", "."}
 
-    def own(self, client: str, host: str) -> Optional[List[MergedRule]]:
+    def own(self, client: str, host: str) -> Optional[HostRules]:
         """Step 1: the client's namespace; for clients in root only its private rules."""
         index = self._local.get(client) if client != self.root else self._root_private
         return index.find(host) if index else None
 
-    def exported(self, namespace: str, host: str, client: str) -> List[MergedRule]:
+    def exported(self, namespace: str, host: str, client: str) -> HostRules:
         """Steps 2 and 3: the most specific host first, filtered by exportTo afterwards; wildcards are not retried."""
         index = self._exported.get(namespace)
         found = index.find(host) if index else None
-        return [merged for merged in found or () if merged.exported_to(client)]
+        if found is None:
+            return _NO_RULES
+        return found._replace(
+            variants=tuple([merged for merged in variant if merged.exported_to(client)] for variant in found.variants)
+        )
+
+
+_NO_RULES = HostRules(([],))
 
 
 def choose(rules: List[MergedRule], client: str, labels: Labels) -> Optional[MergedRule]:
@@ -228,7 +273,7 @@ def choose(rules: List[MergedRule], client: str, labels: Labels) -> Optional[Mer
     plain: Optional[MergedRule] = None
     for merged in rules:
         if merged.selector is None:
-            plain = merged if plain is None else merged.after(plain)
+            plain = merged
         elif merged.namespace == client and matches(merged.selector, labels):
             return merged
     return plain

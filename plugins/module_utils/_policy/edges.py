@@ -136,6 +136,16 @@ class Judge:
             # core/cluster_builder.go buildCluster: no cluster at all, so the destination is as good as unknown.
             why = f"the client's proxy does not know {destination.host}, which has no endpoint to resolve"
             return self._plain(destination, port, lambda endpoint: ("none", "broken", why))
+        rows = self._by_rule(destination, port, outcome, clients)
+        for rule in outcome.rivals:
+            other = self._by_rule(destination, port, outcome._replace(rule=rule), clients)
+            rows = _agreed(rows, other, outcome.contest)
+        return rows
+
+    def _by_rule(
+        self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
+    ) -> List[Tuple[RowKey, Answer]]:
+        """The rows of clients with one DestinationRule, or with none."""
         rows = self._through_proxy(destination, port, outcome, None, clients)
         for subset in outcome.rule.subsets if outcome.rule is not None else ():
             rows.extend(self._through_proxy(destination, port, outcome, subset, clients))
@@ -202,7 +212,7 @@ class Judge:
             answer = self._meet(destination, port, endpoint, what, gateway)
             answer = self._trusting(plane, destination, endpoint, answer)
             done[endpoint.id] = _worse(done.get(endpoint.id), answer)
-            if cluster.by_rule:
+            if cluster.by_rule and not outcome.rivals:
                 self._remark(clients.rules, cluster, endpoint, answer, destination)
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
@@ -299,6 +309,19 @@ def _worse(first: Optional[Answer], second: Answer) -> Answer:
     if first is None or first == second:
         return second
     return min(first, second, key=lambda answer: (_ORDER.index(answer[1]), answer))
+
+
+def _agreed(
+    rows: List[Tuple[RowKey, Answer]], others: List[Tuple[RowKey, Answer]], contest: str
+) -> List[Tuple[RowKey, Answer]]:
+    """What two possible orders of the DestinationRules have in common; the rest is unknown."""
+    one, other = dict(rows), dict(others)
+    found: List[Tuple[RowKey, Answer]] = []
+    for key in dict.fromkeys((*one, *other)):
+        answer, rival = one.get(key), other.get(key)
+        agree = answer is not None and rival is not None and answer[:2] == rival[:2]
+        found.append((key, answer if agree and answer is not None else ("unknown", "unknown", contest)))
+    return found
 
 
 def _to_nobody(cluster: Cluster) -> Sent:

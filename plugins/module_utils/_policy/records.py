@@ -15,8 +15,6 @@ PROXY_PORTS = frozenset((15020, 15021, 15090))
 """The proxy's own ports, which the injection template always excludes from capture."""
 YOUNGEST = "~youngest"
 """The age of an object that is only proposed. It sorts behind every time."""
-UNCLEAR_MODE = "unknown"
-"""Instead of a TLS mode that cannot be told."""
 UNDATED = "~undated"
 """The age of an object without a time, as in Git: it sorts behind all that have one, and which is older cannot be told.
 """

@@ -55,6 +55,23 @@ class Outcome(NamedTuple):
     why: str
     elsewhere: FrozenSet[int] = frozenset()
     """Ports at which another destination with the same host is met."""
+    rivals: Tuple[Optional[Setting], ...] = ()
+    """What the rule may say instead: nobody knows which of several is older."""
+    contest: str = ""
+    """Why."""
+
+
+class _Rules(NamedTuple):
+    """The DestinationRules that a client may use for a destination: one, but where their order cannot be told."""
+
+    found: List[Optional[MergedRule]]
+    contest: str
+    doubt: str
+    """Why nothing can be said."""
+
+    def settings(self) -> Tuple[Optional[Setting], ...]:
+        """What they say, each once."""
+        return tuple(dict.fromkeys(rule.setting if rule else None for rule in self.found))
 
 
 class Clients:
@@ -307,11 +324,18 @@ class Scopes:
         kind, revision = scope.kind, scope.revision
 
         def join(
-            state: str, why: str, rule: Optional[Setting] = None, ports: Optional[FrozenSet[int]] = None, rest: str = ""
+            state: str,
+            why: str,
+            rules: Tuple[Optional[Setting], ...] = (None,),
+            ports: Optional[FrozenSet[int]] = None,
+            rest: str = "",
+            contest: str = "",
         ) -> Clients:
             outcome = Outcome(
-                kind, revision, state, rule, ports, rest, scope.outbound, scope.metadata_certs, why, elsewhere
+                kind, revision, state, rules[0], ports, rest, scope.outbound, scope.metadata_certs, why, elsewhere
             )
+            if len(rules) > 1:
+                outcome = outcome._replace(rivals=rules[1:], contest=contest)
             return _join(found, outcome, mask)
 
         plane, view = self._planes(revision), scope.view
@@ -332,15 +356,16 @@ class Scopes:
         if why:
             clients = join(hidden, why)
         else:
-            rule, doubt = self._rule(destination, scope, plane)
-            if doubt:
-                join("unknown", doubt)
+            rules = self._rules(destination, scope, plane)
+            if rules.doubt:
+                join("unknown", rules.doubt)
                 return
+            settings = rules.settings()
             if ports:
                 why = f"{SIDECAR} hides this port of {destination.host}" if view else "no proxy knows this port"
-            clients = join("visible", why, rule.setting if rule else None, ports, hidden if ports else "")
-            if rule is not None:
-                clients.rules.add(str(rule))
+            clients = join("visible", why, settings, ports, hidden if ports else "", rules.contest)
+            if rules.found[0] is not None:
+                clients.rules.add(str(rules.found[0]))
         if view is not None and SIDECAR in why:
             clients.sidecars.add(view.name)
 
@@ -374,19 +399,29 @@ class Scopes:
         view = None if scope.kind == "gateway" else scope.view or NO_SIDECAR
         return self._owners.owned(visible, view, scope.namespace)
 
-    def _rule(self, destination: Destination, scope: Scope, plane: PushContext) -> Tuple[Optional[MergedRule], str]:
+    def _rules(self, destination: Destination, scope: Scope, plane: PushContext) -> _Rules:
         """The DestinationRule: client's namespace, service's, root; the first with any match ends the search."""
         client, host, root = scope.namespace, destination.host, plane.mesh.root_namespace
         own = plane.rules.own(client, host)
         if own is not None:
-            return choose(own, client, scope.labels), ""
+            return _Rules(
+                [choose(variant, client, scope.labels) for variant in own.variants],
+                own.contest,
+                "" if own.variants else own.contest,
+            )
+        found: List[Optional[MergedRule]] = []
+        contest = ""
         for namespace in (destination.namespace, root):
             if self._unread.covers("DestinationRule", namespace):
-                return None, f"DestinationRules of namespace {namespace} were not read"
-            found = plane.rules.exported(namespace, host, client)
-            if found:
-                return choose(found, client, scope.labels), ""
-        return None, ""
+                return _Rules([], "", f"DestinationRules of namespace {namespace} were not read")
+            rules = plane.rules.exported(namespace, host, client)
+            contest = contest or rules.contest
+            if not rules.variants:
+                return _Rules([], "", rules.contest)
+            found.extend(choose(variant, client, scope.labels) for variant in rules.variants if variant)
+            if all(rules.variants):
+                return _Rules(found, contest, "")
+        return _Rules([*found, None], contest, "")
 
 
 def _join(found: Dict[Outcome, Clients], outcome: Outcome, mask: int) -> Clients:

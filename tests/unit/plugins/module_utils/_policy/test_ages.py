@@ -91,7 +91,11 @@ def test_no_time_makes_an_object_one_that_is_only_proposed(stamp):
         pytest.param("1pq", ["1pq", "1qp"], id="proposed ones come last"),
         pytest.param("", [""], id="nothing"),
         pytest.param("12345678901234567890123456789", ["12345678901234567890123456789"], id="many with a time"),
-        pytest.param("1" * 24 + "u", [], id="too many to try, for one alone"),
+        pytest.param("1234567890p", ["1234567890p"], id="many with a time, and one proposed"),
+        pytest.param(
+            "12345" + "u", ["12345u", "1234u5", "123u45", "12u345", "1u2345", "u12345"], id="as many as are tried"
+        ),
+        pytest.param("123456" + "u", [], id="too many to try, for one alone"),
         pytest.param("u" * 40, [], id="too many to try"),
     ],
 )
@@ -152,6 +156,18 @@ def test_what_they_agree_on_is_known():
          [to("demo/p", tls("DISABLE"), 1), to("demo/q", tls("ISTIO_MUTUAL"), 2)], "plaintext -> broken"),
         ("one says nothing",
          [to("demo/p", tls("DISABLE")), to("demo/q", None)], "plaintext -> broken"),
+        ("they differ in what decides nothing here",
+         [to("demo/p", port_tls(9, "DISABLE")), to("demo/q", port_tls(10, "DISABLE"))], "mtls -> mtls"),
+        ("more than can be tried that say the same",
+         [to(f"demo/p{place}", tls("DISABLE")) for place in range(9)], "plaintext -> broken"),
+        ("more than can be tried, and one that differs",
+         [to(f"demo/p{place}", tls("DISABLE")) for place in range(9)] + [to("demo/q", tls("ISTIO_MUTUAL"))],
+         "unknown -> unknown"),
+        ("for two hosts",
+         [to("demo/p", tls("DISABLE")), rule("demo/q", "*.demo.svc.cluster.local", tls("ISTIO_MUTUAL"))],
+         "plaintext -> broken"),
+        ("of two namespaces",
+         [to("demo/p", tls("DISABLE")), to("istio-system/q", tls("ISTIO_MUTUAL"))], "plaintext -> broken"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
@@ -214,3 +230,81 @@ def test_an_unknown_order_names_its_objects():
         for reason in reasons
     )
     assert not [item for item in result["findings"] if item["id"] == "MTLS-010"]
+
+
+PARTS = [
+    mesh_config(),
+    peer("demo/p", "STRICT"),
+    pod("demo/a"),
+    pod("demo/b"),
+    pod("other/c"),
+    pod("third/d"),
+    pod("demo/v1", labels={"app": "a", "version": "1"}),
+    service("demo/a"),
+]
+
+
+def subset(name: str, version: str, policy: Any = None) -> Any:
+    found: dict[str, Any] = {"name": name, "labels": {"version": version}}
+    return found if policy is None else found | {"trafficPolicy": policy}
+
+
+def cells(*rules: Any) -> Any:
+    """All answers by client and subset, which must not depend on the order of the input."""
+    found = []
+    for order in (rules, rules[::-1]):
+        result = judge(*PARTS, *order)
+        found.append(
+            {
+                (client, row["subset"], row["endpoint"]): (row["client_tls"], row["reason"])
+                for row in result["edges"]
+                for client in result["client_sets"][row["clients"]]
+            }
+        )
+    assert found[0] == found[1]
+    return {key: tls for key, (tls, dummy) in found[0].items()}
+
+
+def test_rules_exported_to_different_namespaces():
+    """If the narrow one is older, the wide one merges into it and is lost for its other namespaces."""
+    narrow = rule("demo/p", HOST, tls("ISTIO_MUTUAL"), None, export_to=["other"])
+    wide = rule("demo/q", HOST, tls("DISABLE"), None, export_to=["other", "third"])
+    found = cells(narrow, wide)
+    assert found["third/Deployment/d", None, "demo/Deployment/a"] == "unknown"
+    assert found["other/Deployment/c", None, "demo/Deployment/a"] == "mtls"
+    assert found["demo/Deployment/b", None, "demo/Deployment/a"] == "mtls"
+
+
+def test_which_labels_a_subset_has():
+    """Both send plaintext, but to whom?"""
+    first = rule("demo/p", HOST, None, None, subsets=[subset("x", "1", tls("DISABLE"))])
+    second = rule("demo/q", HOST, None, None, subsets=[subset("x", "2", tls("DISABLE"))])
+    found = cells(first, second)
+    assert found["demo/Deployment/b", "x", "demo/Deployment/v1"] == "unknown"
+    assert found["demo/Deployment/b", None, "demo/Deployment/v1"] == "mtls"
+
+
+def test_subsets_that_only_one_of_several_brings():
+    first = rule("demo/p", HOST, tls("ISTIO_MUTUAL"), None, subsets=[subset("x", "1")])
+    second = rule("demo/q", HOST, None, None, subsets=[subset("y", "1", tls("DISABLE"))])
+    found = cells(first, second)
+    assert found["demo/Deployment/b", "x", "demo/Deployment/v1"] == "mtls"
+    assert found["demo/Deployment/b", "y", "demo/Deployment/v1"] == "plaintext"
+
+
+def test_subsets_of_rules_that_stay_separate():
+    first = rule("demo/p", HOST, None, None, export_to=["*"], subsets=[subset("x", "1", tls("DISABLE"))])
+    second = rule("demo/q", HOST, None, None, export_to=["demo", "other"], subsets=[subset("y", "1")])
+    found = cells(first, second)
+    assert found["other/Deployment/c", "x", "demo/Deployment/v1"] == "unknown"
+    assert found["other/Deployment/c", "y", "demo/Deployment/v1"] == "unknown"
+    assert found["other/Deployment/c", None, "demo/Deployment/v1"] == "mtls"
+
+
+def test_the_reason_names_the_rules():
+    result = judge(*PARTS, to("demo/p", tls("DISABLE"), 1), to("demo/q", tls("ISTIO_MUTUAL")))
+    reasons = {row["reason"] for row in result["edges"] if row["verdict"] == "unknown"}
+    assert reasons == {
+        "which DestinationRule of demo/p and demo/q counts depends on their age, "
+        "and demo/q carries no creationTimestamp"
+    }

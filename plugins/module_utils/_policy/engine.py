@@ -17,7 +17,7 @@ from .gateways import GatewayIndex
 from .membership import Workload, gather, matches
 from .mesh import Mesh
 from .push_context import PushContext, inbound_doubt
-from .records import EnvoyFilter, Labels, Snapshot
+from .records import GATEWAY_ACCEPTS, SIDECAR_ACCEPTS, EnvoyFilter, Labels, Snapshot
 from .rows import Edge
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticationIndex, accepts
 from .services import Catalogue, destinations, target_ports
@@ -58,7 +58,7 @@ class State:
         self.workloads = gather(self.snapshot, self.control_planes, self.unread)
         catalogue = Catalogue(self.snapshot, self.workloads, self.unread)
         self.destinations = destinations(self.snapshot, catalogue)
-        self.gateways = GatewayIndex(self.snapshot.gateways, self.unread)
+        self.gateways = GatewayIndex(self.snapshot.gateways, self._gateway_doubt, self.unread)
         self.decisions: Dict[str, Decision] = {}
         self.ports: Dict[str, List[Port]] = {}
         services = target_ports(self.destinations)
@@ -95,11 +95,10 @@ class State:
             return planes.sees(mesh, item.revision) and sees_namespace(item.namespace)
 
         root = mesh.root_namespace
-        inbound = [item for item in snapshot.envoy_filters if item.inbound and seen(item)]
-        outbound = [item for item in snapshot.envoy_filters if item.outbound and seen(item)]
+        envoy_filters = [item for item in snapshot.envoy_filters if item.touches and seen(item)]
 
-        def filters(namespace: str, labels: Labels, is_inbound: bool) -> str:
-            return _filter(inbound if is_inbound else outbound, root, namespace, labels)
+        def filters(side: str, namespace: str, labels: Labels) -> str:
+            return _filter(envoy_filters, side, root, namespace, labels)
 
         return PushContext(
             mesh,
@@ -154,6 +153,9 @@ class State:
             )
             for number in sorted(numbers)
         ]
+
+    def _gateway_doubt(self, workload: Workload) -> str:
+        return inbound_doubt(workload, self.plane(workload.shape.revision), self.unread)
 
     def mode(self, workload: Workload) -> Optional[str]:
         """The workload's mode as the result shows it."""
@@ -254,9 +256,11 @@ class State:
                     workload.doubt,
                     f"membership, mode and edges of {workload.id}",
                 )
-            elif workload.mesh in ("sidecar", "ambient"):
-                found = self.plane(workload.shape.revision).filters(workload.namespace, workload.labels, True)
-                if found and workload.mesh == "sidecar":
+            elif workload.mesh in ("sidecar", "gateway"):
+                plane = self.plane(workload.shape.revision)
+                side = SIDECAR_ACCEPTS if workload.mesh == "sidecar" else GATEWAY_ACCEPTS
+                found = plane.filters(side, workload.namespace, workload.labels)
+                if found:
                     namespace, dummy, name = found.partition("/")
                     add(
                         "EnvoyFilter",
@@ -272,10 +276,10 @@ def _inverted(value: Optional[bool]) -> Optional[bool]:
     return None if value is None else not value
 
 
-def _filter(filters: List[EnvoyFilter], root: str, namespace: str, labels: Labels) -> str:
-    """The first EnvoyFilter of the root or own namespace that selects labels."""
+def _filter(filters: List[EnvoyFilter], side: str, root: str, namespace: str, labels: Labels) -> str:
+    """The first EnvoyFilter of the root or own namespace that selects labels and touches a side of their proxies."""
     for item in filters:
-        if item.namespace in (root, namespace) and matches(item.selector, labels):
+        if side in item.touches and item.namespace in (root, namespace) and matches(item.selector, labels):
             return f"{item.namespace}/{item.name}"
     return ""
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Set, Tuple
+from typing import Callable, Dict, List, Set, Tuple
 
 from .membership import Workload, matches
 from .records import GatewayObject
@@ -19,7 +19,9 @@ _HEALTH_PORT = 15021
 class GatewayIndex:
     """Gateways by the workloads that they select; a selector looks at gateways in every namespace."""
 
-    def __init__(self, gateways: List[GatewayObject], unread: Unread) -> None:
+    def __init__(self, gateways: List[GatewayObject], doubt: Callable[[Workload], str], unread: Unread) -> None:
+        self._doubt = doubt
+        """Why nothing can be said about what a gateway accepts; empty where something can."""
         self._gateways = sorted(gateways, key=lambda item: (item.namespace, item.name))
         self._unread = unread.anywhere("Gateway")
         self._ports: Dict[str, Dict[int, Tuple[str, str]]] = {}
@@ -50,6 +52,9 @@ class GatewayIndex:
 
     def server(self, workload: Workload, port: int) -> Tuple[str, str]:
         """The column of the verdict table for a port of a gateway, and why."""
+        doubt = self._doubt(workload)
+        if doubt:
+            return UNKNOWN, doubt
         if port == _HEALTH_PORT:
             return "gateway-plaintext", f"port {port} of {workload.id} is the gateway's health check"
         found = self.ports(workload).get(port)

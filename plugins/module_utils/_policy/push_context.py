@@ -11,7 +11,7 @@ from .client import Hbone
 from .destination_rules import DestinationRuleIndex
 from .membership import Workload
 from .mesh import Mesh
-from .records import Labels
+from .records import GATEWAY_ACCEPTS, SIDECAR_ACCEPTS, Labels
 from .server import UNKNOWN, PeerAuthenticationIndex
 from .unread import Unread
 from .visibility import SidecarIndex
@@ -38,7 +38,7 @@ class PushContext:
         peer_authentications: PeerAuthenticationIndex,
         rules: DestinationRuleIndex,
         sidecars: SidecarIndex,
-        filters: Callable[[str, Labels, bool], str],
+        filters: Callable[[str, str, Labels], str],
         sees_namespace: Callable[[str], bool],
         sees_revision: Callable[[Optional[str]], bool],
         hbone: Hbone,
@@ -49,7 +49,7 @@ class PushContext:
         self.rules = rules
         self.sidecars = sidecars
         self.filters = filters
-        """The EnvoyFilter that makes the inbound (or outbound) side of labels in a namespace impossible to judge."""
+        """The EnvoyFilter that makes a side of the proxies of labels in a namespace impossible to judge."""
         self.sees_namespace = sees_namespace
         self.sees_revision = sees_revision
         self.hbone = hbone
@@ -76,9 +76,10 @@ def inbound_doubt(workload: Workload, plane: PushContext, unread: Unread) -> str
     """Why nothing can be said about what a proxy accepts."""
     if plane.mesh.doubt:
         return f"the mesh configuration of revision {plane.mesh.name} is unknown: {plane.mesh.doubt}"
-    if workload.mesh != "sidecar":
+    if workload.mesh not in ("sidecar", "gateway"):
         return ""
     if unread.covers("EnvoyFilter", workload.namespace) or unread.covers("EnvoyFilter", plane.mesh.root_namespace):
         return "EnvoyFilters that could change the listeners were not read"
-    found = plane.filters(workload.namespace, workload.labels, True)
+    side = SIDECAR_ACCEPTS if workload.mesh == "sidecar" else GATEWAY_ACCEPTS
+    found = plane.filters(side, workload.namespace, workload.labels)
     return f"EnvoyFilter {found} changes the listeners, so manifests do not tell what they accept" if found else ""

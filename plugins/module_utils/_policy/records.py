@@ -319,15 +319,18 @@ class GatewayObject(NamedTuple):
     servers: Tuple[Server, ...]
 
 
+SIDECAR_ACCEPTS, SIDECAR_SENDS = "sidecar_accepts", "sidecar_sends"
+GATEWAY_ACCEPTS, GATEWAY_SENDS = "gateway_accepts", "gateway_sends"
+
+
 class EnvoyFilter(NamedTuple):
-    """EnvoyFilter, reduced to whether it can change who may connect or what is sent."""
+    """EnvoyFilter, reduced to what it can change: the sides of proxies, of the four above."""
 
     namespace: str
     name: str
     revision: Optional[str]
     selector: Selector
-    inbound: bool
-    outbound: bool
+    touches: FrozenSet[str]
 
 
 class Authorization(NamedTuple):

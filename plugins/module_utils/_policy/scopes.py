@@ -16,7 +16,7 @@ from .destination_rules import MergedRule, Setting, choose
 from .membership import Workload
 from .outbound import NOTHING_CAPTURED
 from .push_context import PushContext
-from .records import Labels, Outbound
+from .records import GATEWAY_SENDS, SIDECAR_SENDS, Labels, Outbound
 from .services import Destination
 from .unread import Unread
 from .visibility import NO_SIDECAR, HostOwners, View, view_of
@@ -266,7 +266,8 @@ class Scopes:
             return f"Sidecar objects of the root namespace {root} were not read"
         if covers("EnvoyFilter", namespace) or covers("EnvoyFilter", root):
             return "EnvoyFilters that could change what the client sends were not read"
-        found = plane.filters(namespace, workload.labels, False)
+        side = GATEWAY_SENDS if workload.mesh == "gateway" else SIDECAR_SENDS
+        found = plane.filters(side, namespace, workload.labels)
         return f"EnvoyFilter {found} changes what the client sends, which manifests do not tell" if found else ""
 
     # --- what they do ------------------------------------------------------------------------------------------------

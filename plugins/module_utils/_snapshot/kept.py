@@ -19,6 +19,8 @@ WHOLE = "whole"
 """The value as it is."""
 KEYS = "keys"
 """Of a mapping the keys alone: the engine asks which are there."""
+STRUCTURE = "structure"
+"""Which fields there are on all levels, with the names and types of things; of other texts only that there is one."""
 NAMED = "named"
 """A mapping of annotations, of which those with a mesh's name are kept."""
 ENVIRONMENT = "environment"
@@ -163,8 +165,8 @@ _FIELDS: Dict[str, Shape] = {
             "configPatches": [
                 {
                     "applyTo": WHOLE,
-                    "match": {"context": WHOLE, "listener": {"filterChain": {"filter": {"name": WHOLE}}}},
-                    "patch": {"operation": WHOLE, "value": KEYS},
+                    "match": {"context": WHOLE},
+                    "patch": {"operation": WHOLE, "value": STRUCTURE},
                 }
             ],
         }
@@ -194,6 +196,7 @@ _ISTIOD = "discovery"
 _VARIABLES = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN")
 _SWITCHES = ("PILOT_", "ENABLE_")
 _MESH_NAMES = ("istio.io/", "meshproof.mtls/")
+_NAMING = ("@type", "name", "typeUrl", "typeUrls", "type_url", "type_urls")
 # These may carry whole containers and volumes with their environment.
 _BULKY = ("proxy.istio.io/overrides", "proxy.istio.io/config", "sidecar.istio.io/userVolume")
 
@@ -259,6 +262,17 @@ def _quiet(container: Any) -> Any:
 
 def _keys(value: Any) -> Any:
     return dict.fromkeys(value) if isinstance(value, dict) else _stand_in(value)
+
+
+def _structure(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: item if _names_something(name, item) else _structure(item) for name, item in value.items()}
+    return [_structure(item) for item in value] if isinstance(value, list) else _stand_in(value)
+
+
+def _names_something(name: Any, item: Any) -> bool:
+    texts = item if isinstance(item, list) else [item]
+    return name in _NAMING and all(isinstance(text, str) for text in texts)
 
 
 def _named(value: Any) -> Any:
@@ -328,6 +342,7 @@ def _parsed(text: str) -> Any:
 _SPECIAL = {
     WHOLE: lambda value: value,
     KEYS: _keys,
+    STRUCTURE: _structure,
     NAMED: _named,
     ENVIRONMENT: _environment,
     MESH: _mesh,
@@ -342,6 +357,8 @@ def admits(kind: str, path: Sequence[Any]) -> bool:
             shape = _MESH_CONFIG
         if shape == KEYS:
             return place == len(path) - 1
+        if shape == STRUCTURE:
+            return True
         if isinstance(shape, str) or shape is None:
             break
         shape = shape[0] if isinstance(shape, list) else shape.get(step, shape.get(ANY))

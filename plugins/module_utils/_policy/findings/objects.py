@@ -16,7 +16,8 @@ OPAQUE_FILTER = FindingKind(
     severity="medium",
     title="An EnvoyFilter changes listeners or clusters",
     explanation="An EnvoyFilter patches what decides about TLS at the proxies that it selects.",
-    why="What they accept or send cannot be told from manifests; the answers that it touches are `unknown`.",
+    why="What they accept or send cannot be told from manifests; the answers that it touches are `unknown`. What is "
+    "known to be harmless makes no finding: limits, timeouts, access logs, and filters that run behind TLS.",
     remedy="Ask the running proxies (`proxy_info`, `probe`), or replace it by Istio's own API.",
     example="""\
 apiVersion: networking.istio.io/v1alpha3
@@ -98,7 +99,7 @@ def rules(state: State) -> Iterable[Finding]:
     """EnvoyFilters, mesh configurations, Gateways and Sidecars, each by itself."""
     snapshot = state.snapshot
     for item in snapshot.envoy_filters:
-        if item.inbound or item.outbound:
+        if item.touches:
             yield OPAQUE_FILTER.at(
                 f"EnvoyFilter {item.namespace}/{item.name}",
                 "changes listeners or clusters: what the proxies that it selects accept or send cannot be told from "

@@ -175,7 +175,22 @@ def test_ports_that_are_listed(ports, services, listed):
 
 
 ENVOY_FILTERS = [
-    ("lua is harmless", {"applyTo": "HTTP_FILTER", "match": {"context": "SIDECAR_INBOUND"}}, "STRICT"),
+    (
+        "a limit of requests is harmless",
+        {
+            "applyTo": "HTTP_FILTER",
+            "match": {"context": "SIDECAR_INBOUND"},
+            "patch": {
+                "operation": "INSERT_FIRST",
+                "value": {
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+                    }
+                },
+            },
+        },
+        "STRICT",
+    ),
     (
         "a merged buffer limit is harmless",
         {"applyTo": "LISTENER", "patch": {"operation": "MERGE", "value": {"per_connection_buffer_limit_bytes": 1}}},

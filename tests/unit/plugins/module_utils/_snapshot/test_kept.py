@@ -29,6 +29,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.test_properties import damaged, mesh
 
 HIDDEN = "hunter2"
+LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 ASKED: set[tuple[str, tuple[Any, ...]]] = set()
 
 
@@ -121,6 +122,24 @@ MISCELLANEOUS = [
                     "patch": {"operation": "MERGE", "value": {"filter_chains": [HIDDEN]}},
                 }
             ]
+        },
+    ),
+    istio(
+        "EnvoyFilter",
+        "n1/harmless",
+        {
+            "configPatches": [
+                {
+                    "applyTo": "HTTP_FILTER",
+                    "match": {"context": "SIDECAR_INBOUND"},
+                    "patch": {"operation": "INSERT_FIRST", "value": value},
+                }
+                for value in (
+                    {"name": "lua", "typed_config": {"@type": LUA, "default_source_code": {"inline_string": HIDDEN}}},
+                    {"name": "lua", "config_discovery": {"config_source": {"path": HIDDEN}, "type_urls": [LUA]}},
+                )
+            ],
+            "workloadSelector": {"labels": {"app": "native"}},
         },
     ),
     istio(

@@ -80,8 +80,13 @@ proof-interrupted: setup $(cluster) ## Kill `site` at eight seeded moments, run 
 	@$(use_cluster) pytest -q -s tests/proofs/test_interrupted.py
 
 .PHONY: proof-properties
-proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n)
+proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n); then proof-fuzz
 	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=2000 pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py
+	@$(MAKE) --no-print-directory proof-fuzz
+
+.PHONY: proof-fuzz
+proof-fuzz: setup ## Damaged input of every source against what must hold, an hour for each (SECONDS=n, SEED=n, ONLY=target)
+	@PYTHONPATH=$(CURDIR)/.ansible/collections nice python -m tests.fuzz --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),0) --only "$(ONLY)"
 
 .PHONY: proof-mutants
 proof-mutants: setup ## Small faults made on purpose: at least nine of ten must make a unit test fail (N=300, SEED=fresh)

@@ -128,6 +128,52 @@ _PROXY = _object(
     certificates=_list({"type": "object"}),
     identity={"type": ["object", "null"], "description": "Which identity its certificates have, and must have."},
 )
+_TARGET = _object(
+    "What the wire answered at a port.",
+    ("port", "verdict"),
+    kind=_text("service or pod."),
+    service=_maybe("string", "namespace/name"),
+    pod=_maybe("string", "namespace/name"),
+    port={"type": "integer"},
+    protocol=_maybe("string"),
+    verdict=_one_of(ACCEPTS, "What it accepts."),
+    reason=_maybe("string"),
+    identity=_maybe("string", "That of the certificate that was shown."),
+    identity_check=_maybe("string"),
+    identities={
+        "type": ["object", "null"],
+        "description": "What became of the certificates that the probe showed.",
+        "additionalProperties": _object("", (), result=_maybe("string"), detail=_maybe("string")),
+    },
+    outside={"type": ["object", "null"]},
+    inside={"type": ["object", "null"]},
+    endpoints=_list(
+        _object(
+            "",
+            (),
+            address=_maybe("string"),
+            port={"type": ["integer", "null"]},
+            pod=_maybe("string"),
+            plaintext=_maybe("string"),
+            tls=_maybe("string"),
+            mtls=_maybe("string"),
+            identity=_maybe("string"),
+            identity_fits={"type": ["boolean", "null"]},
+        )
+    ),
+)
+_CALLS = _object(
+    "Requests or connections that took one path.",
+    ("source", "destination", "security", "requests"),
+    source=_object("", (), workload=_maybe("string"), principal=_maybe("string")),
+    destination=_object("", (), workload=_maybe("string"), service=_maybe("string"), principal=_maybe("string")),
+    port={"type": ["integer", "null"]},
+    protocol=_maybe("string"),
+    exporter=_maybe("string", "The pod that says so, where it is none of the destination's."),
+    requests={"type": "integer"},
+    mutual_tls={"type": "integer"},
+    security=_text("mutual_tls, plaintext, mixed or unknown."),
+)
 _AUTHORITY = _object(
     "A root certificate.",
     ("fingerprint",),
@@ -221,11 +267,11 @@ SCHEMA: Schema = {
             workloads=_list(_LEAF),
             trust_domains=_COUNTS,
         ),
-        probe=_list({"type": "object"}, "What the wire answered: the targets of the module probe."),
+        probe=_list(_TARGET, "What the wire answered: the targets of the module probe."),
         traffic=_object(
             "What telemetry saw: the answer of the module traffic_info.",
             (),
-            traffic=_list({"type": "object"}),
+            traffic=_list(_CALLS),
             window={"type": ["integer", "null"]},
             source=_maybe("string"),
             queries=_NAMES,

@@ -24,6 +24,9 @@ except ImportError as error:
 _MOST_EXPANSION = 100
 _MOST_NODES = 4_000_000
 """Each takes some 600 bytes until the document is whole. A dump of ten thousand pods has as many."""
+_BYTES_FOR_EACH = 4
+"""Of a text for each of its values beyond the first hundred thousand: what has fewer is made to fill the memory."""
+_ALWAYS_ALLOWED = 100_000
 _INTEGER = re.compile(r"[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+")
 _AS_TEXT = ("timestamp", "value", "binary")
 
@@ -52,7 +55,7 @@ def documents(text: str) -> Iterator[Document]:
     try:
         loader = _loader_class()(text)
         try:
-            for node in _Composer(loader).roots():
+            for node in _Composer(loader, len(text)).roots():
                 value: Any = loader.construct_document(node)
                 if value is not None:
                     yield Document(number, _line_of(node), value)
@@ -83,11 +86,12 @@ class _Open(NamedTuple):
 class _Composer:
     """Events into nodes, as yaml.composer.Composer does, but without recursion and within bounds."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: Any, size: int) -> None:
         self._loader = loader
         self._anchors: Dict[str, Any] = {}
         self._weights: Dict[int, int] = {}
         self._written = 0
+        self._most = min(_MOST_NODES, max(_ALWAYS_ALLOWED, size // _BYTES_FOR_EACH))
 
     def roots(self) -> Iterator[Any]:
         """The root node of each document."""
@@ -120,8 +124,8 @@ class _Composer:
                 else:
                     root = node
             elif isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
-                if self._written > _MOST_NODES:
-                    raise Unreadable(f"is one document of more than {_MOST_NODES} values", _line_of(event))
+                if self._written > self._most:
+                    raise Unreadable(f"is one document of more than {self._most} values", _line_of(event))
                 node = self._alias(event) if isinstance(event, yaml.AliasEvent) else self._scalar(event)
                 if opened:
                     self._put(opened[-1], node)

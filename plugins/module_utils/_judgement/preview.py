@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._foreign.lines import joined, section
+from .._foreign.visible import visible
 from .judge import Clients, clients_of
 from .violations import IN_MESH, everybody
 
@@ -99,4 +100,4 @@ def _is_broken_by_rule(change: Mapping[str, Any], workloads: Mapping[str, Mappin
 def _broken_by_rule(change: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> str:
     server = workloads.get(change["endpoint"] or "")
     name = f"{server['kind']} {server['namespace']}/{server['name']}" if server else change["endpoint"] or "no server"
-    return f"{name} (Service {change['service']})"
+    return visible(f"{name} (Service {change['service']})")

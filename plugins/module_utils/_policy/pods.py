@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from operator import itemgetter
-from typing import Any, Dict, FrozenSet, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from .._foreign import numbers
 from .records import (
@@ -98,6 +98,9 @@ def _refused(values: Tuple[Optional[str], ...]) -> str:
     return ""
 
 
+_ABSENT = (None, "")
+
+
 class PodParser:
     """Turns pods and pod templates into records. Equal parts are built once and shared."""
 
@@ -113,17 +116,17 @@ class PodParser:
         udp: List[Tuple[int, str]] = []
         proxy: Optional[Dict[str, Any]] = None
         arguments: Tuple[str, ...] = ()
-        for container in spec.get("containers") or ():
+        for container in _each(spec, "containers"):
             if container.get("name") == PROXY_CONTAINER:
                 proxy = container
             elif "ports" in container:
                 _container_ports(container, ports, udp)
-        for container in spec.get("initContainers") or ():
+        for container in _each(spec, "initContainers"):
             name = container.get("name")
             if name == PROXY_CONTAINER:
                 proxy = container
             elif name in _INIT_CONTAINERS:
-                arguments = tuple(container.get("args") or ())
+                arguments = tuple(_each(container, "args"))
             elif container.get("restartPolicy") == "Always":
                 _container_ports(container, ports, udp)
 
@@ -132,13 +135,13 @@ class PodParser:
         certs = router = False
         proxy_ports: List[Tuple[int, str]] = []
         if proxy is not None:
-            env = proxy.get("env") or ()
+            env = _each(proxy, "env")
             names = list(map(_NAME, env))
             certs = "ISTIO_META_TLS_CLIENT_CERT_CHAIN" in names
             if "ISTIO_META_INTERCEPTION_MODE" in names:
                 mode = env[names.index("ISTIO_META_INTERCEPTION_MODE")].get("value")
             # A waypoint is a gateway of the ambient mesh.
-            router = not {"router", "waypoint"}.isdisjoint(proxy.get("args") or ())
+            router = not {"router", "waypoint"}.isdisjoint(_each(proxy, "args"))
             _container_ports(proxy, proxy_ports, [])
 
         mesh, revision = "none", None
@@ -158,7 +161,7 @@ class PodParser:
         shape = Shape(
             mesh,
             revision,
-            bool(spec.get("hostNetwork")),
+            _is_true(spec, "hostNetwork"),
             capture,
             annotations.get("ambient.istio.io/bypass-inbound-capture") == "true",
             tuple(ports),
@@ -189,18 +192,22 @@ class PodParser:
     def pod(self, manifest: Dict[str, Any]) -> Optional[Pod]:
         """A pod, or None for a finished one."""
         metadata, spec = manifest["metadata"], manifest["spec"]
-        status = manifest.get("status") or {}
+        status = _fields(manifest, "status")
         if status.get("phase") in ("Succeeded", "Failed"):
             return None
-        labels = metadata.get("labels") or {}
-        annotations = metadata.get("annotations") or {}
-        name, namespace, ip = metadata["name"], metadata.get("namespace") or "default", status.get("podIP") or ""
+        labels, annotations = _fields(metadata, "labels"), _fields(metadata, "annotations")
+        name, namespace, ip = metadata["name"], metadata.get("namespace"), status.get("podIP")
         # Where none is named it is this one (Kubernetes' admission of ServiceAccounts).
-        account = spec.get("serviceAccountName") or "default"
+        account = spec.get("serviceAccountName")
+        namespace, account = (
+            "default" if namespace in _ABSENT else namespace,
+            "default" if account in _ABSENT else account,
+        )
+        ip = "" if ip is None else ip
         # Fails on whatever is not a string.
         "".join((name, namespace, ip, account, *labels, *labels.values()))
         owner = ("Pod", name)
-        for reference in metadata.get("ownerReferences") or ():
+        for reference in _each(metadata, "ownerReferences"):
             # A static pod's owner is its Node, which is no workload.
             if reference["kind"] != "Node" and (owner[0] == "Pod" or reference.get("controller")):
                 owner = (reference["kind"] + "", reference["name"] + "")
@@ -212,8 +219,36 @@ class PodParser:
         return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip, account)
 
 
+def _fields(part: Dict[str, Any], name: str) -> Dict[str, Any]:
+    """A mapping of a manifest, empty where there is none; what is something else is no absence."""
+    found = part.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Malformed(f"{name} is not a mapping")
+    return found
+
+
+def _each(part: Dict[str, Any], name: str) -> Sequence[Any]:
+    """A list of a manifest, likewise."""
+    found = part.get(name)
+    if found is None:
+        return ()
+    if not isinstance(found, (list, tuple)):
+        raise Malformed(f"{name} is not a list")
+    return found
+
+
+def _is_true(part: Dict[str, Any], name: str) -> bool:
+    """A switch of a manifest, likewise."""
+    found = part.get(name)
+    if found not in (None, True, False):
+        raise Malformed(f"{name} is not true or false")
+    return bool(found)
+
+
 def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[Tuple[int, str]]) -> None:
-    for port in container.get("ports") or ():
+    for port in _each(container, "ports"):
         number = port["containerPort"]
         if not isinstance(number, int):
             raise Malformed("containerPort is not a number")

@@ -74,6 +74,12 @@ def test_the_values_of_one_yaml_document_are_bounded(monkeypatch):
         yaml_text.parse("- a\n" * 60)
 
 
+@pytest.mark.parametrize("line", ["a: b\n", "a:\n"])
+def test_a_yaml_document_of_hardly_anything_but_values_is_refused(line):
+    with pytest.raises(Unreadable, match="is one document of more than 100000 values"):
+        yaml_text.parse(line * 80_000)
+
+
 @pytest.mark.parametrize(
     ("raw", "most", "why"),
     [

@@ -120,3 +120,9 @@ def test_a_removal_is_a_diff_to_nothing() -> None:
     lines = manifest_diff([{"before": manifest("STRICT"), "after": None}], yaml.safe_dump)
     assert all(line.startswith("-") for line in lines[3:])
     assert len(lines) == 11
+
+
+def test_names_of_a_cluster_do_not_act_where_they_are_printed() -> None:
+    hostile = change("in", PLAIN, answer("broken", "mtls"), "192.0.2.1\x1b[2J\nx", "demo/a\u202e")
+    [line] = preview(proposed(hostile))["breaks"]
+    assert line == "192.0.2.1\\u001b[2J x (Service demo/a\\u202e)"

@@ -95,6 +95,13 @@ def test_nonsense_never_raises_and_never_betters_an_answer(value):
         (("spec", "containers"), [{"name": "a", "ports": [{}]}]),
         (("spec",), None),
         (("metadata", "annotations"), "x"),
+        (("metadata", "annotations"), []),
+        (("metadata", "labels"), False),
+        (("spec", "containers"), {}),
+        (("spec", "initContainers"), ""),
+        (("spec", "serviceAccountName"), []),
+        (("spec", "hostNetwork"), "false"),
+        (("status",), []),
     ],
 )
 def test_a_malformed_pod_may_be_an_endpoint(path, value):

@@ -37,6 +37,7 @@ _MUTUAL = (
 )
 Logs = dict[str, list[bytes]]
 _TARGETS = 3
+_ASKS = [{"id": f"{number}/{path}"} for number in range(_TARGETS) for path in ("service", "request", "0", "1")]
 
 
 def _attempt(rnd: random.Random) -> None:
@@ -66,7 +67,7 @@ def _log(rnd: random.Random, asked: list[Asked], *parts: Any, service: bool = Fa
 
 
 def _judged(asked: list[Asked], logs: Logs) -> list[dict[str, Any]]:
-    parsed = [answers.parse(b"\n".join(lines).decode("utf-8", "replace")) for lines in logs.values()]
+    parsed = [answers.parse(b"\n".join(lines).decode("utf-8", "replace"), _ASKS).answers for lines in logs.values()]
     return answers.judge(asked, *parsed)
 
 

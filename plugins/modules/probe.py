@@ -17,7 +17,8 @@ description:
   - From outside it sends plaintext, and a TLS handshake without a client certificate, to the Service's address and to
     each endpoint, and then one with a certificate that looks like the mesh's own and is not. From inside it sends an
     ordinary request through a sidecar, and a mutual TLS handshake with the certificate that the mesh issued to the
-    probe itself.
+    probe itself. Of an ambient pod ztunnel takes that handshake, at port 15008 and for all of its ports (HBONE); so it
+    is made there, and a tunnel to the port is asked for.
   - It asks in HTTP, in HTTP/2 where a port is named C(grpc) or C(http2) or has such an C(appProtocol), and otherwise
     sees whether its bytes are taken.
   - A target that was not asked, or whose answer is not clear, is V(unknown), never secure. So is whatever a pod of the
@@ -431,7 +432,9 @@ targets:
           returned: always
           sample: HTTP 200
         mtls:
-          description: What a mutual TLS handshake met that used the probe's own mesh certificate, past its sidecar.
+          description:
+            - What a mutual TLS handshake met that used the probe's own mesh certificate, past its sidecar; with an
+              ambient pod that of its tunnel, of which the detail says V(HBONE).
           type: dict
           returned: always
           contains:

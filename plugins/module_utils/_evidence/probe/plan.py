@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..._policy.records import PROXY_CONTAINER, PROXY_PORTS
+from ..._policy.records import PROXY_CONTAINER, PROXY_PORTS, REDIRECTION
 
 HTTP, GRPC, TCP = "http", "grpc", "tcp"
 SERVICE, POD = "service", "pod"
@@ -34,6 +34,8 @@ class Endpoint(NamedTuple):
     """The service account of its pod; None where that was not read."""
     identities: tuple[str, ...] = ()
     """Of which its certificate must have one, the usual one first; empty where that is not known."""
+    ambient: bool = False
+    """Whether its mutual TLS is ztunnel's, around all of its ports."""
 
 
 class Target(NamedTuple):
@@ -168,12 +170,16 @@ def _ready(item: Mapping[str, Any], port: Mapping[str, Any]) -> Iterable[Endpoin
 
 
 def _endpoint(endpoint: Endpoint, pod: Mapping[str, Any] | None) -> Endpoint:
-    """With what its pod says. Whoever may write an EndpointSlice can name any pod: it must have the address."""
+    """With what its pod says. Whoever may write an EndpointSlice can name any pod: it must have the address.
+
+    Of a pod's addresses only the first is read; one of the other IP family is nobody else's for that.
+    """
     if pod is None:
         return endpoint
-    status = pod.get("status") or {}
-    addresses = {status.get("podIP"), *(item.get("ip") for item in status.get("podIPs") or ())}
-    return endpoint._replace(account=_account(pod)) if endpoint.address in addresses else endpoint._replace(pod=None)
+    own = _address(pod)
+    if endpoint.address != own and (":" in endpoint.address) == (":" in own):
+        return endpoint._replace(pod=None)
+    return endpoint._replace(account=_account(pod), ambient=_is_ambient(pod))
 
 
 def protocol_of(port: Mapping[str, Any]) -> str:
@@ -210,7 +216,7 @@ def find_pod_targets(
         address, declared = _address(pod), {port["containerPort"]: port for port in _container_ports(pod)}
         for number in [item["port"]] if item.get("port") else sorted(declared):
             protocol = known.get((address, number)) or protocol_of(declared.get(number, {}))
-            endpoint = Endpoint(address, number, _meta(pod, "name"), _account(pod))
+            endpoint = Endpoint(address, number, _meta(pod, "name"), _account(pod), ambient=_is_ambient(pod))
             found[item["pod"], number] = Target(
                 _meta(pod, "namespace"), _meta(pod, "name"), number, protocol, None, (endpoint,), 1, POD
             )
@@ -224,6 +230,10 @@ def _full_name(manifest: Mapping[str, Any]) -> str:
 def _account(pod: Mapping[str, Any]) -> str:
     """The service account that a pod runs as; the API server fills in `default`."""
     return str((pod.get("spec") or {}).get("serviceAccountName") or "default")
+
+
+def _is_ambient(pod: Mapping[str, Any]) -> bool:
+    return (pod["metadata"].get("annotations") or {}).get(REDIRECTION) == "enabled"
 
 
 def _address(pod: Mapping[str, Any]) -> str:
@@ -269,13 +279,16 @@ def request_asks(targets: list[Target]) -> list[dict[str, Any]]:
 
 
 def handshake_asks(targets: list[Target]) -> list[dict[str, Any]]:
-    """What a pod inside the mesh asks with its own certificate: each endpoint."""
-    return [ask for number, target in enumerate(targets) for ask in _endpoint_asks(number, target)]
+    """What a pod inside the mesh asks with its own certificate: each endpoint, an ambient one through its tunnel."""
+    return [ask for number, target in enumerate(targets) for ask in _endpoint_asks(number, target, tunnels=True)]
 
 
-def _endpoint_asks(number: int, target: Target) -> list[dict[str, Any]]:
+def _endpoint_asks(number: int, target: Target, tunnels: bool = False) -> list[dict[str, Any]]:
     return [
-        _ask(f"{number}/{index}", endpoint.address, endpoint.port, target)
+        {
+            **_ask(f"{number}/{index}", endpoint.address, endpoint.port, target),
+            **({"hbone": True} if tunnels and endpoint.ambient else {}),
+        }
         for index, endpoint in enumerate(target.endpoints)
     ]
 

@@ -18,7 +18,7 @@ STREAM = 1
 LONGEST_FRAME = 16384
 
 # Entries of HPACK's static table (RFC 7541, appendix A): a whole field, or the name of a literal one.
-_GET, _PATH, _HTTP, _AUTHORITY, _USER_AGENT = b"\x82", b"\x84", b"\x86", b"\x41", b"\x7a"
+_GET, _PATH, _HTTP, _METHOD, _AUTHORITY, _USER_AGENT = b"\x82", b"\x84", b"\x86", b"\x42", b"\x41", b"\x7a"
 # A change of the dynamic table's size, which can come first: an integer with a prefix of five bits.
 _TABLE_SIZE = re.compile(rb"\A(?:[\x20-\x3e]|\x3f[\x80-\xff]*[\x00-\x7f])+", re.DOTALL)
 _STATUS = {8: 200, 9: 204, 10: 206, 11: 304, 12: 400, 13: 404, 14: 500}
@@ -42,6 +42,12 @@ def request(host: str, agent: str) -> bytes:
     """
     block = _GET + _HTTP + _PATH + _AUTHORITY + _string(host) + _USER_AGENT + _string(agent)
     return PREFACE + _frame(SETTINGS, 0, 0, b"") + _frame(HEADERS, END_STREAM | END_HEADERS, STREAM, block)
+
+
+def connect(authority: str) -> bytes:
+    """The client's preface and the request for a tunnel to an address and port (RFC 9113, 8.5)."""
+    block = _METHOD + _string("CONNECT") + _AUTHORITY + _string(authority)
+    return PREFACE + _frame(SETTINGS, 0, 0, b"") + _frame(HEADERS, END_HEADERS, STREAM, block)
 
 
 def is_reply(data: bytes) -> bool:

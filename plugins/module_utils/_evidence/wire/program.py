@@ -9,11 +9,11 @@ with the ask's id, of which there can be two lines, and a last line counts the a
 noticed.
 
 The plan: ``mode`` (outside, request or handshake), ``asks`` (each with id, address, port, host, protocol, and perhaps
-attempts), ``seconds`` for one step of one ask, ``deadline`` for everything, ``patience`` for the pod's own proxy,
-``voice``, a number that varies what makes no difference to an honest server (one for all pods of a run, so that a
-server hears the same by TLS and without); for outside ``roots`` (PEM) and perhaps ``wrong`` (certificate and key of an
-identity that no mesh issued); for handshake ``certificates`` (a folder) and ``expired`` (whether to ask once more when
-the own certificate has expired).
+attempts or hbone), ``seconds`` for one step of one ask, ``deadline`` for everything, ``patience`` for the pod's own
+proxy, ``voice``, a number that varies what makes no difference to an honest server (one for all pods of a run, so that
+a server hears the same by TLS and without); for outside ``roots`` (PEM) and perhaps ``wrong`` (certificate and key of
+an identity that no mesh issued); for handshake ``certificates`` (a folder) and ``expired`` (whether to ask once more
+when the own certificate has expired).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from .plain import Answer, Ask, ask_plaintext, text
 from .tls import (
     Pair,
     ask_as,
+    ask_hbone,
     ask_mutual,
     ask_tls,
     expiry,
@@ -118,7 +119,8 @@ def ask_request(item: Ask, plan: Plan) -> Answer:
 
 def ask_handshake(item: Ask, plan: Plan) -> Answer:
     """Mutual TLS, past this pod's own sidecar."""
-    return {"mtls": ask_mutual(item, plan["seconds"], plan["certificates"])}
+    ask = ask_hbone if item.get("hbone") else ask_mutual
+    return {"mtls": ask(item, plan["seconds"], plan["certificates"])}
 
 
 def wait_for_proxy(plan: Plan) -> str | None:

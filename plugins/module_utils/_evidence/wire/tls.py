@@ -13,11 +13,13 @@ import os
 import re
 import ssl
 import time
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Sequence
 
+from . import http2
 from .plain import (
     GRPC,
     HTTP,
+    LONGEST_ANSWER,
     TCP,
     Answer,
     Ask,
@@ -32,6 +34,8 @@ from .plain import (
 ALPN = {HTTP: ["istio-http/1.1", "istio"], GRPC: ["istio-h2", "istio", "h2"], TCP: ["istio"]}
 # What OpenSSL calls an answer that is not TLS, by its versions.
 NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+HBONE_PORT = 15008
+TUNNEL_TAKEN = (200, 401, 403)
 PARTIAL_CHAIN = getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
 # The two times of an X.509 certificate in DER.
 VALIDITY = re.compile(rb"\x17\x0d(\d{12})Z\x17\x0d(\d{12})Z")
@@ -87,6 +91,48 @@ def ask_mutual(item: Ask, seconds: float, folder: str) -> Answer:
         return _failed_handshake(error, seconds)
 
 
+def ask_hbone(item: Ask, seconds: float, folder: str) -> Answer:
+    """Mutual TLS with the own certificate, to where an ambient workload takes it for all of its ports.
+
+    HBONE is HTTP/2's CONNECT within mutual TLS at port 15008 (ztunnel, src/proxy/inbound.rs), which answers 200, or 401
+    where an AuthorizationPolicy refuses; that one asks who the client is, so its certificate was taken.
+    """
+    context = _context(item, alpn=["h2"])
+    context.load_verify_locations(os.path.join(folder, "root-cert.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        _present(context, own_certificate(folder))
+        with _handshake({**item, "port": item.get("hbone_port", HBONE_PORT)}, seconds, context) as connection:
+            described = {**_described(connection, parsed=True), "verified": True}
+            return {**described, **_tunnelled(connection, item, seconds)}
+    except ssl.SSLCertVerificationError as error:
+        return {"result": "untrusted", "detail": f"HBONE: {error.verify_message}", "verified": False}
+    except OSError as error:
+        failed = _failed_handshake(error, seconds)
+        return {**failed, "detail": f"HBONE: {failed['detail']}"}
+
+
+def _tunnelled(connection: ssl.SSLSocket, item: Ask, seconds: float) -> Answer:
+    """What the server makes of a tunnel to the port that is asked about."""
+    address = f"[{item['address']}]" if ":" in item["address"] else item["address"]
+    data, end = b"", time.monotonic() + seconds
+    try:
+        connection.sendall(http2.connect(f"{address}:{item['port']}"))
+        while time.monotonic() < end and len(data) < LONGEST_ANSWER:
+            more = connection.recv(4096)
+            data += more
+            reply = http2.read(data)
+            if not more or reply.status is not None or reply.ended:
+                break
+    except OSError as error:
+        return {"after": "rejected", "after_detail": f"HBONE: {text(error)}"}
+    reply = http2.read(data)
+    if reply.status in TUNNEL_TAKEN:
+        return {"after": "answered", "after_detail": f"HBONE: CONNECT {reply.status}"}
+    why = f"CONNECT {reply.status}" if reply.status else reply.refusal or "closed, or no answer"
+    return {"after": "rejected", "after_detail": f"HBONE: {why}"}
+
+
 def ask_as(item: Ask, seconds: float, pair: Pair, obstacle: str | None = None) -> Answer:
     """Mutual TLS with a certificate that the server must not take; its own was looked at before."""
     if obstacle:
@@ -128,12 +174,12 @@ def expiry(pair: Pair) -> float | None:
     return calendar.timegm(time.strptime(found.group(2).decode(), "%y%m%d%H%M%S")) if found else None
 
 
-def _context(item: Ask, roots: str = "", leaf: bytes = b"") -> ssl.SSLContext:
+def _context(item: Ask, roots: str = "", leaf: bytes = b"", alpn: Sequence[str] = ()) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # mesh certificates carry an identity, not a host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED if roots or leaf else ssl.CERT_NONE
-    context.set_alpn_protocols(ALPN[item["protocol"]])
+    context.set_alpn_protocols(alpn or ALPN[item["protocol"]])
     if roots:
         context.load_verify_locations(cadata=roots)
     if leaf:

@@ -27,6 +27,9 @@ DURING = {"result": "refused", "detail": "during the handshake: Connection reset
 MUTUAL = {"result": "handshake", "uris": [A], "after": "answered", "after_detail": "HTTP 200", "status": 200}
 MUTUAL_REJECTED = {"result": "handshake", "uris": [A], "after": "rejected", "after_detail": "unknown ca"}
 
+TUNNEL = {"result": "handshake", "uris": [A], "after": "answered", "after_detail": "HBONE: CONNECT 200"}
+NO_TUNNEL = {**TUNNEL, "after": "rejected", "after_detail": "HBONE: CONNECT 503"}
+
 FOREIGN = "spiffe://cluster.local/ns/tenant/sa/service-a"
 STRANGER = {**MUTUAL, "uris": [FOREIGN]}
 
@@ -57,6 +60,10 @@ SEEN = [
     pytest.param(RESET, SHOWN, OK, STRANGER, "unknown", FOREIGN, id="a server of another namespace"),
     pytest.param(RESET, SHOWN, RESET, MUTUAL, "strict", A, id="STRICT, and the client's side is broken"),
     pytest.param(RESET, DURING, OK, DURING, "unknown", None, id="refused without a certificate, as ambient does"),
+    pytest.param(RESET, DURING, OK, TUNNEL, "strict", A, id="ambient, STRICT"),
+    pytest.param(RESET, DURING, RESET, TUNNEL, "strict", A, id="ambient, STRICT, and sidecars send it no HBONE"),
+    pytest.param(OK, NO_TLS, OK, TUNNEL, "permissive", A, id="ambient, PERMISSIVE"),
+    pytest.param(RESET, DURING, OK, NO_TUNNEL, "unknown", A, id="ambient, and the tunnel is refused"),
     pytest.param(DENIED, SHOWN, OK, MUTUAL, "permissive", A, id="denied by a policy, yet in plaintext"),
     pytest.param(OK, SHOWN, RESET, NO_TLS, "permissive", A, id="the certificate alone shows that mTLS is offered"),
     pytest.param(OK, OWN_TLS, OK, NO_TLS, "plaintext", None, id="TLS of the application's own is no mesh TLS"),

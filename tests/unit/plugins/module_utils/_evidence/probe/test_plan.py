@@ -167,19 +167,28 @@ def test_asks():
 
 
 @pytest.mark.parametrize(
-    ("address", "listed", "known"),
+    ("address", "known"),
     [
-        pytest.param("10.1.0.2", [], ("a-1", "default"), id="the pod's address"),
-        pytest.param("fd00::2", [{"ip": "10.1.0.2"}, {"ip": "fd00::2"}], ("a-1", "default"), id="one of several"),
-        pytest.param("10.1.0.9", [], (None, None), id="somebody else's: a slice can name any pod"),
+        pytest.param("10.1.0.2", ("a-1", "default"), id="the pod's address"),
+        pytest.param("fd00::2", ("a-1", "default"), id="of the other family, of which nothing is read"),
+        pytest.param("10.1.0.9", (None, None), id="somebody else's: a slice can name any pod"),
     ],
 )
-def test_an_endpoint_is_the_pod_that_its_slice_names_only_at_that_pods_address(address, listed, known):
+def test_an_endpoint_is_the_pod_that_its_slice_names_only_at_that_pods_address(address, known):
     kind = "IPv6" if ":" in address else "IPv4"
     slices = [{**endpoint_slice(endpoints=[endpoint(address)]), "addressType": kind}]
-    running = pod()
-    running["status"]["podIPs"] = listed
     asked = service()
     asked["spec"]["ipFamilies"] = [kind]
-    [target] = plan.find_targets([asked], slices, pods=[running])
+    [target] = plan.find_targets([asked], slices, pods=[pod()])
     assert [(one.pod, one.account) for one in target.endpoints] == [known]
+
+
+@pytest.mark.parametrize(("said", "ambient"), [("enabled", True), ("pending", False), ("", False)])
+def test_an_ambient_endpoint_is_asked_through_its_tunnel(said, ambient):
+    running = pod()
+    running["metadata"]["annotations"] = {"ambient.istio.io/redirection": said}
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2")])]
+    targets = plan.find_targets([service()], slices, pods=[running])
+    targets += plan.find_pod_targets([running], [{"pod": "demo/a-1", "port": 8080}])
+    assert [ask.get("hbone", False) for ask in plan.handshake_asks(targets)] == [ambient] * 2
+    assert not any("hbone" in ask for ask in plan.outside_asks(targets))

@@ -138,3 +138,13 @@ def test_a_server_hears_the_same_by_tls_and_without_and_another_voice_when_asked
 def test_each_run_has_another_voice():
     voices = {pods.Run(identifier, "demo", "image").limits["voice"] for identifier in ("0a1b2c3d", "4e5f6a7b")}
     assert len(voices) == 2
+
+
+def test_whoever_is_in_ambient_is_asked_by_its_tunnel(monkeypatch):
+    monkeypatch.setattr(program, "ask_hbone", lambda item, seconds, folder: "tunnel")
+    monkeypatch.setattr(program, "ask_mutual", lambda item, seconds, folder: "port")
+    given = {"seconds": 2, "certificates": ""}
+    assert [program.ask_handshake({**item(1), **more}, given)["mtls"] for more in ({"hbone": True}, {})] == [
+        "tunnel",
+        "port",
+    ]

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import wrong_identity
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.wire import tls
 
-from .wire_servers import SERVER, http2, item, strict
+from .wire_servers import SERVER, SETTINGS, frame, http2, item, mutual_tls, plain, strict
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,53 @@ def test_a_certificate_that_does_not_fit_its_key_is_read_again(mesh, tmp_path, m
     fitting = (mesh["client"] / "key.pem").read_bytes()
     monkeypatch.setattr(tls.time, "sleep", lambda seconds: (tmp_path / "key.pem").write_bytes(fitting))
     assert tls.own_certificate(str(tmp_path)).key == fitting.decode()
+
+
+def tunnel(asked, response):
+    """What ztunnel does at port 15008 once a client has shown its certificate."""
+
+    def answer(connection):
+        asked.append(connection.recv(4096))
+        connection.sendall(SETTINGS)
+        connection.sendall(response)
+
+    return answer
+
+
+def headers(block):
+    return frame(1, 4, 1, block)
+
+
+@pytest.mark.parametrize(
+    ("response", "after", "detail"),
+    [
+        pytest.param(headers(b"\x88"), "answered", "HBONE: CONNECT 200", id="taken"),
+        pytest.param(headers(b"\x48\x03401"), "answered", "HBONE: CONNECT 401", id="a policy refuses the client"),
+        pytest.param(headers(b"\x48\x03503"), "rejected", "HBONE: CONNECT 503", id="nobody listens behind it"),
+        pytest.param(headers(b"\x8c"), "rejected", "HBONE: CONNECT 400", id="no such tunnel"),
+        pytest.param(frame(3, 0, 1, b"\0\0\0\x07"), "rejected", "HBONE: HTTP/2 stream reset, error 7", id="reset"),
+        pytest.param(b"", "rejected", "HBONE: closed, or no answer", id="nothing but settings"),
+    ],
+)
+def test_an_ambient_workload_by_its_tunnel(serve, mesh, response, after, detail):
+    asked = []
+    port = serve(lambda connection: mutual_tls(connection, mesh, tunnel(asked, response)))
+    answer = tls.ask_hbone({**item(8080), "hbone_port": port}, 2, str(mesh["client"]))
+    assert (answer["result"], answer["uris"], answer["after"], answer["after_detail"]) == (
+        "handshake", [SERVER], after, detail,
+    )  # fmt: skip
+    assert b"\x42\x07CONNECT\x41\x0e127.0.0.1:8080" in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "result"),
+    [
+        pytest.param(lambda mesh: plain, "client", "no_tls", id="an application at that port"),
+        pytest.param(strict, "stranger", "rejected", id="a certificate of another mesh"),
+        pytest.param(lambda mesh: lambda connection: None, "client", "refused", id="one that hangs up"),
+    ],
+)
+def test_a_tunnel_that_does_not_come_about(serve, mesh, server, client, result):
+    answer = tls.ask_hbone({**item(8080), "hbone_port": serve(server(mesh))}, 2, str(mesh[client]))
+    assert answer.get("after", answer["result"]) == result
+    assert (answer.get("after_detail") or answer["detail"]).startswith("HBONE: ")

@@ -73,7 +73,7 @@ def plan(
     stale = [
         _reference(manifest)
         for key, manifest in sorted(found.items())
-        if _is_ours(manifest) and key not in keys and (prune or state == "absent")
+        if manifest["kind"] in API_VERSIONS and _is_ours(manifest) and key not in keys and (prune or state == "absent")
     ]
     keys |= {_key(manifest) for manifest in stale}
     others = [manifest for key, manifest in sorted(found.items()) if key not in keys]

@@ -18,6 +18,16 @@ from .mesh import DEFAULT_REVISION, ROOT_NAMESPACE, Mesh, mesh_of
 from .records import Labels, MeshMap, Snapshot, Template, Webhook
 from .unread import Unread
 
+_ON, _OFF = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+"""Go's words (strconv.ParseBool)."""
+
+
+def _switch(value: Optional[str], default: bool) -> Optional[bool]:
+    """What a variable says; None for one whose value lies elsewhere (`valueFrom`)."""
+    if value == "":
+        return None
+    return value in _ON or (default and value not in _OFF)
+
 
 class Istiod(NamedTuple):
     """What the Deployments of a control plane say of its processes."""
@@ -27,11 +37,24 @@ class Istiod(NamedTuple):
     known: bool
     """False where Deployments of its namespace were not read."""
 
-    def switched(self, name: str) -> Optional[bool]:
-        """Whether a variable is `true` in any of them; None where one that says so may not have been read."""
-        if any(environment.get(name) == "true" for environment in self.environments):
+    def switched(self, name: str, default: bool = False) -> Optional[bool]:
+        """Whether a variable is on in any of them; None where one that says so may not have been read.
+
+        A variable with a value that is none of Go's counts as Istio's default (pkg/env/var.go, BoolVar).
+        """
+        values = [_switch(environment.get(name), default) for environment in self.environments]
+        if True in values:
             return True
-        return False if self.known else None
+        return False if self.known and None not in values else None
+
+    @property
+    def sends_hbone(self) -> Optional[bool]:
+        """Whether its sidecars send HBONE (pilot/pkg/features/ambient.go); None where it is not in the input."""
+        ambient = self.switched("PILOT_ENABLE_AMBIENT")
+        sending = self.switched("PILOT_ENABLE_SENDING_HBONE", default=True)
+        if not self.environments or None in (ambient, sending):
+            return None
+        return bool(ambient and sending)
 
 
 class ControlPlanes:

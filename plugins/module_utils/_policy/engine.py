@@ -94,7 +94,7 @@ class State:
         def seen(item: Any) -> bool:
             return planes.sees(mesh, item.revision) and sees_namespace(item.namespace)
 
-        root = mesh.root_namespace
+        root, istiod = mesh.root_namespace, planes.istiod(mesh)
         envoy_filters = [item for item in snapshot.envoy_filters if item.touches and seen(item)]
 
         def filters(side: str, namespace: str, labels: Labels) -> str:
@@ -108,21 +108,8 @@ class State:
             filters,
             sees_namespace,
             lambda revision: planes.sees(mesh, revision),
-            Hbone(self._sends_hbone(mesh), planes.istiod(mesh).switched("PILOT_PREFER_SENDING_HBONE")),
-            _inverted(planes.istiod(mesh).switched("PILOT_SKIP_VALIDATE_TRUST_DOMAIN")),
-        )
-
-    def _sends_hbone(self, mesh: Mesh) -> Optional[bool]:
-        """Whether sidecars send HBONE: istiod with PILOT_ENABLE_AMBIENT, taken as given where there is no istiod.
-
-        None where Deployments beside it were not read.
-        """
-        istiod = self.control_planes.istiod(mesh)
-        if not istiod.environments:
-            return True if istiod.known else None
-        return any(
-            env.get("PILOT_ENABLE_AMBIENT") == "true" and env.get("PILOT_ENABLE_SENDING_HBONE") != "false"
-            for env in istiod.environments
+            Hbone(istiod.sends_hbone, istiod.switched("PILOT_PREFER_SENDING_HBONE")),
+            _inverted(istiod.switched("PILOT_SKIP_VALIDATE_TRUST_DOMAIN")),
         )
 
     def _decide(self, workload: Workload) -> Decision:

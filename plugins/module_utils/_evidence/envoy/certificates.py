@@ -139,7 +139,7 @@ def _issued(certificate: Any, issuer: Any) -> bool:
     key, signature, signed = issuer.public_key(), certificate.signature, certificate.tbs_certificate_bytes
     try:
         if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, signed, padding.PKCS1v15(), certificate.signature_hash_algorithm)
+            key.verify(signature, signed, _padding(certificate), certificate.signature_hash_algorithm)
         elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, signed, ec.ECDSA(certificate.signature_hash_algorithm))
         elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
@@ -149,6 +149,12 @@ def _issued(certificate: Any, issuer: Any) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False
     return True
+
+
+def _padding(certificate: Any) -> Any:
+    """That of an RSA signature, as the certificate states it; libraries before version 41 know only the old one."""
+    stated = getattr(certificate, "signature_algorithm_parameters", None)
+    return stated if isinstance(stated, padding.PSS) else padding.PKCS1v15()
 
 
 def _record(kind: str, certificate: Any, root: Optional[Any]) -> Certificate:

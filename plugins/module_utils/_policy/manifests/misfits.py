@@ -40,7 +40,8 @@ def misfit(manifest: Any) -> Optional[Problem]:
         return Problem(ANY, place, name, "it has no kind")
     if kind == "List" or (kind.endswith("List") and _meant(kind[: -len("List")])):
         inner = ANY if kind == "List" else _meant(kind[: -len("List")])
-        return Problem(inner, None, "", f"it is a {kind[:_LONGEST]} without a list of items")
+        fault = "within too many others" if isinstance(manifest.get("items"), list) else "without a list of items"
+        return Problem(inner, None, "", f"it is a {kind[:_LONGEST]} {fault}")
     meant = _meant(kind)
     if not meant:
         return None

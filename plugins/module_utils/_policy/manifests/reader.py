@@ -52,18 +52,27 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
 }
 
 
-def expand(resources: Iterable[Any]) -> Iterable[Any]:
-    """The manifests themselves, also those inside a `kind: List`, or in a list of one kind such as PodList."""
+_DEEPEST = 4
+"""Lists within lists. kubectl makes one; a list that holds itself has no end."""
+
+
+def expand(resources: Iterable[Any], depth: int = 0) -> Iterable[Any]:
+    """The manifests themselves, also those inside a `kind: List`, or in a list of one kind such as PodList.
+
+    What cannot be taken apart, such as a list in too many others, comes as it is: misfits.py has the word for it.
+    """
     for manifest in resources:
         kind = manifest.get("kind") if isinstance(manifest, dict) else None
-        if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(manifest.get("items"), list):
+        is_list = isinstance(kind, str) and kind.endswith("List") and isinstance(manifest.get("items"), list)
+        if not is_list or depth == _DEEPEST:
             yield manifest
         elif kind == "List":
-            yield from expand(manifest["items"])
+            yield from expand(manifest["items"], depth + 1)
         else:
             # The API's own lists leave out what their items are.
             named = {"apiVersion": manifest.get("apiVersion"), "kind": kind[: -len("List")]}
-            yield from expand({**named, **item} if isinstance(item, dict) else item for item in manifest["items"])
+            items = ({**named, **item} if isinstance(item, dict) else item for item in manifest["items"])
+            yield from expand(items, depth + 1)
 
 
 def _newest(manifests: List[Dict[str, Any]]) -> Dict[str, Any]:

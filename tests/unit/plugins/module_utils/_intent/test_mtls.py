@@ -375,6 +375,7 @@ OLD_ONE = there("DestinationRule", "old", RULE, labels=OURS)
     ids=str,
 )
 def test_only_ours_is_removed(wanted: dict[str, Any], stale: list[str]) -> None:
-    result = plan(existing=[*NAMESPACES, MINE, THEIRS, OLD_ONE], **wanted)
+    labelled = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": OURS}}
+    result = plan(existing=[*NAMESPACES, labelled, MINE, THEIRS, OLD_ONE], **wanted)
     assert sorted(manifest["metadata"]["name"] for manifest in result["stale"]) == stale
     assert [item["op"] for item in result["proposed"]] == ["delete"] * len(stale)

@@ -22,6 +22,24 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
 )
 
 A = {"app": "a"}
+
+
+def istiod(**env: str | None) -> dict[str, Any]:
+    """istiod's Deployment with these variables; None stands for a value that lies elsewhere."""
+    variables = [
+        {"name": name, "valueFrom": {"configMapKeyRef": {"name": "x"}}}
+        if value is None
+        else {"name": name, "value": value}
+        for name, value in env.items()
+    ]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "istiod", "namespace": "istio-system"},
+        "spec": {"template": {"spec": {"containers": [{"name": "discovery", "env": variables}]}}},
+    }
+
+
 MESH_STRICT = peer("istio-system/m", "STRICT")
 
 # title, policies, plaintext at the ports 8080 and 9090
@@ -67,6 +85,7 @@ SERVERS: dict[str, list[Any]] = {
     "sidecar with a tunnel": [pod("shop/a", labels={"networking.istio.io/tunnel": "http"}), peer("shop/n", "STRICT")],
     "none": [pod("shop/a", "none")],
 }
+UNKNOWN = "unknown -> unknown"
 HBONE, P, PB, M = "hbone -> mtls", "plaintext -> plaintext", "plaintext -> broken", "mtls -> mtls"
 CLIENTS = [
     ("ztunnel", pod("cafe/c", "ambient"), [], [HBONE, HBONE, P, PB, HBONE, P]),
@@ -94,7 +113,10 @@ CLIENTS = [
 
 @pytest.mark.parametrize(("title", "client", "rules", "answers"), CLIENTS, ids=[row[0] for row in CLIENTS])
 def test_clients(title, client, rules, answers):
-    found = [answer(judge(client, rules, server, service("shop/a")), "cafe/c", "shop/a") for server in SERVERS.values()]
+    found = [
+        answer(judge(istiod(PILOT_ENABLE_AMBIENT="true"), client, rules, server, service("shop/a")), "cafe/c", "shop/a")
+        for server in SERVERS.values()
+    ]
     assert dict(zip(SERVERS, found, strict=True)) == dict(zip(SERVERS, answers, strict=True))
 
 
@@ -104,16 +126,21 @@ def test_a_sidecar_sends_plaintext_to_a_headless_ambient_service():
     assert answer(result, "cafe/c", "shop/a") == PB
 
 
-def test_no_hbone_without_the_feature():
-    """An istiod that is in the input and has no PILOT_ENABLE_AMBIENT sends none."""
-    istiod = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "istiod", "namespace": "istio-system"},
-        "spec": {"template": {"spec": {"containers": [{"name": "discovery", "env": []}]}}},
-    }
-    result = judge(istiod, pod("cafe/c"), pod("shop/a", "ambient"), service("shop/a"))
-    assert answer(result, "cafe/c", "shop/a") == P
+@pytest.mark.parametrize(
+    ("title", "control_plane", "expected"),
+    [
+        ("it is not on", [istiod()], P),
+        ("on, as Go reads it", [istiod(PILOT_ENABLE_AMBIENT="1")], HBONE),
+        ("a word that is none of Go's", [istiod(PILOT_ENABLE_AMBIENT="yes")], P),
+        ("sending is off", [istiod(PILOT_ENABLE_AMBIENT="true", PILOT_ENABLE_SENDING_HBONE="False")], P),
+        ("a value out of a ConfigMap", [istiod(PILOT_ENABLE_AMBIENT="true", PILOT_ENABLE_SENDING_HBONE=None)], UNKNOWN),
+        ("no istiod in the input", [], UNKNOWN),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_whether_sidecars_send_hbone_is_what_istiods_environment_says(title, control_plane, expected):
+    result = judge(control_plane, pod("cafe/c"), pod("shop/a", "ambient"), service("shop/a"))
+    assert answer(result, "cafe/c", "shop/a") == expected, title
 
 
 @pytest.mark.parametrize(
@@ -127,17 +154,10 @@ def test_no_hbone_without_the_feature():
 )
 def test_hbone_between_sidecars_reaches_an_excluded_port(switch, unread, expected):
     """PILOT_PREFER_SENDING_HBONE: the port that is dialled is 15008, whatever is excluded."""
-    env = {"PILOT_ENABLE_AMBIENT": "true", "PILOT_PREFER_SENDING_HBONE": switch}
-    container = {"name": "discovery", "env": [{"name": key, "value": value} for key, value in env.items()]}
-    istiod = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "istiod", "namespace": "istio-system"},
-        "spec": {"template": {"spec": {"containers": [container]}}},
-    }
+    control_plane = istiod(PILOT_ENABLE_AMBIENT="true", PILOT_PREFER_SENDING_HBONE=switch)
     labels = {"networking.istio.io/tunnel": "http"}
     server = pod("shop/a", labels=labels, annotations={"traffic.sidecar.istio.io/excludeInboundPorts": "8080"})
-    result = judge(istiod, pod("cafe/c"), server, service("shop/a"), unread=unread)
+    result = judge(control_plane, pod("cafe/c"), server, service("shop/a"), unread=unread)
     assert answer(result, "cafe/c", "shop/a") == expected
 
 

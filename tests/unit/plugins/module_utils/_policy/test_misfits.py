@@ -94,6 +94,20 @@ def test_lists_count_as_their_items(wrap):
     assert workload(judge(mesh_config(), pod("demo/a"), wrap(STRICT)), "demo/a")["mode"] == "STRICT"
 
 
+@pytest.mark.parametrize("depth", [5, 5000], ids=["a few", "more than Python's stack"])
+def test_a_list_in_too_many_others_is_unread(depth):
+    item = peer("demo/open", "PERMISSIVE")
+    for _each in range(depth):
+        item = {"apiVersion": "v1", "kind": "List", "items": [item]}
+    assert workload(judge(mesh_config(), pod("demo/a"), STRICT, [item]), "demo/a")["mode"] == "unknown"
+
+
+def test_a_list_that_holds_itself_ends():
+    endless: dict[str, Any] = {"apiVersion": "v1", "kind": "List"}
+    endless["items"] = [endless]
+    assert workload(judge(mesh_config(), pod("demo/a"), STRICT, [endless]), "demo/a")["mode"] == "unknown"
+
+
 def test_a_pod_of_an_odd_version_ends_nothing():
     odd = {**pod("demo/b"), "apiVersion": "/v1"}
     result = judge(mesh_config(), pod("shop/a"), STRICT, odd)

@@ -17,7 +17,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidenc
 )
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
 
 START = datetime(2026, 1, 31, 12)
@@ -35,7 +35,7 @@ def name(text):
     return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, text)])
 
 
-def issue(subject, key, issuer, issuer_key, uri=""):
+def issue(subject, key, issuer, issuer_key, uri="", rsa_padding=None):
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(subject))
@@ -50,7 +50,7 @@ def issue(subject, key, issuer, issuer_key, uri=""):
             x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=True
         )
     algorithm = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return builder.sign(issuer_key, algorithm)
+    return builder.sign(issuer_key, algorithm, rsa_padding=rsa_padding)
 
 
 def source(*chain):
@@ -102,6 +102,15 @@ def test_a_chain_over_an_intermediate_leads_to_its_root(kind):
         "old.domain",
     )
     assert (found[1].kind, found[1].key, found[1].identity, found[1].trust_domain) == ("root", kind, "", "")
+
+
+def test_a_root_that_signs_as_newer_corporate_roots_do_is_found():
+    """RSASSA-PSS."""
+    key, pss = KEYS["RSA 2048"], padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    root = issue("root", key, "root", key, rsa_padding=pss)
+    leaf = issue("", KEYS["EC P-256"], "root", key, SPIFFE, rsa_padding=pss)
+    found = certificates.certificates([own(leaf), roots(root)], Shared())
+    assert found[0].root_fingerprint == fingerprint(root)
 
 
 @pytest.mark.parametrize(

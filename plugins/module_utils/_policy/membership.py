@@ -36,7 +36,14 @@ NEVER_INJECTED = frozenset(("kube-system", "kube-public", "kube-node-lease", "lo
 PROXYLESS = "it is proxyless gRPC, whose application does what a proxy would"
 
 PENDING = "ztunnel has not taken it yet (ambient.istio.io/redirection: pending): it refuses every connection"
+IMITATED = "its container istio-proxy is not started as injection starts one (files/injection-template.yaml)"
 FORGED = "its Deployment writes ambient.istio.io/redirection itself, which only Istio's CNI agent may"
+
+
+UNASKED = (
+    "nothing asks for it to be ambient (label istio.io/dataplane-mode of its namespace or its own), its annotation does"
+)
+_DATAPLANE = "istio.io/dataplane-mode"
 
 
 class Workload(NamedTuple):
@@ -135,8 +142,7 @@ def predict(template: Template, namespace: Labels, planes: ControlPlanes, unread
             return Prediction("none", None, f"webhooks give the tag {asked} to several revisions")
     if shape.host_network or shape.mesh == "sidecar":
         return NOT_INJECTED
-    mode = "istio.io/dataplane-mode"
-    if template.labels.get(mode, namespace.get(mode)) == "ambient":
+    if template.labels.get(_DATAPLANE, namespace.get(_DATAPLANE)) == "ambient":
         return Prediction("ambient", DEFAULT_REVISION)
     return NOT_INJECTED
 
@@ -184,7 +190,7 @@ def selectors_of(snapshot: Snapshot) -> Iterable[Selector]:
 
 def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Workload]:
     """All workloads, in order of their ids."""
-    keys: Set[str] = {TLS_MODE_LABEL, TUNNEL_LABEL, INJECT, "gateway.networking.k8s.io/gateway-name"}
+    keys: Set[str] = {TLS_MODE_LABEL, TUNNEL_LABEL, INJECT, _DATAPLANE, "gateway.networking.k8s.io/gateway-name"}
     for selector in selectors_of(snapshot):
         if selector:
             keys.update(selector)
@@ -209,11 +215,9 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
         for number, (names, first) in enumerate(lots):
             place = f"{namespace}/{kind}/{name}" + (f"~{number + 1}" if number else "")
             labels = {key: first.labels[key] for key in wanted if key in first.labels}
-            doubt = PROXYLESS if first.shape.proxyless else PENDING if first.shape.pending else ""
+            doubt = _doubt(first, snapshot.namespaces.get(namespace), unread)
             if kind == "Deployment" and first.shape.mesh == "ambient" and (namespace, name) in forged:
                 doubt = FORGED
-            if not doubt and first.shape.mesh == "sidecar":
-                doubt = first.shape.capture.doubt
             account = first.service_account
             workloads.append(
                 Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, account, doubt)
@@ -222,6 +226,22 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
         if (template.namespace, "Deployment", template.name) not in groups:
             workloads.append(_predicted(template, snapshot.namespaces.get(template.namespace), planes, unread))
     return sorted(workloads, key=lambda workload: workload.id)
+
+
+def _doubt(pod: Pod, namespace: Optional[NamespaceObject], unread: Unread) -> str:
+    """Why a running pod's part in the mesh cannot be told from itself; "" when it can."""
+    shape = pod.shape
+    if shape.proxyless:
+        return PROXYLESS
+    if shape.pending:
+        return PENDING
+    if shape.mesh == "sidecar":
+        return IMITATED if shape.imitated else shape.capture.doubt
+    if shape.mesh != "ambient" or (namespace is None and not unread.anywhere("Namespace")):
+        return ""
+    # The CNI agent takes its annotation away again where the label goes (cni/pkg/nodeagent/informers.go).
+    asked = pod.labels.get(_DATAPLANE, namespace.labels.get(_DATAPLANE) if namespace else None)
+    return "" if asked == "ambient" else UNASKED
 
 
 def _forges(template: Template) -> bool:

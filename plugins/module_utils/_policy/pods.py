@@ -172,6 +172,7 @@ class PodParser:
             mesh == "none" and proxy is not None,
             mesh == "sidecar" and "grpc-agent" in annotations.get("inject.istio.io/templates", ""),
             mesh == "none" and annotations.get(REDIRECTION) == "pending",
+            mesh == "sidecar" and "sidecar" not in ((proxy or {}).get("args") or ()),
         )
         return self._shapes.setdefault(shape, shape)
 

@@ -112,6 +112,8 @@ class Shape(NamedTuple):
     """Proxyless gRPC: only an agent is injected, the application itself does what a proxy would."""
     pending: bool = False
     """Ambient rules redirect it, and no ztunnel took it yet (annotation ambient.istio.io/redirection: pending)."""
+    imitated: bool = False
+    """A container named like the proxy, which is not started as injection starts one."""
 
 
 class Pod(NamedTuple):

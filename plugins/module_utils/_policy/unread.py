@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .records import Problem
@@ -26,6 +27,10 @@ TOUCHES: Dict[str, str] = {
     "Gateway": "ports of the gateways there",
     "AuthorizationPolicy": "findings only",
 }
+
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+"""Of a namespace (RFC 1123, as Kubernetes has it)."""
 
 
 class Gap(NamedTuple):
@@ -77,7 +82,7 @@ class Unread:
             )
 
     def _add(self, kind: str, namespace: Optional[str], but: FrozenSet[str]) -> None:
-        if namespace is None:
+        if namespace is None or not _NAME.fullmatch(namespace):  # a slip: it could be any
             self._everywhere.setdefault(kind, []).append(but)
         else:
             self._namespaces.add((kind, namespace))

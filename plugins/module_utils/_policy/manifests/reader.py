@@ -62,9 +62,9 @@ def expand(resources: Iterable[Any], depth: int = 0) -> Iterable[Any]:
     What cannot be taken apart, such as a list in too many others, comes as it is: misfits.py has the word for it.
     """
     for manifest in resources:
-        kind = manifest.get("kind") if isinstance(manifest, dict) else None
-        is_list = isinstance(kind, str) and kind.endswith("List") and isinstance(manifest.get("items"), list)
-        if not is_list or depth == _DEEPEST:
+        found = manifest.get("kind") if isinstance(manifest, dict) else None
+        kind = found if isinstance(found, str) else ""
+        if not kind.endswith("List") or not isinstance(manifest.get("items"), list) or depth == _DEEPEST:
             yield manifest
         elif kind == "List":
             yield from expand(manifest["items"], depth + 1)
@@ -122,9 +122,9 @@ class Reader:
                 self._choose(pod)
 
     def _choose(self, pod: Pod) -> None:
-        """Which of two versions of a pod counts must not depend on their order."""
+        """Which of two versions of a pod counts must not depend on their order. One outside the mesh goes first."""
         key = (pod.namespace, pod.name)
-        self.pods[key] = max(self.pods[key], pod, key=repr)
+        self.pods[key] = max(self.pods[key], pod, key=lambda item: (item.shape.mesh == "none", repr(item)))
 
     def portion(self) -> Reader:
         """An empty reader whose records go with those of this one; see merge."""

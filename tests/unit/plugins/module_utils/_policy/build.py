@@ -55,6 +55,7 @@ def pod(
         notes["sidecar.istio.io/status"] = json.dumps({"revision": revision})
         containers = [dict(sidecar, args=["proxy", "router"])]
     elif proxy == "ambient":
+        all_labels["istio.io/dataplane-mode"] = "ambient"
         notes["ambient.istio.io/redirection"] = "enabled"
     all_labels.update(labels or {})
     notes.update(annotations or {})

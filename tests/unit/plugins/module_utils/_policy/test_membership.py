@@ -283,6 +283,43 @@ def test_a_pending_ambient_pod_refuses_everything_and_accepts_no_plaintext():
     assert any("pending" in entry["reason"] for entry in result["unknown"])
 
 
+AMBIENT = {"istio.io/dataplane-mode": "ambient"}
+NO_NAMESPACES = [{"kind": "Namespace", "namespace": None, "reason": "forbidden"}]
+
+
+@pytest.mark.parametrize(
+    ("title", "home", "own", "unread", "mode"),
+    [
+        ("its namespace asks", [namespace("demo", **AMBIENT)], None, [], "STRICT"),
+        ("it asks itself", [namespace("demo")], "ambient", [], "STRICT"),
+        ("nobody asks", [namespace("demo", istio_injection="enabled")], None, [], "unknown"),
+        ("it wants none", [namespace("demo", **AMBIENT)], "none", [], "unknown"),
+        ("nobody knows what its namespace asks", [], None, NO_NAMESPACES, "unknown"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_ambient_annotation_that_nothing_asks_for_is_doubted(title, home, own, unread, mode):
+    one = pod("demo/a", "ambient", labels={"istio.io/dataplane-mode": own})
+    found = workload(judge(mesh_config(), home, one, STRICT, unread=unread), "demo/a")
+    assert found["mode"] == mode, title
+    assert [port["plaintext"] for port in found["ports"]] == ["refused" if mode == "STRICT" else "unknown"]
+
+
+@pytest.mark.parametrize("arguments", [None, [], ["nginx"]], ids=["no arguments", "an empty list", "others"])
+def test_a_container_that_is_only_named_like_the_proxy_is_doubted(arguments):
+    one = pod("demo/a")
+    one["spec"]["containers"][-1]["args"] = arguments
+    found = workload(judge(mesh_config(), one, STRICT), "demo/a")
+    assert (found["mode"], found["ports"][0]["plaintext"]) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_versions_of_a_pod_the_one_outside_the_mesh_counts(order):
+    """Which one is newer nobody can tell."""
+    two = [pod("demo/a"), pod("demo/a", "none", labels={"security.istio.io/tlsMode": "istio"})]
+    assert workload(judge(mesh_config(), two[::order], STRICT), "demo/a")["mesh"] == "none"
+
+
 def test_a_deployment_that_writes_the_agents_annotation_itself_is_doubted():
     forged = deployment("demo/a", annotations={"ambient.istio.io/redirection": "enabled"})
     result = judge(namespace("demo"), forged, pod("demo/a", "ambient"), STRICT)

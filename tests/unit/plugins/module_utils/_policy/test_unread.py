@@ -155,5 +155,12 @@ def test_an_item_with_an_odd_namespace_is_unread_everywhere():
     assert judge(unread=[{"kind": "Pod", "namespace": 3}])["unknown"][0]["namespace"] is None
 
 
+@pytest.mark.parametrize("slip", ["demo ", "Demo", "demo\n", "démo", ""])
+def test_an_item_whose_namespace_can_be_none_could_be_any(slip):
+    gaps = [{"kind": "PeerAuthentication", "namespace": slip, "reason": "forbidden"}]
+    result = judge(mesh_config(), pod("demo/a"), peer("demo/p", "STRICT"), unread=gaps)
+    assert workload(result, "demo/a")["mode"] == "unknown"
+
+
 def test_every_kind_that_is_read_can_be_unread():
     assert set(TOUCHES) == {kind.kind for kind in KINDS}

@@ -514,6 +514,7 @@ targets:
           tls: handshake
           mtls: accepted
           identity: spiffe://cluster.local/ns/demo/sa/service-a
+          identity_verified: true
           identity_expected: spiffe://cluster.local/ns/demo/sa/service-a
           identity_fits: true
 """

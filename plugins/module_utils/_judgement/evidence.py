@@ -29,7 +29,7 @@ WHAT = {"programmed": "what the proxies run with", "observed": "what the wire an
 OBJECTS = {"programmed": "the proxies", "observed": "the wire"}
 
 # Findings that contradict the mesh's own promise, beside those that are rows of ports and edges already.
-CONTRADICTIONS = ("MTLS-104", "MTLS-105", "MTLS-107", "MTLS-108", "MTLS-111")
+CONTRADICTIONS = ("MTLS-104", "MTLS-105", "MTLS-107", "MTLS-108", "MTLS-111", "MTLS-113")
 WARNINGS = ("MTLS-109", "MTLS-110", "MTLS-112")
 
 

@@ -168,6 +168,10 @@ def _judge_target(
                 "tls": tls[f"{number}/{index}"]["result"],
                 "mtls": mtls[f"{number}/{index}"]["result"],
                 "identity": _identity(mtls[f"{number}/{index}"]) or _identity(tls[f"{number}/{index}"]),
+                "identity_verified": any(
+                    part.get("identity") and part.get("verified") is True
+                    for part in (mtls[f"{number}/{index}"], tls[f"{number}/{index}"])
+                ),
                 "identity_expected": whose[f"{number}/{index}"].expected,
                 "identity_fits": _FITS.get(whose[f"{number}/{index}"].result),
             }

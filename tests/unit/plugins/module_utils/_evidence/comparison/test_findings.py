@@ -43,6 +43,8 @@ def held(*certificates):
 DIFFERENT = {"programmed": "plaintext", "observed": None, "agreement": "contradicted", "cause": "see there"}
 MET = {"wrong": {"result": "accepted", "detail": "HTTP 200"}}
 TAKEN = target("refused", "alert", "accepted", "strict", identity_check="not enforced", identities=MET)
+STRANGER = target("refused", "handshake", "accepted", "unknown")
+STRANGER["endpoints"][0].update(identity_expected="spiffe://x/ns/a/sa/a", identity_fits=False, identity_verified=True)
 ENDED = certificate(not_after="2026-11-22T11:00:00Z")
 ROOT = certificate("root", not_after="2026-12-01T00:00:00Z")
 STRAY = certificate(trust_domain="old.example")
@@ -61,6 +63,7 @@ GIVEN = {
     "MTLS-110": (of_certificates(held(STRAY), ["cluster.local"]), "trust domain old.example"),
     "MTLS-111": (of_targets([TAKEN]), "shop/a:80"),
     "MTLS-112": (of_proxies([proxy(answered=False, reason="timeout")]), "shop/a-1"),
+    "MTLS-113": (of_targets([STRANGER]), "shop/a:80"),
 }
 
 

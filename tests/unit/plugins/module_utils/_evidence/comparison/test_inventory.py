@@ -90,9 +90,34 @@ def test_a_proxy_by_itself(one, findings):
 
 @pytest.mark.parametrize(
     ("check", "verdict", "findings"),
-    [("enforced", "strict", []), ("not enforced", "strict", ["MTLS-111"]), ("not enforced", "permissive", [])],
+    [
+        ("enforced", "strict", []),
+        ("not enforced", "strict", ["MTLS-111"]),
+        ("not enforced", "permissive", []),
+        ("not enforced", "unknown", ["MTLS-111"]),
+    ],
 )
 def test_a_server_that_takes_any_certificate(check, verdict, findings):
     met = {"wrong": {"result": "accepted", "detail": "HTTP 200"}}
     row = target("refused", "alert", "accepted", verdict, identity_check=check, identities=met)
     assert [item["id"] for item in of_targets([row])] == findings
+
+
+OWN, OTHER = "spiffe://cluster.local/ns/shop/sa/a", "spiffe://cluster.local/ns/cafe/sa/o"
+
+
+@pytest.mark.parametrize(
+    ("fits", "verified", "findings"),
+    [
+        pytest.param(False, True, ["MTLS-113"], id="somebody else's of the mesh"),
+        pytest.param(False, False, [], id="an application's own certificate"),
+        pytest.param(None, True, [], id="nobody knows whose it must be"),
+        pytest.param(True, True, [], id="its own"),
+    ],
+)
+def test_a_server_that_is_somebody_else(fits, verified, findings):
+    row = target("refused", "handshake", "accepted", "unknown")
+    row["endpoints"][0].update(identity=OTHER, identity_expected=OWN, identity_fits=fits, identity_verified=verified)
+    found = of_targets([row])
+    assert [item["id"] for item in found] == findings
+    assert all(f"10.0.0.1 (a-1) shows {OTHER}, and must show {OWN}" in item["message"] for item in found)

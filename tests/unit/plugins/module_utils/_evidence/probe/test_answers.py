@@ -98,7 +98,7 @@ def test_the_identity_must_be_that_of_the_pod_behind_the_port(endpoint, fits, sa
     target = TARGET._replace(endpoints=(endpoint,))
     [result] = wire_answers.judge([target], outside(RESET, SHOWN), requests(OK), handshakes(MUTUAL))
     assert result["verdict"] == ("strict" if fits else "unknown")
-    assert result["endpoints"][0]["identity_fits"] is fits
+    assert (result["endpoints"][0]["identity_fits"], result["endpoints"][0]["identity_verified"]) == (fits, True)
     assert says in result["reason"]
 
 
@@ -364,3 +364,17 @@ def test_an_odd_answer_makes_only_its_own_target_unknown(part):
     asked = requests(OK) | {"1/request": {"id": "1/request", "request": OK}}
     first, second = wire_answers.judge([TARGET, other], said, asked, mutual)
     assert (first["verdict"], second["verdict"]) == ("unknown", "strict")
+
+
+@pytest.mark.parametrize(
+    ("tls", "mtls", "verified"),
+    [
+        pytest.param(SHOWN, MUTUAL, True, id="by the mesh's root"),
+        pytest.param(NO_TLS, MUTUAL, False, id="nobody said so"),
+        pytest.param({**SHOWN, "verified": False}, NO_TLS, False, id="by another root"),
+        pytest.param({**SHOWN, "uris": []}, NO_TLS, False, id="a certificate without identity"),
+    ],
+)
+def test_who_vouches_for_an_identity(tls, mtls, verified):
+    [result] = wire_answers.judge([TARGET], outside(RESET, tls), requests(OK), handshakes(mtls))
+    assert result["endpoints"][0]["identity_verified"] is verified

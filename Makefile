@@ -61,7 +61,7 @@ lint: setup ## ansible-lint (production), yamllint, ruff, mypy, documentation
 
 .PHONY: unit
 unit: setup ## Unit tests: tables over the pure parts, the architecture, the roles' arguments
-	@pytest -q tests/unit
+	@pytest -q -n auto tests/unit
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity and units, in a copy, as Galaxy would

@@ -84,7 +84,7 @@ def test_another_time_alone_is_no_change(tmp_path, after, same):
 
 
 @pytest.mark.parametrize(
-    "old", [None, b"", b"other", gzip.compress(b"other"), b"\x1f\x8bx", b'{"format":"meshproof.mtls/snapshot"']
+    "old", [None, b"", b"other", gzip.compress(b"other", mtime=0), b"\x1f\x8bx", b'{"format":"meshproof.mtls/snapshot"']
 )
 def test_anything_else_is_a_change(tmp_path, old):
     path = tmp_path / "mesh.snapshot"

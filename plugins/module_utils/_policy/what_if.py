@@ -95,7 +95,8 @@ def _owners(item: Any) -> Set[Tuple[str, str]]:
     """What an object belongs to; of a pod also the Deployment that its ReplicaSet's name leads to."""
     if isinstance(item, Pod):
         return _owners_of_pod(item)
-    references = (item.get("metadata") or {}).get("ownerReferences")
+    metadata = item.get("metadata")
+    references = metadata.get("ownerReferences") if isinstance(metadata, dict) else None
     return {
         (str(reference.get("kind")), str(reference.get("name")))
         for reference in (references if isinstance(references, list) else ())

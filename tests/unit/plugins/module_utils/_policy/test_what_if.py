@@ -126,6 +126,13 @@ def test_deleting_a_deployment_takes_its_pods():
     assert answer(result, "cafe/c", "shop/a", endpoint=None) == "mtls -> broken"
 
 
+@pytest.mark.parametrize("metadata", [["x"], True, "x", None])
+def test_a_pod_of_a_wrong_shape_belongs_to_no_deployment_that_is_deleted(metadata):
+    nowhere = {**deployment("shop/a"), "metadata": {"name": "a", "namespace": []}}
+    result = judge(MESH, {**pod("shop/z"), "metadata": metadata}, proposed=[drop(nowhere)])
+    assert "Pod" in {gap["kind"] for gap in result["unknown"]}
+
+
 def test_a_changed_template_replaces_the_pods_by_predicted_ones():
     parts = [MESH, namespace("shop", istio_injection="enabled"), deployment("shop/a")]
     changed = deployment("shop/a", labels={"sidecar.istio.io/inject": "false"})

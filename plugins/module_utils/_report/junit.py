@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An audit as JUnit XML, for programs that show tests.
 
-What is as it should be passes. Plaintext, a broken connection, a contradiction, an expired or expiring certificate, a
-finding of high severity and a violated rule fail. What is unknown is an error: it never passes. What nobody asked for,
-or is no gate by itself, is skipped with its reason.
+What is as it should be passes. Plaintext, a broken connection, a contradiction and a violated rule fail; so do, of what
+is judged, a certificate that the judge counts, and a finding of high severity where the judge finds violations. What is
+unknown is an error: it never passes. What nobody asked for, is not judged, or is no gate by itself, is skipped with its
+reason.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from typing import Any, NamedTuple
 
 from .._foreign.visible import escaped_text
 from .._judgement.states import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts
-from .._judgement.violations import EXCLUDED, FAIL
+from .._judgement.violations import EXCLUDED, FAIL, OK, RESULTS
 
 _PASSED, _FAILURE, _ERROR, _SKIPPED = "passed", "failure", "error", "skipped"
 _OUTCOMES = {"failures": _FAILURE, "errors": _ERROR, "skipped": _SKIPPED}
+
+
+_Judged = dict[tuple[str, str], str]
 
 
 class Case(NamedTuple):
@@ -34,14 +38,15 @@ class Case(NamedTuple):
 
 def junit(facts: Facts, title: str = "") -> str:
     """The whole document. The same facts make the same text."""
+    judged = _judged(facts)
     suites = {
         "sources": list(_sources(facts.audit, facts.asked)),
         "ports": list(_ports(facts)),
         "connections": list(_edges(facts)),
         "judgement": list(_beside(facts)),
-        "findings": [_finding(item, facts) for item in facts.audit["findings"]],
+        "findings": [_finding(item, facts, judged) for item in facts.audit["findings"]],
         "rules": [_rule(item) for item in facts.audit.get("rules", ())],
-        "certificates": list(_certificates(facts.audit.get("certificates") or {})),
+        "certificates": list(_certificates(facts.audit.get("certificates") or {}, facts, judged)),
     }
     time = facts.audit["time"].rstrip("Z")
     everything = [case for cases in suites.values() for case in cases]
@@ -140,22 +145,35 @@ def _said(said: Iterable[str | None], cause: str | None) -> str:
     return "; ".join([*words, *([f"likely cause: {cause}"] if cause else [])])
 
 
-def _is_excluded(thing: str, facts: Facts) -> bool:
-    """Whether an exclusion covers a finding's object, "Kind namespace/name": a whole namespace, or a whole workload."""
+def _is_judged(thing: str, facts: Facts) -> bool:
+    """Whether a finding's object, "Kind namespace/name", is in scope, and excluded neither alone nor as a whole."""
     kind, dummy, name = thing.partition(" ")
     namespace, dummy, short = name.partition("/")
     named = short if f"{namespace}/{kind}/{short}" in facts.workloads else None
-    return any(
+    excluded = any(
         entry["namespace"] == namespace and (entry.get("workload") or named) == named
         for entry in facts.judgement["exclusions"]
         if not entry.get("port") and not entry.get("expired")
     )
+    return namespace in facts.judgement["scope"] and not excluded
 
 
-def _finding(item: Mapping[str, Any], facts: Facts) -> Case:
-    outcome = _FAILURE if item["severity"] == "high" and not _is_excluded(item["object"], facts) else _SKIPPED
+def _finding(item: Mapping[str, Any], facts: Facts, judged: _Judged) -> Case:
+    """What the judge counts itself fails; others explain what it counts, and fail no mesh that it passes."""
+    result = judged.get((item["object"], item["id"]))
+    explains = item["severity"] == "high" and bool(facts.judgement["violations"]) and _is_judged(item["object"], facts)
+    outcome = _FAILURE if result == FAIL or (result is None and explains) else _SKIPPED
     message = f"{item['severity']}: {item['message']}"
     return Case(item["id"], item["object"], outcome, message, f"{item['message']}. Remedy: {item['fix']}")
+
+
+def _judged(facts: Facts) -> _Judged:
+    """What the judge made of its findings: by object and id, and by object alone, of several the worst."""
+    found: _Judged = {}
+    for row in sorted(facts.judgement["findings"], key=lambda row: RESULTS.index(row["result"])):
+        found.setdefault((row["object"], row["id"]), row["result"])
+        found.setdefault((row["object"], ""), row["result"])
+    return found
 
 
 def _rule(item: Mapping[str, Any]) -> Case:
@@ -163,14 +181,24 @@ def _rule(item: Mapping[str, Any]) -> Case:
     return Case("", item["name"], _PASSED if item["passed"] else violated, str(item.get("message") or ""))
 
 
-def _certificates(found: Mapping[str, Any]) -> Iterator[Case]:
+def _certificates(found: Mapping[str, Any], facts: Facts, judged: _Judged) -> Iterator[Case]:
     for item in found.get("authorities") or ():
-        yield _certificate("authorities", f"{item.get('subject') or ''} {item['fingerprint'][:16]}".strip(), item)
+        name = f"{item.get('subject') or ''} {item['fingerprint'][:16]}".strip()
+        result = judged.get((f"authority {item.get('subject') or item['fingerprint'][:16]}", ""))
+        yield _certificate("authorities", name, item, result)
     for item in found.get("workloads") or ():
-        yield _certificate("workloads", f"{item.get('workload') or item.get('pod')} {item.get('serial') or ''}", item)
+        result = judged.get((str(item.get("pod")), ""))
+        workload = facts.workloads.get(item.get("workload") or "")
+        if result is None and workload and workload["namespace"] not in facts.judgement["scope"]:
+            result = OK
+        name = f"{item.get('workload') or item.get('pod')} {item.get('serial') or ''}"
+        yield _certificate("workloads", name, item, result)
 
 
-def _certificate(group: str, name: str, item: Mapping[str, Any]) -> Case:
+def _certificate(group: str, name: str, item: Mapping[str, Any], result: str | None) -> Case:
+    """`result` is the judge's; where it has none, which is none of our own audits, the certificate's state counts."""
     state = item.get("state")
     outcome = _PASSED if state == "ok" else _FAILURE if state in ("expired", "expiring") else _ERROR
+    if outcome != _PASSED and result not in (None, FAIL):
+        outcome = _SKIPPED
     return Case(group, name, outcome, f"{state or UNKNOWN}: valid until {item.get('not_after') or UNKNOWN}")

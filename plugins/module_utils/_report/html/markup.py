@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from typing import Any, Union
 
 from ..._foreign.visible import escaped_text
@@ -21,6 +23,11 @@ class Markup(str):
 def escaped(value: Any) -> str:
     """A value as HTML: Markup as it is, everything else as visible text."""
     return value if isinstance(value, Markup) else escaped_text(value)
+
+
+def data(value: Any) -> Markup:
+    """A plain value for the page's script, whole however long it is: what is cut short is no JSON."""
+    return Markup(html.escape(json.dumps(value, sort_keys=True)))
 
 
 def el(name: str, /, *children: Child, **attributes: Any) -> Markup:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .looks import look
-from .markup import Child, Markup, el, joined
+from .markup import Child, Markup, data, el, joined
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -60,7 +59,7 @@ def rendered(table: Table, most: int) -> Markup:
             tabindex="0",
             role="region",
             aria_label=table.caption,
-            data_states=json.dumps({row.state: look(row.state).word for row in shown}, sort_keys=True)
+            data_states=data({row.state: look(row.state).word for row in shown})
             if table.filtered and len(shown) > 1
             else None,
         ),

@@ -101,8 +101,9 @@ def test_a_source_that_was_not_asked_is_skipped_and_without_seen_the_asked_ones_
 
 
 def tags(root):
-    """The elements, without the suite whose cases hang on namespaces, which words behind a name make others."""
-    return [[element.tag for element in suite.iter()] for suite in root if suite.get("name") != "judgement"]
+    """The elements, without the suites whose cases hang on namespaces, which words behind a name make others."""
+    ours = [suite for suite in root if suite.get("name") not in ("judgement", "findings")]
+    return [[element.tag for element in suite.iter()] for suite in ours]
 
 
 @pytest.mark.parametrize("bad", STRINGS)
@@ -137,3 +138,61 @@ def test_a_high_finding_fails_unless_all_of_its_object_is_excluded(thing, entry,
     document = junit.junit(states.facts_of({**audits.many(), "findings": [finding]}, **terms))
     case = ElementTree.fromstring(document).find("./testsuite[@name='findings']/testcase")
     assert case[0].tag == expected
+
+
+SOUND = {**audits.many(), "unknown": [], "edges": [], "findings": [], "certificates": None, "rules": []}
+SOUND["proxies"] = [{"pod": f"{home}/api-00-1", "workload": f"{home}/Deployment/api-00"} for home in ("shop", "mail")]
+"""An audit whose namespace shop is as it should be."""
+
+
+def failed(audit, **terms):
+    """The names of the tests that failed or are errors, of what the judge sees; and what the judge says."""
+    facts = states.facts_of(audit, **terms)
+    root = ElementTree.fromstring(junit.junit(facts))
+    cases = [case for suite in root if suite.get("name") != "sources" for case in suite]
+    return [
+        case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None
+    ], facts.judgement["verdict"]
+
+
+HIGH = {"id": "MTLS-002", "severity": "high", "message": "is not in the mesh", "fix": "restart"}
+ENDED = {"id": "MTLS-108", "severity": "high", "message": "the certificate has ended", "fix": "see istiod"}
+
+
+def certificate(namespace, state="expired"):
+    workload = {"workload": f"{namespace}/Deployment/api-00", "pod": f"{namespace}/api-00-1", "serial": "1"}
+    return {"authorities": [], "workloads": [{**workload, "state": state, "not_after": "2026-01-01T00:00:00Z"}]}
+
+
+@pytest.mark.parametrize(
+    ("title", "more"),
+    [
+        ("a finding elsewhere", {"findings": [{**HIGH, "object": "Deployment payments/worker-03"}]}),
+        ("a finding that makes no port worse", {"findings": [{**HIGH, "object": "Job shop/nightly"}]}),
+        ("a certificate that ended elsewhere", {"certificates": certificate("mail")}),
+        (
+            "one that ended elsewhere, with its finding",
+            {"certificates": certificate("mail"), "findings": [{**ENDED, "object": "mail/api-00-1"}]},
+        ),
+        (
+            "a certificate authority's that ends soon",
+            {
+                "certificates": {
+                    "authorities": [{"fingerprint": "ab", "subject": "O=a", "state": "expiring"}],
+                    "workloads": [],
+                },
+                "findings": [{**ENDED, "id": "MTLS-109", "severity": "medium", "object": "authority O=a"}],
+            },
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_the_judge_passes_fails_no_test(title, more):
+    assert failed({**SOUND, **more}, namespaces=["shop"]) == ([], "pass"), title
+
+
+def test_a_certificate_that_ended_in_scope_fails_with_the_judge():
+    findings = [{**ENDED, "object": "mail/api-00-1"}, {**ENDED, "object": "shop/api-00-1"}]
+    audit = {**SOUND, "certificates": certificate("shop"), "findings": findings}
+    names, verdict = failed(audit, namespaces=["shop"])
+    assert (verdict, names) == ("fail", ["shop/api-00-1", "shop/Deployment/api-00 1"])

@@ -45,9 +45,8 @@ def manifest_diff(changes: Iterable[Mapping[str, Any]], as_text: Callable[[Any],
         named = change["after"] or change["before"]
         title = f"{named['kind']} {named['metadata']['namespace']}/{named['metadata']['name']}"
         before, after = (_lines(change[side], as_text) for side in ("before", "after"))
-        lines += [
-            line.rstrip("\n") for line in difflib.unified_diff(before, after, f"{title} (before)", f"{title} (after)")
-        ]
+        compared = difflib.unified_diff(before, after, f"{title} (before)", f"{title} (after)")
+        lines += [visible(line.rstrip("\n")) for line in compared]
     return lines
 
 
@@ -56,7 +55,8 @@ def _lines(manifest: Mapping[str, Any] | None, as_text: Callable[[Any], str]) ->
         return []
     meta = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels") if key in manifest["metadata"]}
     shown = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": meta, "spec": manifest["spec"]}
-    return as_text(shown).splitlines(keepends=True)
+    # str.splitlines knows ends of lines that are none to a reader, such as U+2028.
+    return [f"{line}\n" for line in as_text(shown).rstrip("\n").split("\n")]
 
 
 def _port_row(change: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -126,3 +126,14 @@ def test_names_of_a_cluster_do_not_act_where_they_are_printed() -> None:
     hostile = change("in", PLAIN, answer("broken", "mtls"), "192.0.2.1\x1b[2J\nx", "demo/a\u202e")
     [line] = preview(proposed(hostile))["breaks"]
     assert line == "192.0.2.1\\u001b[2J x (Service demo/a\\u202e)"
+
+
+def test_what_somebody_wrote_into_an_object_forges_no_line_of_the_diff():
+    def as_text(shown):
+        return yaml.safe_dump(shown, allow_unicode=True, width=1000)
+
+    before = manifest("STRICT")
+    before["spec"]["note"] = "a\u2028+ forged\u202e\x1b[2J"
+    lines = manifest_diff([{"before": before, "after": manifest("STRICT")}], as_text)
+    assert all(line.isprintable() for line in lines)
+    assert not any(line.startswith("+ forged") for line in lines)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit.document import SEVERITIES
@@ -54,28 +56,83 @@ def test_a_kind_says_what_it_is_why_it_matters_and_what_to_do(kind):
 
 
 A = {"app": "a"}
-UDP = [{"containerPort": 53, "protocol": "UDP"}]
-BY_ANNOTATION = {"sidecar.istio.io/inject": "true"}
+INJECT = "sidecar.istio.io/inject"
+TRAFFIC = "traffic.sidecar.istio.io"
 OUTBOUND = {"configPatches": [{"applyTo": "CLUSTER", "patch": {"operation": "REMOVE"}}]}
 LEGACY = [pod("demo/c"), pod("demo/a", "none"), service("demo/a")]
-
-# id, object, manifests
-OTHER_WAYS = [
-    ("MTLS-001", "Deployment demo/a", [pod("demo/a", annotations=BY_ANNOTATION)]),
-    ("MTLS-002", "Deployment demo/a", [ENROLLED, pod("demo/a", "none")]),
-    ("MTLS-004", "Deployment demo/a", [ENROLLED, pod("demo/a", "none", hostNetwork=True)]),
-    ("MTLS-005", "Deployment demo/a", [pod("demo/a", ports=UDP)]),
-    ("MTLS-010", "PeerAuthentication demo/b", [pod("demo/a"), *(peer(f"demo/{n}", "STRICT", A) for n in "ab")]),
-    ("MTLS-012", "PeerAuthentication demo/w", [pod("demo/a"), peer("demo/w", None, A)]),
-    ("MTLS-015", "DestinationRule istio-system/r", [*LEGACY, rule("istio-system/r", "*.local", tls("ISTIO_MUTUAL"))]),
-    ("MTLS-016", "Namespace demo", [namespace("demo", istio_injection="disabled", rev="canary")]),
-    ("MTLS-017", "EnvoyFilter demo/f", [istio("EnvoyFilter", "demo/f", OUTBOUND)]),
-]
+UDP = [{"containerPort": 53, "protocol": "UDP"}]
+DNS = [{"port": 53, "protocol": "UDP"}]
 
 
-@pytest.mark.parametrize(("identifier", "thing", "manifests"), OTHER_WAYS, ids=[row[0] for row in OTHER_WAYS])
-def test_a_finding_that_its_example_does_not_show(identifier, thing, manifests):
-    assert (identifier, thing) in {(row["id"], row["object"]) for row in judge(manifests)["findings"]}
+def both(tls_key: str, *ports: int) -> list[dict[str, Any]]:
+    """Servers or listeners of which the first alone has `tls_key`."""
+    return [
+        {"port": {"number": port}, **({tls_key: {"mode": "SIMPLE"}} if not n else {})} for n, port in enumerate(ports)
+    ]
+
+
+# what, id, object, what it says, manifests
+SAID = [
+    ("an annotation that does nothing", "MTLS-001", "Deployment demo/a", '"true"; in a namespace that is not enrolled',
+     [pod("demo/a", annotations={INJECT: "true"})]),
+    ("an annotation against the label", "MTLS-001", "Deployment demo/a", '"false"; the label decides',
+     [deployment("demo/a", {INJECT: "true"}, {INJECT: "false"})]),
+    ("pods older than the label", "MTLS-002", "Deployment demo/a", "it has pods that were created without a proxy",
+     [ENROLLED, pod("demo/a", "none")]),
+    ("a label opts out", "MTLS-002", "Deployment demo/a", "it opts out of injection",
+     [ENROLLED, pod("demo/a", "none", {INJECT: "false"})]),
+    ("an annotation opts out", "MTLS-002", "Deployment demo/a", "it opts out of injection",
+     [ENROLLED, pod("demo/a", "none", annotations={INJECT: "false"})]),
+    ("ambient was switched off for it", "MTLS-002", "Deployment demo/a", "it would get no proxy",
+     [namespace("demo", dataplane_mode="ambient"), deployment("demo/a", {"istio.io/dataplane-mode": "none"})]),
+    ("excluded though nobody names it", "MTLS-003", "Deployment demo/a", "port 9090 bypasses",
+     [pod("demo/a", annotations={f"{TRAFFIC}/excludeInboundPorts": "9090,15090"})]),
+    ("not included", "MTLS-003", "Deployment demo/a", "port 8080 bypasses",
+     [pod("demo/a", annotations={f"{TRAFFIC}/includeInboundPorts": "9090", f"{TRAFFIC}/excludeInboundPorts": "7070"})]),
+    ("running in the host network", "MTLS-004", "Deployment demo/a", "never injected",
+     [ENROLLED, pod("demo/a", "none", hostNetwork=True)]),
+    ("a pod names the port", "MTLS-005", "Deployment demo/a", "on port 53,", [pod("demo/a", ports=UDP)]),
+    ("the second of two Services", "MTLS-005", "Service demo/b", "on port 53,",
+     [pod("demo/a"), pod("demo/b"), service("demo/a"), service("demo/b", ports=DNS)]),
+    ("by default", "MTLS-006", "Deployment demo/a", "(no PeerAuthentication sets a mode)", [pod("demo/a")]),
+    ("by a policy", "MTLS-006", "Deployment demo/a", "(PeerAuthentication demo/n)",
+     [pod("demo/a"), peer("demo/n", "PERMISSIVE")]),
+    ("one of two ports", "MTLS-008", "Deployment demo/a", "demo/w lets plaintext in on port 8080",
+     [pod("demo/a"), peer("demo/w", "STRICT", A, {9090: "STRICT", 8080: "PERMISSIVE"})]),
+    ("no workload at all", "MTLS-009", "PeerAuthentication istio-system/w", "it is ignored",
+     [peer("istio-system/w", "STRICT", A)]),
+    ("one selector twice", "MTLS-010", "PeerAuthentication demo/b", "demo/a is older and selects the same workloads",
+     [pod("demo/a"), *(peer(f"demo/{name}", "STRICT", A) for name in "ab")]),
+    ("neither mode nor ports", "MTLS-012", "PeerAuthentication demo/w", "sets neither a mode nor ports",
+     [pod("demo/a"), peer("demo/w", None, A)]),
+    ("more hosts than can be named", "MTLS-013", "DestinationRule demo/r", "and 2 more, which is in the mesh",
+     [pod("demo/a"), rule("demo/r", "*.local", tls("DISABLE")),
+      *(service(f"demo/{name}", selector=A) for name in ("a", "b", "c", "d", "e", "f", "g"))]),
+    ("as many hosts as can be named", "MTLS-013", "DestinationRule demo/r", "e.demo.svc.cluster.local, which is in",
+     [pod("demo/a"), rule("demo/r", "*.local", tls("DISABLE")),
+      *(service(f"demo/{name}", selector=A) for name in ("a", "b", "c", "d", "e"))]),
+    ("a rule of the root namespace", "MTLS-015", "DestinationRule istio-system/r", "is a blanket rule",
+     [*LEGACY, rule("istio-system/r", "*.local", tls("ISTIO_MUTUAL"))]),
+    ("a label that says no beside a revision", "MTLS-016", "Namespace demo", "istio-injection=disabled and",
+     [namespace("demo", istio_injection="disabled", rev="canary")]),
+    ("what clients send", "MTLS-017", "EnvoyFilter demo/f", "changes listeners or clusters",
+     [istio("EnvoyFilter", "demo/f", OUTBOUND)]),
+    ("the second of two servers", "MTLS-023", "Gateway demo/g", "serves port 80 in plaintext",
+     [istio("Gateway", "demo/g", {"servers": both("tls", 443, 80)})]),
+    ("the first of two listeners", "MTLS-026", "Sidecar demo/s", "tls of ingress port 443 has",
+     [istio("Sidecar", "demo/s", {"ingress": both("tls", 443, 80)})]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "identifier", "thing", "said", "manifests"), SAID, ids=[f"{row[1]} {row[0]}" for row in SAID]
+)
+def test_what_is_said(what, identifier, thing, said, manifests):
+    found = [
+        row["message"] for row in judge(manifests)["findings"] if (row["id"], row["object"]) == (identifier, thing)
+    ]
+    assert len(found) == 1
+    assert said in found[0]
 
 
 QUIET = [
@@ -101,10 +158,24 @@ QUIET = [
             pod(
                 "istio-system/istiod",
                 "none",
-                labels={"sidecar.istio.io/inject": "false"},
-                annotations={"sidecar.istio.io/inject": "false"},
+                labels={INJECT: "false"},
+                annotations={INJECT: "false"},
             )
         ],
+    ),
+    (
+        "the annotation beside a label that says the same, in a Deployment",
+        [STRICT, deployment("demo/a", {INJECT: "true"}, {INJECT: "true"})],
+    ),
+    ("UDP outside the mesh", [STRICT, pod("demo/a", "none", ports=UDP), pod("demo/c"), service("demo/a", ports=DNS)]),
+    (
+        "only the proxy's own ports are excluded",
+        [STRICT, pod("demo/a", annotations={f"{TRAFFIC}/excludeInboundPorts": "15020,15090"})],
+    ),
+    ("hidden, and without proxies", [pod("demo/a", "none"), mesh_config(discoverySelectors=[{"matchLabels": A}])]),
+    (
+        "a selector and ports, and no mode of its own",
+        [STRICT, pod("demo/a"), peer("demo/w", None, A, {8080: "STRICT"})],
     ),
     ("an empty mesh", []),
 ]

@@ -41,7 +41,10 @@ def held(*certificates):
 
 
 DIFFERENT = {"programmed": "plaintext", "observed": None, "agreement": "contradicted", "cause": "see there"}
-MET = {"wrong": {"result": "accepted", "detail": "HTTP 200"}}
+MET = {
+    "wrong": {"result": "accepted", "detail": "HTTP 200"},
+    "expired": {"result": "alert", "detail": "certificate expired"},
+}
 TAKEN = target("refused", "alert", "accepted", "strict", identity_check="not enforced", identities=MET)
 STRANGER = target("refused", "handshake", "accepted", "unknown")
 STRANGER["endpoints"][0].update(identity_expected="spiffe://x/ns/a/sa/a", identity_fits=False, identity_verified=True)
@@ -81,3 +84,38 @@ def test_a_kind_says_what_it_is_and_what_to_do(kind):
     assert kind.severity in SEVERITIES
     assert kind.title
     assert kind.remedy
+
+
+OLD, NEW = certificate(root="a"), certificate(root="z")
+DUE = certificate(not_before="2026-11-21T12:00:00Z", not_after="2026-11-22T13:00:00Z")
+SAID = [
+    ("the proxy has it as declared, the wire not", of_ports([port("strict", "strict", "plaintext")]),
+     ["is strict as declared, but plaintext as observed: why"]),
+    ("proxy and wire, each otherwise", of_ports([port("strict", "permissive", "plaintext")]),
+     ["is strict as declared, but permissive as programmed: why",
+      "is strict as declared, but plaintext as observed: why"]),
+    ("the wire refuses what cannot be judged, the proxy does not", of_ports([port("unknown", "permissive", "strict")]),
+     ["is permissive as programmed, and manifests do not tell why: why"]),
+    ("what cannot be judged refuses", of_ports([port("unknown", "strict", "strict")]), []),
+    ("the root of most comes first", of_certificates(held(OLD, NEW, NEW), []),
+     ["2 of 3 certificates come from this root: shop/a-1, shop/a-1",
+      "1 of 3 certificates come from this root: shop/a-1"]),
+    ("no root that is trusted", of_certificates(held(certificate(root="")), []),
+     ["1 of 1 certificates lead to no root that is trusted: shop/a-1"]),
+    ("ended", of_certificates(held(ENDED), []),
+     ["the certificate 1 of spiffe://cluster.local/ns/shop/sa/a has ended; its end is 2026-11-22T11:00:00Z"]),
+    ("its renewal is overdue", of_certificates(held(DUE), []),
+     ["the certificate 1 of spiffe://cluster.local/ns/shop/sa/a should have been renewed; "
+      "its end is 2026-11-22T13:00:00Z"]),
+    ("an authority that ended", of_certificates(held(ROOT._replace(not_after="2026-11-01T00:00:00Z")), []),
+     ["ended on 2026-11-01T00:00:00Z"]),
+    ("an authority that ends soon", of_certificates(held(ROOT), []), ["ends on 2026-12-01T00:00:00Z"]),
+    ("no revision says its trust domain", of_certificates(held(STRAY), []), []),
+    ("only what was accepted", of_targets([TAKEN]),
+     ["took a client certificate that it should refuse: wrong: HTTP 200"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "found", "said"), SAID, ids=[row[0] for row in SAID])
+def test_what_is_said(what, found, said):
+    assert [item["message"] for item in found] == said

@@ -59,6 +59,8 @@ A = {"app": "a"}
 INJECT = "sidecar.istio.io/inject"
 TRAFFIC = "traffic.sidecar.istio.io"
 OUTBOUND = {"configPatches": [{"applyTo": "CLUSTER", "patch": {"operation": "REMOVE"}}]}
+CALLERS = {"rules": [{"from": [{"source": {"principals": ["*"]}}]}]}
+IDENTITY = istio("AuthorizationPolicy", "demo/p", CALLERS, group="security")
 LEGACY = [pod("demo/c"), pod("demo/a", "none"), service("demo/a")]
 UDP = [{"containerPort": 53, "protocol": "UDP"}]
 DNS = [{"port": 53, "protocol": "UDP"}]
@@ -105,7 +107,7 @@ SAID = [
      [pod("demo/a"), *(peer(f"demo/{name}", "STRICT", A) for name in "ab")]),
     ("neither mode nor ports", "MTLS-012", "PeerAuthentication demo/w", "sets neither a mode nor ports",
      [pod("demo/a"), peer("demo/w", None, A)]),
-    ("more hosts than can be named", "MTLS-013", "DestinationRule demo/r", "and 2 more, which is in the mesh",
+    ("more hosts than can be named", "MTLS-013", "DestinationRule demo/r", ", e.demo.svc.cluster.local and 2 more, ",
      [pod("demo/a"), rule("demo/r", "*.local", tls("DISABLE")),
       *(service(f"demo/{name}", selector=A) for name in ("a", "b", "c", "d", "e", "f", "g"))]),
     ("as many hosts as can be named", "MTLS-013", "DestinationRule demo/r", "e.demo.svc.cluster.local, which is in",
@@ -119,6 +121,9 @@ SAID = [
      [istio("EnvoyFilter", "demo/f", OUTBOUND)]),
     ("the second of two servers", "MTLS-023", "Gateway demo/g", "serves port 80 in plaintext",
      [istio("Gateway", "demo/g", {"servers": both("tls", 443, 80)})]),
+    ("the workload that accepts plaintext", "MTLS-024", "Deployment demo/b", "AuthorizationPolicy demo/p then refuses",
+     [STRICT, pod("demo/a"), pod("demo/b", ports=[{"containerPort": 8080}, {"containerPort": 9090}]),
+      peer("demo/b", "STRICT", {"app": "b"}, {9090: "PERMISSIVE"}), IDENTITY]),
     ("the first of two listeners", "MTLS-026", "Sidecar demo/s", "tls of ingress port 443 has",
      [istio("Sidecar", "demo/s", {"ingress": both("tls", 443, 80)})]),
 ]  # fmt: skip
@@ -176,6 +181,10 @@ QUIET = [
     (
         "a selector and ports, and no mode of its own",
         [STRICT, pod("demo/a"), peer("demo/w", None, A, {8080: "STRICT"})],
+    ),
+    (
+        "an identity is demanded where plaintext is refused, or outside the mesh",
+        [STRICT, pod("demo/a"), pod("demo/b", "none"), IDENTITY],
     ),
     ("an empty mesh", []),
 ]

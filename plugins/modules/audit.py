@@ -80,6 +80,9 @@ options:
         description: Seconds for each proxy.
         type: float
         default: 15
+      total_timeout:
+        description: Seconds for all proxies together, by default in proportion to how many they are.
+        type: float
       max_bytes:
         description: How long one answer may be.
         type: int
@@ -202,6 +205,9 @@ options:
         description: So many lines are read of each log at most.
         type: int
         default: 10000
+      total_timeout:
+        description: Seconds for all logs, or all questions to a Prometheus, together.
+        type: int
   authority_days:
     description: With fewer days left the certificate of an authority is a finding.
     type: int

@@ -67,6 +67,11 @@ options:
     description: Seconds for all questions to one proxy.
     type: float
     default: 15
+  total_timeout:
+    description:
+      - Seconds for all proxies together. What was not asked by then has not answered, and is unknown.
+      - By default a quarter of what it would take if every single one used up its O(timeout), and at least twice that.
+    type: float
   max_bytes:
     description: How long one answer may be. One that is longer is given up, and what it would say is unknown.
     type: int
@@ -491,6 +496,7 @@ def main() -> None:
             "upstreams": {"type": "bool", "default": False},
             "side_by_side": {"type": "int", "default": 16},
             "timeout": {"type": "float", "default": 15},
+            "total_timeout": {"type": "float"},
             "max_bytes": {"type": "int", "default": 16 * 2**20},
         },
         supports_check_mode=True,
@@ -508,7 +514,7 @@ def run(module: AnsibleModule) -> None:
             module.fail_json(msg=f"The option {option} is {params[option]}. Remedy: give {least} or more.")
     if params["side_by_side"] > MOST_SIDE_BY_SIDE:
         module.fail_json(msg=f"The option side_by_side is too big. Remedy: give {MOST_SIDE_BY_SIDE} or less.")
-    limits = source.Limits(params["side_by_side"], params["timeout"], params["max_bytes"])
+    limits = source.Limits(params["side_by_side"], params["timeout"], params["max_bytes"], params["total_timeout"])
     try:
         source.require_library()
         cluster = api.connect(params)

@@ -91,6 +91,11 @@ options:
       - Where a log has more in the window, mutual TLS becomes V(unknown).
     type: int
     default: 10000
+  total_timeout:
+    description:
+      - Seconds for all logs together, or for the questions to a Prometheus. What was not read by then is unknown.
+      - By default 300 seconds for logs, and for a Prometheus ten times the time that one answer may take.
+    type: int
 seealso:
   - module: meshproof.mtls.status_info
   - module: meshproof.mtls.probe

@@ -23,7 +23,7 @@ ROLE = "meshproof-access-log"
 LOG_BYTES = 16 * 1024 * 1024
 """So much of a proxy's log is read at most."""
 SECONDS = 300
-"""For all logs together."""
+"""For all logs together, if nothing else is said."""
 _SECONDS_EACH = 60
 _SHORTEST_ENTRY = 4096
 """Runtimes write a longer line in several entries (containerd at 16 KiB, CRI-O's conmon at 8), and tailLines counts
@@ -66,11 +66,12 @@ def read(
     namespaces: Collection[str],
     window: int,
     tail_lines: int,
+    seconds: float | None = None,
 ) -> tuple[set[str], list[dict[str, Any]]]:
-    """Count the inbound lines of these workloads (namespace/name), and of all in these namespaces, in the last seconds.
+    """Count the inbound lines of these workloads (namespace/name), and of all in these namespaces, in a window.
 
-    Returns the workloads of which something may be missing, and what is not known. Raises ClusterError when no log at
-    all could be read.
+    The window is in seconds, and so is what all logs together may take. Returns the workloads of which something may be
+    missing, and what is not known. Raises ClusterError when no log at all could be read.
     """
     pods, gaps = _pods(cluster, sorted({*namespaces, *map(_namespace, workloads)}))
     everyone = _members(pods)
@@ -83,7 +84,7 @@ def read(
     readings: dict[str, list[access_log.Reading]] = {}
     failures: list[api.ClusterError] = []
     jobs = [one for one in chosen if one.proxy]
-    extent = _Extent(window, tail_lines, time.monotonic() + SECONDS)
+    extent = _Extent(window, tail_lines, time.monotonic() + (seconds or SECONDS))
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as threads:
         for job, log in threads.map(lambda job: (job, _log(cluster, job, extent, callers)), jobs):
             if isinstance(log, api.ClusterError):

@@ -83,7 +83,9 @@ def _proxies(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     chosen = choice.choose(
         result["workloads"], (), asking.params["namespaces"], None if options["all"] else max(1, options["sample"])
     )
-    limits = proxies.Limits(max(1, options["side_by_side"]), options["timeout"], options["max_bytes"])
+    limits = proxies.Limits(
+        max(1, options["side_by_side"]), options["timeout"], options["max_bytes"], options["total_timeout"]
+    )
     proxies.require_library()
     if not chosen.targets:
         return [], NOT_SEEN, "there is no proxy to ask"

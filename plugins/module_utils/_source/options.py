@@ -53,6 +53,7 @@ TRAFFIC: dict[str, Any] = {
     "workloads": {"type": "list", "elements": "str", "default": []},
     "min_requests": {"type": "int", "default": 1},
     "tail_lines": {"type": "int", "default": 10000},
+    "total_timeout": {"type": "int"},
 }
 """Those of traffic_info, which documents them."""
 
@@ -68,6 +69,7 @@ IN_AUDIT: dict[str, Any] = {
             "all": {"type": "bool", "default": False},
             "side_by_side": {"type": "int", "default": 16},
             "timeout": {"type": "float", "default": 15},
+            "total_timeout": {"type": "float"},
             "max_bytes": {"type": "int", "default": 16 * 2**20},
             "settle": {"type": "int", "default": 10},
         },

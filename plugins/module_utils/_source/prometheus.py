@@ -44,6 +44,10 @@ class TrafficError(Exception):
     """What stands between us and the traffic's records, with its remedy."""
 
 
+class TooMuch(TrafficError):
+    """The answer is too long, or takes too long to be made; a part of it may be had."""
+
+
 class Prometheus:
     """A place where PromQL is answered. Made by ``connect``."""
 
@@ -54,10 +58,13 @@ class Prometheus:
         self._get = get
 
     def ask(self, query: str) -> series.Answer:
-        """The answer to an instant query. Raises TrafficError or ClusterError."""
-        status, body = self._get(QUERY, {"query": query, "timeout": f"{self._seconds}s"})
+        """The answer to an instant query. Raises TooMuch, another TrafficError, or ClusterError."""
+        try:
+            status, body = self._get(QUERY, {"query": query, "timeout": f"{self._seconds}s"})
+        except api.ClusterError as error:
+            raise TooMuch(str(error)) if error.reason.startswith("no answer within") else error from None
         if len(body) > MOST_BYTES:
-            raise TrafficError(
+            raise TooMuch(
                 f"{self.name} answered with more than {MOST_BYTES // 1024 // 1024} MiB. Remedy: ask for fewer "
                 "namespaces at a time."
             )
@@ -69,9 +76,15 @@ class Prometheus:
                 raise series.AnswerError("the answer says success and failure at once")
             return answer
         except series.AnswerError as error:
-            raise TrafficError(
+            kind = TooMuch if _is_too_much(str(error)) else TrafficError
+            raise kind(
                 f"{self.name} gave no answer that can be used: {error} (HTTP {status}). {_remedy(status, str(error))}"
             ) from None
+
+
+def _is_too_much(problem: str) -> bool:
+    """By our own words, or by Prometheus' (promql/engine.go: ErrTooManySamples, ErrQueryTimeout)."""
+    return "too many samples" in problem or "refuses: timeout" in problem
 
 
 def connect(given: Mapping[str, Any], cluster: Callable[[], api.Cluster]) -> Prometheus:
@@ -192,8 +205,8 @@ def _body(response: Any, end: float) -> bytes:
     return b"".join(pieces)
 
 
-def _too_late(name: str, given: Mapping[str, Any]) -> TrafficError:
-    return TrafficError(
+def _too_late(name: str, given: Mapping[str, Any]) -> TooMuch:
+    return TooMuch(
         f"{name} did not answer within {given['timeout']} s. Remedy: ask for a shorter window or fewer namespaces, "
         "or raise the option timeout; see whether it is up."
     )

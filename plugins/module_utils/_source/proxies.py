@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -30,6 +31,14 @@ class Limits(NamedTuple):
     """For all questions to one proxy."""
     most: int = 16 * 2**20
     """Bytes of one answer."""
+    all_seconds: float | None = None
+    """For all proxies together; None is in proportion to how many they are."""
+
+    def total(self, proxies: int) -> float:
+        """Seconds for so many proxies: without a limit of its own a quarter of what it took if none answered at all."""
+        if self.all_seconds:
+            return self.all_seconds
+        return max(2 * self.seconds, self.seconds * proxies / max(1, self.side_by_side) / 4)
 
 
 def require_library() -> None:
@@ -65,9 +74,13 @@ def read(
     limits = limits or Limits()
     forwards = api.Forwards(cluster, envoy.ADMIN_PORT, limits.seconds, limits.most)
     shared, parsing = Shared(), threading.Lock()
+    end = time.monotonic() + limits.total(len(targets))
+    too_late = "the time for all proxies together was up. Remedy: raise the option total_timeout, or ask fewer"
     refusals: list[api.ClusterError] = []
 
     def one(target: ProxyTarget) -> Proxy:
+        if time.monotonic() >= end:
+            return envoy.unanswered(target, f"it was not asked: {too_late}")
         try:
             found = ask(forwards, target, upstreams)
         except api.ClusterError as error:
@@ -77,6 +90,8 @@ def read(
         except Exception as error:  # what a pod sends may surprise whatever is between it and us
             return envoy.unanswered(target, f"asking it failed ({type(error).__name__})")
         with parsing:  # one at a time: threads would not make it faster, but would hold many decoded answers
+            if time.monotonic() >= end:
+                return envoy.unanswered(target, f"its answer was not read: {too_late}")
             return envoy.proxy(target, found, shared)
 
     with ThreadPoolExecutor(max_workers=max(1, min(limits.side_by_side, len(targets)))) as threads:

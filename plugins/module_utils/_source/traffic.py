@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,11 +16,18 @@ from .._foreign.visible import visible
 from . import access_logs, prometheus
 from .options import TRAFFIC
 from .prometheus import TrafficError
+from .questions import Lost, Questions
 
 __all__ = ["ARGUMENT_SPEC", "TrafficError", "read", "secrets_in"]
 
 ARGUMENT_SPEC: dict[str, Any] = {**api.ARGUMENT_SPEC, **TRAFFIC}
 """The options of traffic_info."""
+
+
+_PROTOCOLS = (("http", "requests"), ("tcp", "connections"))
+"""With the question of ``Queries`` about each."""
+_QUESTIONS = 10
+"""So many may take their whole time, if the option total_timeout does not say it."""
 
 
 class _Wanted(NamedTuple):
@@ -91,32 +99,58 @@ _Found = tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]
 def _from_prometheus(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
     place = prometheus.connect(params["prometheus"], lambda: api.connect(params))
     namespaces = sorted({*wanted.namespaces, *(name.partition("/")[0] for name in wanted.workloads)})
+    end = time.monotonic() + (params["total_timeout"] or _QUESTIONS * params["prometheus"]["timeout"])
     try:
-        asked = queries.queries(wanted.window, namespaces)
+        questions = Questions(place, wanted.window, namespaces, end)
     except ValueError as error:
         raise TrafficError(str(error)) from None
     gaps: list[dict[str, Any]] = []
-    answers = {}
+    counts, whole, doubt = rows.Counts(), True, series.Doubt()
     failures = []
-    for protocol, query in (("http", asked.requests), ("tcp", asked.connections)):
+    for protocol, question in _PROTOCOLS:
+        answers: list[series.Answer] = []
+
+        def take(answer: series.Answer, protocol: str = protocol, answers: list[series.Answer] = answers) -> None:
+            counts.merge(series.count([(protocol, answer)], wanted.workloads, wanted.namespaces))
+            answers.append(answer._replace(samples=[]))
+
         try:
-            answers[protocol] = place.ask(query)
+            for lost in questions.ask(question, take):
+                doubt.add(lost.part.namespaces)
+                gaps += _lost(lost, protocol)
         except (TrafficError, api.ClusterError) as error:
             failures.append(error)
             gaps.append(rows.unknown(str(error), f"{protocol} traffic"))
-    if not answers:
+        # Rows have no port, so what one answer lacks may be about the same servers as what the other one has.
+        whole = whole and not failures and all(answer.whole for answer in answers)
+        reasons = {reason: None for answer in answers for reason in _doubts(place.name, answer)}
+        gaps += [rows.unknown(reason, f"{protocol} traffic") for reason in reasons]
+    if len(failures) == len(_PROTOCOLS):
         raise failures[0]
-    for protocol, answer in answers.items():
-        gaps += [rows.unknown(reason, f"{protocol} traffic") for reason in _doubts(place.name, answer)]
-    # Rows have no port, so what one answer lacks may be about the same servers as what the other one has.
-    whole = not failures and all(answer.whole for answer in answers.values())
-    counts = series.count(answers.items(), wanted.workloads, wanted.namespaces)
-    found = counts.rows(params["min_requests"], whole)
+    found = counts.rows(params["min_requests"], whole, doubt)
+    reporting: list[series.Answer] = []
     try:
-        gaps += series.gaps(found, place.ask(asked.reporters), namespaces, wanted.workloads, wanted.window)
+        unheard = questions.ask("reporters", reporting.append)
     except (TrafficError, api.ClusterError) as error:
         gaps.append(rows.unknown(f"who reports could not be asked: {error}", "namespaces without traffic"))
-    return found, gaps, list(asked)
+    else:
+        for lost in unheard:
+            gaps += _lost(lost, "no")
+        reporters = series.Answer([sample for answer in reporting for sample in answer.samples], ())
+        gaps += series.gaps(found, reporters, namespaces, wanted.workloads, wanted.window)
+    return found, gaps, list(questions.asked)
+
+
+def _lost(lost: Lost, protocol: str) -> Iterator[dict[str, Any]]:
+    """What is not known without a part of an answer."""
+    for namespace in lost.part.namespaces:
+        reason = f"what the pods of the namespace {namespace} export could not be read: {lost.why}"
+        yield rows.unknown(reason, f"{protocol} traffic to {namespace}", namespace)
+    if not lost.part.namespaces:
+        reason = (
+            f"what is exported by pods of which Prometheus does not tell the namespace could not be read: {lost.why}"
+        )
+        yield rows.unknown(reason, f"{protocol} traffic")
 
 
 def _doubts(name: str, answer: series.Answer) -> Iterator[str]:
@@ -129,6 +163,7 @@ def _doubts(name: str, answer: series.Answer) -> Iterator[str]:
 def _from_logs(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
     counts = rows.Counts()
     doubted, gaps = access_logs.read(
-        api.connect(params), counts, wanted.workloads, wanted.namespaces, wanted.window, params["tail_lines"]
-    )
+        api.connect(params), counts, wanted.workloads, wanted.namespaces, wanted.window, params["tail_lines"],
+        params["total_timeout"],
+    )  # fmt: skip
     return counts.rows(params["min_requests"], doubted=doubted), gaps, []

@@ -10,8 +10,8 @@ different pods are never added up here, and one that is no counter takes nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple, Union
+from collections.abc import Iterable, Mapping
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 from ..._foreign.numbers import number
 
@@ -42,6 +42,19 @@ _BY = ", ".join((*LABELS, *EXPORTER_NAMESPACE, *EXPORTER_POD))
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(?:\d{1,12}[smhdw]){1,5}", re.ASCII)
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+EXPORTERS = f'count by ({", ".join(EXPORTER_NAMESPACE)}) ({{__name__=~"{REQUESTS}|{CONNECTIONS}"}})'
+"""The namespaces whose pods export any of it just now."""
+_MOST_PARTS = 100
+
+
+class Part(NamedTuple):
+    """A part of all series: what pods of some namespaces export."""
+
+    matchers: str
+    namespaces: Tuple[str, ...]
+    """Empty for whatever is in no other part: then nobody knows whose that is."""
 
 
 class Queries(NamedTuple):
@@ -76,8 +89,8 @@ def duration(seconds: int) -> str:
     return f"{seconds // _SECONDS[unit]}{unit}"
 
 
-def queries(window: int, namespaces: Iterable[str] = ()) -> Queries:
-    """The queries for a window in seconds, towards all destinations or those of some namespaces.
+def queries(window: int, namespaces: Iterable[str] = (), part: Optional[Part] = None) -> Queries:
+    """The queries for a window in seconds, towards all destinations or those of some namespaces, or a part of these.
 
     Only servers' reports count: clients' say connection_security_policy="unknown" even under mutual TLS (istio#12452,
     istio#60667). Raises ValueError, with the remedy, for what is no namespace's name: it would change the query.
@@ -91,12 +104,36 @@ def queries(window: int, namespaces: Iterable[str] = ()) -> Queries:
         matchers += f', destination_workload_namespace="{names[0]}"'
     elif names:
         matchers += f', destination_workload_namespace=~"{"|".join(names)}"'
+    exporters = f", {part.matchers}" if part else ""
+    matchers += exporters
     return Queries(
         _grown(f"{REQUESTS}{{{matchers}}}", duration(window)),
         _grown(f"{CONNECTIONS}{{{matchers}}}", duration(window)),
         f"count by (reporter, destination_workload_namespace, {', '.join((*EXPORTER_NAMESPACE, *EXPORTER_POD))}) "
-        f'({{__name__=~"{REQUESTS}|{CONNECTIONS}"}})',
+        f'({{__name__=~"{REQUESTS}|{CONNECTIONS}"{exporters}}})',
     )
+
+
+def parts(exporters: Iterable[Mapping[str, str]]) -> List[Part]:
+    """All series there can be, in parts by who exports them, from the labels that EXPORTERS answers.
+
+    Each is in exactly one part. What was exported in the window and is no more, and what does not say by whom, is in
+    those that belong to nobody.
+    """
+    listed = list(exporters)
+    label, older = EXPORTER_NAMESPACE
+    found: List[Part] = []
+    for before, name, names in (
+        (f'{label}!="", ', label, {item.get(label, "") for item in listed}),
+        (f'{label}="", ', older, {item.get(older, "") for item in listed if not item.get(label)}),
+    ):
+        good = sorted(filter(_NAMESPACE.fullmatch, names))
+        size = -(-len(good) // _MOST_PARTS) or 1
+        for start in range(0, len(good), size):
+            batch = tuple(good[start : start + size])
+            found.append(Part(f'{before}{name}=~"{"|".join(batch)}"', batch))
+        found.append(Part(before + (f'{name}!~"{"|".join(good)}"' if good else f'{name}=~".*"'), ()))
+    return found
 
 
 def _grown(selector: str, window: str) -> str:

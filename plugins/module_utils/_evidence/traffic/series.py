@@ -45,6 +45,24 @@ _NOT_A_NAME = "*"
 _SHOWN = 300
 
 
+class Doubt:
+    """The servers of which something may be missing, because what pods of these namespaces export was not read."""
+
+    def __init__(self) -> None:
+        self._namespaces: Set[str] = set()
+        self._everybody = False
+
+    def add(self, namespaces: Iterable[str]) -> None:
+        """Of no namespace at all: nobody knows whose pods; and where ztunnels are, they speak for everybody."""
+        names = set(namespaces)
+        self._namespaces |= names
+        self._everybody = self._everybody or not names or not names.isdisjoint(_ZTUNNEL_NAMESPACES)
+
+    def __contains__(self, server: object) -> bool:
+        """Whether it is about a server, namespace/name; None is one without a name."""
+        return self._everybody or not isinstance(server, str) or server.partition("/")[0] in self._namespaces
+
+
 class AnswerError(Exception):
     """An answer that is not a Prometheus' to an instant query, or its refusal; the text says which."""
 

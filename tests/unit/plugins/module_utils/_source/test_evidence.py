@@ -20,7 +20,7 @@ RESULT = {
     "client_sets": {},
     "unknown": [],
 }
-OPTIONS = {"sample": 1, "all": False, "side_by_side": 1, "timeout": 1, "max_bytes": 1024}
+OPTIONS = {"sample": 1, "all": False, "side_by_side": 1, "timeout": 1, "max_bytes": 1024, "total_timeout": None}
 BEFORE, AFTER = proxy(accepts="permissive"), proxy()
 
 

@@ -210,3 +210,24 @@ def test_options_that_cannot_be_meant(options, message):
         prometheus.connect({**DEFAULTS, **options}, no_cluster)
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+TOO_MANY = b'{"status":"error","errorType":"execution","error":"query processing would load too many samples"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "too_much"),
+    [
+        pytest.param(422, TOO_MANY, True, id="Prometheus' own limit of samples"),
+        pytest.param(503, TIMEOUT, True, id="Prometheus' own limit of time"),
+        pytest.param(200, b"x" * 5000, True, id="longer than is read"),
+        pytest.param(400, BAD_DATA, False, id="a query that is none"),
+        pytest.param(502, b"bad gateway", False, id="nobody there"),
+    ],
+)
+def test_of_what_is_too_much_a_part_may_be_had(server, monkeypatch, status, body, too_much):
+    monkeypatch.setattr(prometheus, "MOST_BYTES", 4000)
+    server.status, server.body = status, body
+    with pytest.raises(TrafficError) as caught:
+        ask(f"http://{server.place}")
+    assert isinstance(caught.value, prometheus.TooMuch) is too_much

@@ -137,3 +137,29 @@ def test_without_the_library_nothing_is_read(monkeypatch):
     monkeypatch.setattr(certificates, "IMPORT_ERROR", ImportError("No module named cryptography"))
     with pytest.raises(api.ClusterError, match=r"cryptography cannot be imported by .*Remedy: .* -m pip install"):
         proxies.read(None, [])
+
+
+@pytest.mark.parametrize(
+    ("limits", "number", "seconds"),
+    [
+        pytest.param(proxies.Limits(), 10, 30, id="a few: two of them could stall"),
+        pytest.param(proxies.Limits(), 1600, 375, id="many: a quarter of what it took if all stalled"),
+        pytest.param(proxies.Limits(side_by_side=1, seconds=4), 100, 100, id="one by one"),
+        pytest.param(proxies.Limits(all_seconds=7), 1600, 7, id="as it is given"),
+    ],
+)
+def test_the_time_for_all_proxies_together(limits, number, seconds):
+    assert limits.total(number) == seconds
+
+
+def test_proxies_that_are_not_reached_in_time_are_unknown(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(proxies.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(api, "Forwards", lambda *arguments: Faults())
+    targets = [SIDECAR._replace(pod=name) for name in "abcd"]
+    found = proxies.read(None, targets, limits=proxies.Limits(side_by_side=1, all_seconds=4))
+    assert [item.answered for item in found] == [True, False, False, False]
+    why = [item.reason.partition(":")[0] for item in found[1:]]
+    assert why == ["its answer was not read", "it was not asked", "it was not asked"]
+    assert all("Remedy: raise the option total_timeout" in item.reason for item in found[1:])
+    assert {port.accepts for item in found[1:] for port in item.ports} == {"unknown"}

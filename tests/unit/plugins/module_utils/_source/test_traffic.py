@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.series import Answer
@@ -107,3 +109,113 @@ def test_where_something_may_be_missing_nothing_is_mutual_tls(monkeypatch, http,
     assert [reason in gap["reason"] for reason, gap in zip(reasons, found["unknown"], strict=True)] == [True] * len(
         reasons
     )
+
+
+def grown(server, namespace="", security="mutual_tls"):
+    """Requests to a server, as a pod of a namespace exports them."""
+    return {
+        "source_workload": "b",
+        "source_workload_namespace": "shop",
+        "destination_workload": server.partition("/")[2],
+        "destination_workload_namespace": server.partition("/")[0],
+        "connection_security_policy": security,
+        "namespace": namespace,
+        "pod": f"{server.partition('/')[2]}-1",
+    }
+
+
+class Flooded:
+    """A Prometheus that takes in series of several namespaces, and cannot answer about some of them."""
+
+    name = "The Prometheus"
+
+    def __init__(self, series, floods, listed=None):
+        self.series, self.floods, self.asked = series, floods, []
+        self.listed = [{"namespace": name} for name in sorted(series)] if listed is None else listed
+
+    def ask(self, query):
+        self.asked.append(query)
+        if query == traffic.queries.EXPORTERS:
+            return Answer([(labels, 1.0) for labels in self.listed], ())
+        taken = [name for name in self.series if self.takes(query, name)]
+        if any(name in self.floods for name in taken):
+            raise traffic.prometheus.TooMuch("the answer has too many samples, 1000000")
+        if query.startswith("count by (reporter"):
+            return Answer([({"reporter": "destination", "destination_workload_namespace": n}, 1.0) for n in taken], ())
+        own = [item for name in taken for item in self.series[name]] if "istio_requests_total" in query else []
+        return Answer([(labels, 3.0) for labels in own], ())
+
+    @staticmethod
+    def takes(query, name):
+        """As PromQL's matchers of the label namespace do it."""
+        for operator, values in re.findall(r'[{ ]namespace(!=|=|!~|=~)"([^"]*)"', query):
+            found = re.fullmatch(values, name) is not None if "~" in operator else values == name
+            if found == operator.startswith("!"):
+                return False
+        return True
+
+
+def securities(found):
+    return {row["destination"]["workload"]: row["security"] for row in found["traffic"] if not row["exporter"]}
+
+
+SHOP, TILL = [grown("shop/cart", "shop")], [grown("till/till", "till")]
+
+
+@pytest.mark.parametrize(
+    ("series", "floods", "expected", "gaps"),
+    [
+        pytest.param({"shop": SHOP, "till": TILL}, (), {"shop/cart": "mutual_tls", "till/till": "mutual_tls"}, set(),
+                     id="none"),
+        pytest.param({"shop": SHOP, "till": TILL}, ("till",), {"shop/cart": "mutual_tls"}, {"till"}, id="a tenant's"),
+        pytest.param({"shop": [*SHOP, grown("till/till", "shop", "none")], "till": TILL}, ("till",),
+                     {"shop/cart": "mutual_tls"}, {"shop", "till"}, id="a tenant's, of whom others speak"),
+        pytest.param({"shop": SHOP, "istio-system": []}, ("istio-system",), {"shop/cart": "unknown"},
+                     {"istio-system"}, id="where ztunnels speak for everybody"),
+        pytest.param({"shop": SHOP, "": []}, ("",), {"shop/cart": "unknown"}, {None}, id="nobody knows whose"),
+    ],
+)  # fmt: skip
+def test_a_flood_of_series_makes_the_servers_of_its_own_namespace_unknown(monkeypatch, series, floods, expected, gaps):
+    place = Flooded(series, floods)
+    monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
+    found = traffic.read(options(prometheus=NOBODY))
+    assert securities(found) == expected
+    assert {gap["namespace"] for gap in found["unknown"]} == gaps
+    lost = [gap for gap in found["unknown"] if "too many samples" in gap["reason"]]
+    assert {gap["namespace"] for gap in lost} == {name or None for name in floods}
+    assert (traffic.queries.EXPORTERS in place.asked) is bool(floods)
+
+
+@pytest.mark.parametrize(
+    ("series", "listed"),
+    [
+        pytest.param({"shop": SHOP}, None, id="nothing else there"),
+        pytest.param({"shop": SHOP, "till": TILL}, [], id="nobody exports any more"),
+    ],
+)
+def test_where_no_part_can_be_had_nothing_is_known(monkeypatch, series, listed):
+    place = Flooded(series, ("shop", ""), listed)
+    place.takes = lambda query, name: True
+    monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
+    with pytest.raises(traffic.TrafficError, match="too many samples"):
+        traffic.read(options(prometheus=NOBODY))
+
+
+def test_parts_have_one_limit_of_time_together(monkeypatch):
+    place = Flooded({"shop": SHOP, "till": TILL}, ("till",))
+    monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(traffic.time, "monotonic", lambda: next(clock))
+    found = traffic.read(options(prometheus=NOBODY, total_timeout=15))
+    late = [gap for gap in found["unknown"] if "Remedy: raise the option total_timeout" in gap["reason"]]
+    assert {gap["namespace"] for gap in late} >= {"till"}
+    assert set(securities(found).values()) == {"unknown"}
+
+
+def test_parts_have_one_limit_of_series_together(monkeypatch):
+    monkeypatch.setattr("ansible_collections.meshproof.mtls.plugins.module_utils._source.questions.MOST_SAMPLES", 1)
+    place = Flooded({"a": [grown("a/x", "a")], "b": [grown("b/x", "b")], "c": []}, ("c",))
+    monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
+    found = traffic.read(options(prometheus=NOBODY))
+    assert any("what others export is too much already" in gap["reason"] for gap in found["unknown"])
+    assert set(securities(found).values()) == {"unknown"}

@@ -7,7 +7,10 @@ import re
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.queries import (
+    EXPORTERS,
+    Part,
     duration,
+    parts,
     queries,
     seconds_of,
 )
@@ -68,3 +71,47 @@ def test_series_are_clamped_one_by_one_and_pods_are_never_added_up(asked):
         assert {"namespace", "pod", "kubernetes_namespace", "kubernetes_pod_name"} <= set(labels.split(", "))
     # Before summing, a series that has the label already would be there twice, and the query an error.
     assert asked.index("label_replace") < asked.rindex("sum by") < asked.index('"began"')
+
+
+@pytest.mark.parametrize(
+    ("exporters", "expected"),
+    [
+        pytest.param([], ['namespace!="", namespace=~".*"', 'namespace="", kubernetes_namespace=~".*"'], id="nobody"),
+        pytest.param(
+            [{"namespace": "shop"}, {"namespace": "demo"}, {"kubernetes_namespace": "old"}, {}],
+            [
+                'namespace!="", namespace=~"demo"',
+                'namespace!="", namespace=~"shop"',
+                'namespace!="", namespace!~"demo|shop"',
+                'namespace="", kubernetes_namespace=~"old"',
+                'namespace="", kubernetes_namespace!~"old"',
+            ],
+            id="by either label",
+        ),
+        pytest.param(
+            [{"namespace": 'x"} or up{a="'}, {"namespace": ".*"}],
+            ['namespace!="", namespace=~".*"', 'namespace="", kubernetes_namespace=~".*"'],
+            id="names that would change the query",
+        ),
+    ],
+)
+def test_all_series_in_parts_by_who_exports_them(exporters, expected):
+    found = parts(exporters)
+    assert [part.matchers for part in found] == expected
+    named = [name for part in found for name in part.namespaces]
+    assert sorted(named) == sorted(name for item in exporters for name in item.values() if name.isalpha())
+
+
+def test_there_are_never_too_many_parts():
+    names = [f"n{number}" for number in range(1050)]
+    found = parts([{"namespace": name} for name in names])
+    assert len(found) <= 102
+    assert sorted(name for part in found for name in part.namespaces) == sorted(names)
+
+
+def test_a_part_limits_each_selector_of_each_question():
+    asked = queries(300, ["demo"], Part('namespace="x"', ("x",)))
+    whole = queries(300, ["demo"])
+    for one, other in zip(asked, whole, strict=True):
+        assert one.count(', namespace="x"}') == other.count("{")
+    assert EXPORTERS.startswith("count by (namespace, kubernetes_namespace)")

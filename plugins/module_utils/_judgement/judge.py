@@ -200,7 +200,7 @@ def _server_violation(workload: Mapping[str, Any], port: Mapping[str, Any]) -> t
 # Edges: what each client really sends to them.
 
 
-class Clients(NamedTuple):
+class ShownClients(NamedTuple):
     """A set of clients as it is shown. Many edges share a set, and a set can hold the whole mesh."""
 
     all: str
@@ -209,10 +209,10 @@ class Clients(NamedTuple):
     known: bool
 
 
-NOBODY = Clients("nobody", "", known=False)
+NOBODY = ShownClients("nobody", "", known=False)
 
 
-def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, Clients]:
+def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, ShownClients]:
     """The sets of clients by their id; a compact one, `{"all_but": [ids]}`, is every workload but these."""
     found = {}
     for name, ids in sets.items():
@@ -222,7 +222,9 @@ def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
         else:
             members = list(ids)
         inside = [client for client in members if not is_outside(workloads.get(client))]
-        found[name] = Clients(_names(members, workloads), _names(inside, workloads) if inside else "", bool(members))
+        found[name] = ShownClients(
+            _names(members, workloads), _names(inside, workloads) if inside else "", bool(members)
+        )
     return found
 
 
@@ -251,7 +253,7 @@ def _edges(
     return rows
 
 
-def _edge(edge: Mapping[str, Any], clients: Clients, server: Mapping[str, Any] | None, excluded: bool) -> Row:
+def _edge(edge: Mapping[str, Any], clients: ShownClients, server: Mapping[str, Any] | None, excluded: bool) -> Row:
     verdict, kind, remedy, names = edge["verdict"], None, "", clients.all
     if verdict == "broken" and clients.known and not clients.inside:
         # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.

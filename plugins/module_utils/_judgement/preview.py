@@ -11,7 +11,7 @@ from typing import Any
 
 from .._foreign.lines import joined, section
 from .._foreign.visible import visible
-from .judge import Clients, clients_of
+from .judge import ShownClients, clients_of
 from .violations import IN_MESH, everybody
 
 BAD = ("broken", "plaintext", "unknown")
@@ -69,7 +69,7 @@ def _accepts(port: Mapping[str, Any] | None) -> str:
     return "nothing" if port is None else f"{port['mode'] or 'none'}, plaintext {port['plaintext']}"
 
 
-def _edge_row(change: Mapping[str, Any], clients: Clients) -> list[str]:
+def _edge_row(change: Mapping[str, Any], clients: ShownClients) -> list[str]:
     service = f"{change['service']}:{change['port']}" + (f" subset {change['subset']}" if change["subset"] else "")
     before, after = (_verdict(change[key], bool(clients.inside)) for key in ("before", "after"))
     return [clients.all, "→", service, before, "→", after, (change["after"] or {}).get("reason", "")]

@@ -45,7 +45,7 @@ _STATE_OF = {
 }
 
 
-class Port(NamedTuple):
+class JudgedPort(NamedTuple):
     """What a port of a workload accepts, by source: strict | permissive | plaintext | unknown, None if not asked."""
 
     workload: Mapping[str, Any]
@@ -61,7 +61,7 @@ class Port(NamedTuple):
     """Whether it was in scope, but for an exclusion."""
 
 
-class Edge(NamedTuple):
+class JudgedEdge(NamedTuple):
     """A connection from a set of clients, by source: mtls | tls | plaintext | broken | refused | unknown, or None."""
 
     row: Mapping[str, Any]
@@ -73,7 +73,7 @@ class Edge(NamedTuple):
     """Whether it was in scope, but for an exclusion."""
 
 
-class Clients:
+class ClientSets:
     """The sets of clients. A compact set, `{"all_but": […]}`, is never written out."""
 
     def __init__(self, audit: Mapping[str, Any]) -> None:
@@ -131,9 +131,9 @@ class Facts(NamedTuple):
 
     audit: Mapping[str, Any]
     workloads: dict[str, Mapping[str, Any]]
-    clients: Clients
-    ports: list[Port]
-    edges: list[Edge]
+    clients: ClientSets
+    ports: list[JudgedPort]
+    edges: list[JudgedEdge]
     asked: tuple[str, ...]
     """The sources that were asked, in the order of SOURCES."""
     judgement: Mapping[str, Any]
@@ -149,7 +149,7 @@ def facts_of(audit: Mapping[str, Any], **terms: Any) -> Facts:
     workloads = {workload["id"]: workload for workload in audit["workloads"]}
     servers = _judged((*judgement["servers"], *judgement["ports"]), ("id", "port"))
     leading = _judged(judgement["edges"], _EDGE_KEY)
-    clients = Clients(audit)
+    clients = ClientSets(audit)
     known = {(item["workload"], item["port"]): item for item in audit.get("ports", ())}
     ports = [
         _port(workload, port, known.get((name, port["port"]), {}), servers.get((name, port["port"])))
@@ -215,7 +215,9 @@ def declared_at(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
     return "permissive" if captured and mode == "PERMISSIVE" else "plaintext"
 
 
-def _port(workload: Mapping[str, Any], port: Mapping[str, Any], known: Mapping[str, Any], judged: Row | None) -> Port:
+def _port(
+    workload: Mapping[str, Any], port: Mapping[str, Any], known: Mapping[str, Any], judged: Row | None
+) -> JudgedPort:
     declared = known.get("declared") or (declared_at(workload, port) if "plaintext" in port else None)
     said = (declared, known.get("programmed"), known.get("observed"))
     agreement = known.get("agreement")
@@ -225,7 +227,7 @@ def _port(workload: Mapping[str, Any], port: Mapping[str, Any], known: Mapping[s
     if in_scope:
         state = CONTRADICTED if agreement == CONTRADICTED else _no_better(said, judged, PORT_STATES)
     why = known.get("why") or _why(workload, port)
-    return Port(workload, port["port"], said, state, agreement, why, known.get("cause") or "", in_scope, excluded)
+    return JudgedPort(workload, port["port"], said, state, agreement, why, known.get("cause") or "", in_scope, excluded)
 
 
 def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
@@ -240,7 +242,7 @@ def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
     )
 
 
-def _edge(row: Mapping[str, Any], clients: Clients, judged: Row | None) -> Edge:
+def _edge(row: Mapping[str, Any], clients: ClientSets, judged: Row | None) -> JudgedEdge:
     total, inside = clients.count(row["clients"])
     # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
     outsiders = total > 0 and inside == 0
@@ -250,7 +252,7 @@ def _edge(row: Mapping[str, Any], clients: Clients, judged: Row | None) -> Edge:
     )
     excluded = judged is not None and judged["result"] == EXCLUDED
     state = CONTRADICTED if row.get("agreement") == CONTRADICTED else _no_better(said, judged, EDGE_STATES)
-    return Edge(row, said, state, judged is not None and not excluded, excluded)
+    return JudgedEdge(row, said, state, judged is not None and not excluded, excluded)
 
 
 def _no_better(said: Iterable[str | None], judged: Row | None, states: Sequence[str]) -> str:

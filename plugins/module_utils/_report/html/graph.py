@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..._judgement.states import EDGE_STATES, REFUSED, Clients, Edge, Facts
+from ..._judgement.states import EDGE_STATES, REFUSED, ClientSets, Facts, JudgedEdge
 from .looks import look
 
 MOST_SERVERS = 24
@@ -92,7 +92,7 @@ def drawings_of(facts: Facts) -> Drawings | None:
     servers = sorted({_server(edge) for edge in edges}, key=lambda server: _place(facts, server))
     if len(servers) <= MOST_SERVERS:
         return Drawings(_graph("", edges, classes, servers, _server, _port, "workload"), [], 0)
-    spaces: dict[str, list[Edge]] = {}
+    spaces: dict[str, list[JudgedEdge]] = {}
     for edge in edges:
         spaces.setdefault(_namespace(facts, edge), []).append(edge)
     ranked = sorted(spaces, key=lambda name: (min(map(_rank, spaces[name])), name))
@@ -105,11 +105,11 @@ def drawings_of(facts: Facts) -> Drawings | None:
     return Drawings(overview, graphs, len(ranked) - len(shown))
 
 
-def _rank(edge: Edge) -> int:
+def _rank(edge: JudgedEdge) -> int:
     return EDGE_STATES.index(edge.state)
 
 
-def _server(edge: Edge) -> str:
+def _server(edge: JudgedEdge) -> str:
     """The id of the workload behind an edge, or its Service where there is none."""
     return str(edge.row["endpoint"] or f"{edge.row['service']} ({_NOBODY})")
 
@@ -119,16 +119,16 @@ def _place(facts: Facts, server: str) -> tuple[str, str]:
     return (workload["namespace"], server) if workload else (server.split("/", 1)[0], server)
 
 
-def _namespace(facts: Facts, edge: Edge) -> str:
+def _namespace(facts: Facts, edge: JudgedEdge) -> str:
     workload = facts.workloads.get(edge.row["endpoint"] or "")
     return str(workload["namespace"] if workload else edge.row["service"].split("/", 1)[0])
 
 
-def _port(edge: Edge) -> str:
+def _port(edge: JudgedEdge) -> str:
     return f":{edge.row['port']}" + (f" {edge.row['subset']}" if edge.row.get("subset") else "")
 
 
-def _service_port(edge: Edge) -> str:
+def _service_port(edge: JudgedEdge) -> str:
     """What is counted in a namespace's box."""
     return f"{edge.row['service']}:{edge.row['port']}"
 
@@ -138,14 +138,14 @@ Class = tuple[list[str], bool, frozenset[str]]
 
 def _graph(
     name: str,
-    edges: Iterable[Edge],
+    edges: Iterable[JudgedEdge],
     classes: Iterable[Class],
     servers: Sequence[str],
-    server_of: Callable[[Edge], str],
-    label_of: Callable[[Edge], str],
+    server_of: Callable[[JudgedEdge], str],
+    label_of: Callable[[JudgedEdge], str],
     what: str,
 ) -> Graph:
-    by_set: dict[str, list[Edge]] = {}
+    by_set: dict[str, list[JudgedEdge]] = {}
     wanted = set(servers)
     for edge in edges:
         if server_of(edge) in wanted:
@@ -184,7 +184,10 @@ def _add(known: dict[str, Meeting], more: dict[str, Meeting]) -> None:
 
 
 def _met(
-    edges: Iterable[Edge], inside: bool, server_of: Callable[[Edge], str], label_of: Callable[[Edge], str]
+    edges: Iterable[JudgedEdge],
+    inside: bool,
+    server_of: Callable[[JudgedEdge], str],
+    label_of: Callable[[JudgedEdge], str],
 ) -> dict[str, Meeting]:
     found: dict[str, Meeting] = {}
     for edge in edges:
@@ -256,7 +259,7 @@ def legend(graphs: Iterable[Graph]) -> list[str]:
     return sorted(states, key=EDGE_STATES.index)
 
 
-def described(graph: Graph, clients: Clients) -> str:
+def described(graph: Graph, clients: ClientSets) -> str:
     """The graph in a sentence, for who cannot see it."""
     inside = sum(clients.is_inside(one) for group in graph.groups for one in group.members)
     total = sum(len(group.members) for group in graph.groups)

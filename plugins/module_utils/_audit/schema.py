@@ -174,7 +174,7 @@ _CALLS = _object(
     mutual_tls={"type": "integer"},
     security=_text("mutual_tls, plaintext, mixed or unknown."),
 )
-_AUTHORITY = _object(
+_CERTIFICATE_AUTHORITY = _object(
     "A root certificate.",
     ("fingerprint",),
     fingerprint=_text("SHA-256 of the certificate, in hex."),
@@ -263,7 +263,7 @@ SCHEMA: Schema = {
         certificates=_object(
             "",
             (),
-            authorities=_list(_AUTHORITY),
+            authorities=_list(_CERTIFICATE_AUTHORITY),
             workloads=_list(_LEAF),
             trust_domains=_COUNTS,
         ),

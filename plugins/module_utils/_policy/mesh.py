@@ -144,8 +144,8 @@ def mesh_of(revision: str, source: MeshMap) -> Mesh:
             aliases=frozenset(str(item) for item in config.get("trustDomainAliases") or ()),
             foreign=frozenset(
                 str(domain)
-                for authority in config.get("caCertificates") or ()
-                for domain in authority.get("trustDomains") or ()
+                for certificate in config.get("caCertificates") or ()
+                for domain in certificate.get("trustDomains") or ()
             ),
             allow_any=(config.get("outboundTrafficPolicy") or {}).get("mode") != "REGISTRY_ONLY",
             service_export=_export(config.get("defaultServiceExportTo")),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mesh's certificates: who shows which, from which authority, and how long that lasts."""
+"""The mesh's certificates: who shows which, from which certificate authority, and how long that lasts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _LEFT_AT_LEAST = 0.35
 def inventory(proxies: Iterable[Proxy], now: datetime, authority_days: int = 60) -> Dict[str, Any]:
     """`authorities`, `workloads` and `trust_domains` of the proxies that answered.
 
-    An authority is `expiring` when it ends within `authority_days`, a workload's certificate when its renewal is
-    overdue. `seen_in` counts the proxies that trust an authority. Everything is sorted.
+    A certificate authority is `expiring` when it ends within `authority_days`, a workload's certificate when its
+    renewal is overdue. `seen_in` counts the proxies that trust a certificate authority. Everything is sorted.
     """
     authorities: Dict[str, Dict[str, Any]] = {}
     workloads: List[Dict[str, Any]] = []
@@ -32,7 +32,7 @@ def inventory(proxies: Iterable[Proxy], now: datetime, authority_days: int = 60)
         for certificate in proxy.certificates:
             if certificate.kind == "root":
                 found = authorities.setdefault(
-                    certificate.fingerprint, _authority(certificate, now, timedelta(days=authority_days))
+                    certificate.fingerprint, _certificate_authority(certificate, now, timedelta(days=authority_days))
                 )
                 found["seen_in"] += 1
             else:
@@ -46,7 +46,7 @@ def inventory(proxies: Iterable[Proxy], now: datetime, authority_days: int = 60)
     }
 
 
-def _authority(certificate: Certificate, now: datetime, margin: timedelta) -> Dict[str, Any]:
+def _certificate_authority(certificate: Certificate, now: datetime, margin: timedelta) -> Dict[str, Any]:
     end = moment(certificate.not_after)
     return {
         "fingerprint": certificate.fingerprint,

@@ -11,7 +11,7 @@ _HOUR = timedelta(hours=1)
 
 
 def make_wrong(trust_domain: str, now: datetime) -> dict[str, str]:
-    """A certificate with its authority, and its key, as PEM: ``{"certificate", "key"}``.
+    """A certificate with its certificate authority, and its key, as PEM: ``{"certificate", "key"}``.
 
     All is as istiod makes it (pkg/security/pki): an EC key, a SPIFFE identity of the trust domain, an authority named
     like istiod's own; only nobody trusts that authority, whose key is gone when this returns. ``now`` in UTC. Raises
@@ -22,17 +22,17 @@ def make_wrong(trust_domain: str, now: datetime) -> dict[str, str]:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority_name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, trust_domain)])
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, trust_domain)])
     identity = x509.UniformResourceIdentifier(f"spiffe://{trust_domain}/ns/default/sa/default")
-    both = x509.CertificateBuilder().issuer_name(authority_name).not_valid_before(now - _HOUR)
+    both = x509.CertificateBuilder().issuer_name(ca_name).not_valid_before(now - _HOUR)
     both = both.not_valid_after(now + 24 * _HOUR)
-    authority = (
-        both.subject_name(authority_name)
-        .public_key(authority_key.public_key())
+    ca = (
+        both.subject_name(ca_name)
+        .public_key(ca_key.public_key())
         .serial_number(x509.random_serial_number())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(authority_key, hashes.SHA256())
+        .sign(ca_key, hashes.SHA256())
     )
     leaf = (
         both.subject_name(x509.Name([]))
@@ -43,10 +43,10 @@ def make_wrong(trust_domain: str, now: datetime) -> dict[str, str]:
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
         )
         .add_extension(x509.SubjectAlternativeName([identity]), critical=True)
-        .sign(authority_key, hashes.SHA256())
+        .sign(ca_key, hashes.SHA256())
     )
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    chain = [certificate.public_bytes(serialization.Encoding.PEM) for certificate in (leaf, authority)]
+    chain = [certificate.public_bytes(serialization.Encoding.PEM) for certificate in (leaf, ca)]
     return {"certificate": b"".join(chain).decode(), "key": private.decode()}

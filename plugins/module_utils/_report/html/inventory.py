@@ -11,7 +11,7 @@ from .markup import el, joined
 from .tables import Row, Table, code, field, moment, short, tight
 
 
-def authorities(facts: Facts) -> Table:
+def certificate_authorities(facts: Facts) -> Table:
     """The roots of trust."""
     rows = [
         Row(

@@ -100,7 +100,7 @@ def _sections(facts: Facts, digest: str, most: int) -> list[Section]:
             "certificates",
             "Certificates",
             None,
-            inventory.authorities(facts),
+            inventory.certificate_authorities(facts),
             inventory.trust_domains(facts),
             inventory.leaves(facts),
         ),

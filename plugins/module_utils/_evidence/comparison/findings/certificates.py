@@ -26,10 +26,10 @@ ENDED = FindingKind(
     remedy="see whether its proxy reaches istiod",
 )
 
-AUTHORITY_ENDS_SOON = FindingKind(
+CERTIFICATE_AUTHORITY_ENDS_SOON = FindingKind(
     id="MTLS-109",
     severity="medium",
-    title="An authority's certificate ends soon",
+    title="A certificate authority's certificate ends soon",
     remedy="rotate the signing authority",
 )
 
@@ -40,7 +40,7 @@ STRAY_TRUST_DOMAIN = FindingKind(
     remedy="restart it, or name the domain in trustDomainAliases",
 )
 
-KINDS = (DIFFERENT_ROOTS, ENDED, AUTHORITY_ENDS_SOON, STRAY_TRUST_DOMAIN)
+KINDS = (DIFFERENT_ROOTS, ENDED, CERTIFICATE_AUTHORITY_ENDS_SOON, STRAY_TRUST_DOMAIN)
 
 
 def of_certificates(certificates: Mapping[str, Any], trust_domains: Iterable[str]) -> List[Finding]:
@@ -48,7 +48,7 @@ def of_certificates(certificates: Mapping[str, Any], trust_domains: Iterable[str
     return [
         *_roots(certificates),
         *_workloads(certificates),
-        *_authorities(certificates),
+        *_certificate_authorities(certificates),
         *_trust_domains(certificates, trust_domains),
     ]
 
@@ -76,10 +76,10 @@ def _workloads(certificates: Mapping[str, Any]) -> Iterator[Finding]:
             )
 
 
-def _authorities(certificates: Mapping[str, Any]) -> Iterator[Finding]:
+def _certificate_authorities(certificates: Mapping[str, Any]) -> Iterator[Finding]:
     for item in certificates["authorities"]:
         if item["state"] != OK:
-            kind, ends = (AUTHORITY_ENDS_SOON, "ends") if item["state"] == EXPIRING else (ENDED, "ended")
+            kind, ends = (CERTIFICATE_AUTHORITY_ENDS_SOON, "ends") if item["state"] == EXPIRING else (ENDED, "ended")
             yield kind.at(
                 f"authority {item['subject'] or item['fingerprint'][:16]}",
                 f"{ends} on {item['not_after']}",

@@ -85,23 +85,13 @@ _value:
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
 from typing import Any, Callable, Dict, Iterator
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.plain import plain
+from ansible_collections.meshproof.mtls.plugins.module_utils._foreign.unreadable import Unreadable
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate as _evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import SnapshotError, manifests_in
-
-
-def _plain(value: Any) -> Any:
-    """Plain containers: Ansible's own work at every access, and YAML's dates are text to Kubernetes."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _items(value: Any, what: str) -> list[Any]:
@@ -117,7 +107,25 @@ def _items(value: Any, what: str) -> list[Any]:
                 f"meshproof.mtls.evaluate: {what} must be a list of dictionaries, "
                 f"but item {place} is {type(item).__name__}."
             )
-    return [_plain(item) for item in items]
+    return [_plain_item(place, item, what) for place, item in enumerate(items)]
+
+
+def _plain_item(place: int, item: Any, what: str) -> Any:
+    try:
+        return plain(item)
+    except Unreadable as error:
+        raise AnsibleFilterError(f"meshproof.mtls.evaluate: item {place} of {what} {error}.") from error
+
+
+def _manifest(item: Any) -> Any:
+    """A manifest in plain values, at which Ansible does no work of its own; None for one that the engine cannot read.
+
+    It may be anybody's, so it ends nothing: the engine takes it for whatever it could have been.
+    """
+    try:
+        return plain(item)
+    except Unreadable:
+        return None
 
 
 def _manifests(value: Any) -> Iterator[Any]:
@@ -133,7 +141,7 @@ def _manifests(value: Any) -> Iterator[Any]:
             # Ansible's own strings carry tags, which libyaml does not take.
             yield from manifests_in(f"meshproof.mtls.evaluate: {name}", str.__str__(item))
         elif isinstance(item, Mapping):
-            yield _plain(item)
+            yield _manifest(item)
         else:
             raise AnsibleFilterError(
                 f"meshproof.mtls.evaluate: {name} must be a manifest or text, not {type(item).__name__}."

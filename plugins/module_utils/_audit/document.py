@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .._foreign.guards import NOT_UNDERSTOOD
+
 FORMAT = "meshproof.mtls audit 1"
 SEVERITIES = ("high", "medium", "low", "info")
 _HEAD = '{"format": "' + FORMAT + '",\n"time": "'
@@ -38,7 +40,7 @@ def same(one: str, other: str) -> bool:
         return True
     try:
         return _lasting_document(one) == _lasting_document(other)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except NOT_UNDERSTOOD:
         return False
 
 
@@ -78,7 +80,7 @@ def counts(text: str) -> str:
             for what, by in (("workloads", "by_mode"), ("edges", "by_verdict"), ("findings", "by_severity"))
         ]
         return "\n".join([*rows, f"unknown: {summary['unknown']}", ""])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except NOT_UNDERSTOOD:
         return ""
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from .._foreign import json_text, yaml_text
+from .._foreign.guards import NOT_UNDERSTOOD
 from .._foreign.unreadable import Unreadable
 from .records import Labels, Malformed, MeshMap, NamespaceObject
 
@@ -156,7 +157,7 @@ def mesh_of(revision: str, source: MeshMap) -> Mesh:
         )
     except Malformed as error:
         return Mesh(revision, root_namespace=source.namespace, doubt=str(error))
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+    except NOT_UNDERSTOOD:
         return Mesh(revision, root_namespace=source.namespace, doubt="a field has an unexpected type")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 from .ages import PROPOSED
 from .engine import SetNames, State
 from .manifests import Reader, key_of
+from .manifests.kinds import text_in
 from .records import Pod
 
 Key = Tuple[str, str, str, str]
@@ -98,7 +99,7 @@ def _owners(item: Any) -> Set[Tuple[str, str]]:
     metadata = item.get("metadata")
     references = metadata.get("ownerReferences") if isinstance(metadata, dict) else None
     return {
-        (str(reference.get("kind")), str(reference.get("name")))
+        (text_in(reference, "kind"), text_in(reference, "name"))
         for reference in (references if isinstance(references, list) else ())
         if isinstance(reference, dict)
     }

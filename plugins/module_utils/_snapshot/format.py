@@ -14,6 +14,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .._foreign import json_parts, json_text
@@ -44,7 +45,7 @@ class Content(NamedTuple):
 def pack(content: Content) -> bytes:
     """The snapshot as the bytes of a file."""
     lines: List[Tuple[Any, ...]] = []
-    for manifest in expand(content.resources):
+    for manifest in chain.from_iterable(map(expand, content.resources)):
         small = kept(manifest)
         if small is not None:
             metadata = small.get("metadata") or {}

@@ -13,6 +13,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Dict, Optional
 
+from .._foreign import json_text, yaml_text
+from .._foreign.unreadable import Unreadable
 from .._policy.manifests import KINDS, group_of
 
 WHOLE = "whole"
@@ -293,8 +295,8 @@ def _status(value: Any) -> Any:
     if not isinstance(value, str):
         return _stand_in(value)
     try:
-        status = json.loads(value)
-    except ValueError:
+        status = json_text.parse(value)
+    except Unreadable:
         status = None
     return json.dumps({"revision": status.get("revision")} if isinstance(status, dict) else {}) if value else ""
 
@@ -328,13 +330,11 @@ def _mesh(value: Any) -> Any:
 def _parsed(text: str) -> Any:
     """What the text says; the text "{" for one that nobody can read, so that the engine complains about it, too."""
     try:
-        return json.loads(text)
-    except ValueError:
-        import yaml
-
+        return json_text.parse(text)
+    except Unreadable:
         try:
-            found = yaml.safe_load(text)
-        except yaml.YAMLError:
+            found = yaml_text.parse(text)
+        except Unreadable:
             return "{"
         return "[]" if isinstance(found, str) else found
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Dict, List, NamedTuple, Set
 
 from .._foreign.yaml_text import Document
-from .._policy.manifests import KINDS, group_of
+from .._policy.manifests import KINDS, group_of, lists
 from .documents import documents, place_of
 from .errors import SnapshotError
 from .files import ENDINGS, contents, files_below, text_of
@@ -127,6 +127,8 @@ def _expanded(found: _Found, item: Any, where: str) -> Iterator[Dict[str, Any]]:
     ):
         raise SnapshotError(f"{where} is no manifest: it lacks kind and apiVersion. {_REMEDY}.")
     kind, items = item["kind"], item.get("items")
+    if kind.endswith("List") and lists.is_empty(item):
+        items = []
     if not kind.endswith("List") or not isinstance(items, list):
         if kind != "ConfigMap" or is_mesh_map(item):
             found.kinds.add(_identity(item))
@@ -141,6 +143,7 @@ def _expanded(found: _Found, item: Any, where: str) -> Iterator[Dict[str, Any]]:
         if inner and isinstance(one, dict):
             one = {"apiVersion": item["apiVersion"], "kind": inner, **one}  # lists of the API leave these out
         yield from _expanded(found, one, f"{where}, item {place}")
+    yield from lists.rest(item)
 
 
 def _identity(manifest: Dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from .._evidence.comparison.settling import unsettled
 from .._evidence.envoy import choice
 from .._evidence.probe import answers as wire_answers
 from .._evidence.probe import expectation, plan
+from .._foreign.guards import NOT_UNDERSTOOD
 from .._foreign.visible import visible
 from .._policy.membership import enrolled_namespaces
 from . import proxies, traffic, wire
@@ -52,7 +53,7 @@ def gather(result: Mapping[str, Any], asking: Asking) -> Evidence:
             found[name], state, detail = ask(result, asking)
         except (api.ClusterError, TrafficError, choice.ChoiceError, plan.TargetError) as error:
             found[name], state, detail = _NOTHING[name], NOT_SEEN, str(error)
-        except Exception as error:  # what nobody foresaw in one source's answers takes nothing from the others
+        except NOT_UNDERSTOOD as error:  # nothing in one source's answers takes anything from the others
             found[name], state, detail = _NOTHING[name], NOT_SEEN, _unforeseen(error)
         seen[source] = {"state": state, "detail": detail}
     return Evidence(seen=seen, **found)

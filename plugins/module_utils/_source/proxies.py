@@ -17,6 +17,7 @@ from .._evidence.envoy import answers as envoy
 from .._evidence.envoy import certificates
 from .._evidence.envoy.choice import ProxyTarget
 from .._evidence.envoy.records import Proxy, Shared
+from .._foreign.guards import NOT_UNDERSTOOD
 from .._policy import Reader, judge
 from . import reading, selections
 
@@ -87,7 +88,7 @@ def read(
             if error.forbidden or error.status == 401:
                 refusals.append(error)
             return envoy.unanswered(target, error.reason or str(error))
-        except Exception as error:  # what a pod sends may surprise whatever is between it and us
+        except NOT_UNDERSTOOD as error:
             return envoy.unanswered(target, f"asking it failed ({type(error).__name__})")
         with parsing:  # one at a time: threads would not make it faster, but would hold many decoded answers
             if time.monotonic() >= end:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
+from ..._foreign.guards import NOT_UNDERSTOOD
 from ..._foreign.unreadable import Unreadable
 from ..._foreign.visible import visible
 from ..identity import FITS, WRONG, Identity, compared
@@ -95,7 +96,7 @@ def proxy(target: ProxyTarget, answers: Answers, shared: Shared) -> Proxy:
     """
     try:
         return _record(target, answers, shared)
-    except Exception as error:
+    except NOT_UNDERSTOOD as error:
         return unanswered(target, f"what it answers cannot be read ({type(error).__name__})")
 
 

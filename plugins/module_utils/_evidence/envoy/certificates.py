@@ -12,6 +12,7 @@ import base64
 from functools import lru_cache
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from ..._foreign.guards import NOT_UNDERSTOOD
 from ..._foreign.unreadable import Unreadable
 from ..._foreign.visible import visible
 from .records import Certificate, Shared
@@ -54,7 +55,7 @@ def certificates(configs: Iterable[Any], shared: Shared) -> Tuple[Certificate, .
         return tuple(shared.of(item) for item in dict.fromkeys(_records(configs)))
     except Unreadable:
         raise
-    except Exception as error:  # the library has an error of its own for each thing that a certificate can have wrong
+    except NOT_UNDERSTOOD as error:
         raise Unreadable(f"holds a certificate that cannot be read ({type(error).__name__})") from None
 
 

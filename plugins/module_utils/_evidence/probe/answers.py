@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..._foreign import json_text
+from ..._foreign.guards import NOT_UNDERSTOOD
 from ..._foreign.visible import visible
 from ..identity import FITS, WRONG, Identity
 from . import identities
@@ -107,7 +108,7 @@ def _guarded(
     """One result; answers of an unforeseen shape make their own target unknown and no other."""
     try:
         return _judge_target(number, target, outside, requests, handshakes)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except NOT_UNDERSTOOD as error:
         result = _judge_target(number, target, {}, {}, {})
         return {**result, "reason": f"The probe's answers cannot be understood ({type(error).__name__})."}
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, KINDS, Kind, group_of, key_of
-from .reader import Reader, expand
+from .lists import expand
+from .reader import Reader
 
 __all__ = ["CLUSTER_SCOPED", "CONTROL_PLANE", "KINDS", "Kind", "Reader", "expand", "group_of", "key_of"]

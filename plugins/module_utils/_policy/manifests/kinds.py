@@ -58,8 +58,8 @@ def group_of(manifest: Mapping[str, Any]) -> str:
 
 
 def key_of(manifest: Mapping[str, Any]) -> Tuple[str, str, str, str]:
-    """What identifies an object: group, kind, namespace, name."""
-    kind = str(manifest.get("kind") or "")
+    """What identifies an object: group, kind, namespace, name; empty where the manifest has no text for it."""
+    kind = text_in(manifest, "kind")
     metadata = manifest.get("metadata")
     if not isinstance(metadata, dict):
         return (group_of(manifest), kind, "", "")
@@ -67,4 +67,10 @@ def key_of(manifest: Mapping[str, Any]) -> Tuple[str, str, str, str]:
     namespace = "" if kind in CLUSTER_SCOPED or not isinstance(given, str) else given or "default"
     if given is None and kind not in CLUSTER_SCOPED:
         namespace = "default"
-    return (group_of(manifest), kind, namespace, str(metadata.get("name") or ""))
+    return (group_of(manifest), kind, namespace, text_in(metadata, "name"))
+
+
+def text_in(mapping: Mapping[str, Any], key: str) -> str:
+    """A text of a mapping; empty where there is none."""
+    value = mapping.get(key)
+    return value if isinstance(value, str) else ""

@@ -9,9 +9,10 @@ namespace, so that nothing is called secure because of it.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
+from ..._foreign.guards import NOT_UNDERSTOOD
+from ..._foreign.numbers import number
 from ..control_plane import ControlPlanes
 from ..pods import PodParser
 from ..records import (
@@ -24,6 +25,7 @@ from ..records import (
 from ..unread import Unread
 from . import admissionregistration, apps, core, envoy_filters, networking, security
 from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, key_of
+from .lists import expand
 from .misfits import misfit
 
 _Reader = Callable[[PodParser, Snapshot, Mapping[str, Any]], None]
@@ -52,42 +54,21 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
 }
 
 
-_DEEPEST = 4
-"""Lists within lists. kubectl makes one; a list that holds itself has no end."""
-
-
-def expand(resources: Iterable[Any], depth: int = 0) -> Iterable[Any]:
-    """The manifests themselves, also those inside a `kind: List`, or in a list of one kind such as PodList.
-
-    What cannot be taken apart, such as a list in too many others, comes as it is: misfits.py has the word for it.
-    """
-    for manifest in resources:
-        found = manifest.get("kind") if isinstance(manifest, dict) else None
-        kind = found if isinstance(found, str) else ""
-        if not kind.endswith("List") or not isinstance(manifest.get("items"), list) or depth == _DEEPEST:
-            yield manifest
-        elif kind == "List":
-            yield from expand(manifest["items"], depth + 1)
-        else:
-            # The API's own lists leave out what their items are.
-            named = {"apiVersion": manifest.get("apiVersion"), "kind": kind[: -len("List")]}
-            items = ({**named, **item} if isinstance(item, dict) else item for item in manifest["items"])
-            yield from expand(items, depth + 1)
-
-
 def _newest(manifests: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Of several versions of one object the newest, independent of their order."""
+    """Of several versions of one object the newest, independent of their order.
 
-    def rank(manifest: Dict[str, Any]) -> Tuple[int, str]:
-        version = manifest["metadata"].get("resourceVersion")
-        number = int(version) if isinstance(version, str) and version.isascii() and version.isdigit() else 0
-        return (number, json.dumps(manifest, sort_keys=True, default=str))
+    A version that says in no resourceVersion when it counted may be the newest one. Raises Malformed where that leaves
+    a choice.
+    """
+    known = [found for found in map(_version_of, manifests) if found is not None]
+    newest = [manifest for manifest in manifests if _version_of(manifest) in (None, max(known, default=0))]
+    if any(manifest != newest[0] for manifest in newest):
+        raise Malformed("it is there more than once, and nothing says which one counts")
+    return newest[0]
 
-    return max(manifests, key=rank)
 
-
-NOT_UNDERSTOOD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What parsing something of an unforeseen shape raises."""
+def _version_of(manifest: Dict[str, Any]) -> Optional[int]:
+    return number(manifest["metadata"].get("resourceVersion"))
 
 
 class Reader:
@@ -107,9 +88,16 @@ class Reader:
         """Everything else, also pods that cannot be understood."""
 
     def add(self, resources: Iterable[Any]) -> None:
-        """Takes in manifests; `kind: List` counts as its items."""
+        """Takes in manifests; `kind: List` counts as its items. Raises nothing of theirs."""
+        for item in resources:
+            try:
+                self._take(list(expand(item)))
+            except NOT_UNDERSTOOD:
+                self.others.append(None)  # whatever it was: nobody can say what it is not
+
+    def _take(self, manifests: List[Any]) -> None:
         parse_pod, pods, others = self.parser.pod, self.pods, self.others
-        for manifest in expand(resources):
+        for manifest in manifests:
             if not isinstance(manifest, dict) or manifest.get("kind") != "Pod" or manifest.get("apiVersion") != "v1":
                 others.append(manifest)
                 continue

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -25,9 +26,12 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     pod,
     service,
 )
+from jinja2 import StrictUndefined
 
 evaluate = plugin.FilterModule().filters()["evaluate"]
 MANIFESTS = [pod("shop/a"), peer("shop/n", "STRICT", age=3)]
+HOLDS_ITSELF: dict[str, Any] = {"mtls": {"mode": "STRICT"}}
+HOLDS_ITSELF["mtls"]["itself"] = HOLDS_ITSELF
 
 
 def test_it_is_the_engine():
@@ -62,6 +66,18 @@ def test_dates_of_yaml_are_text():
     assert evaluate([parsed])["workloads"][0]["mode"] == "PERMISSIVE"
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [{("a", "b"): 1}, HOLDS_ITSELF, {"mtls": {"mode": StrictUndefined("mode")}}],
+    ids=["a key of two", "itself inside", "an undefined variable"],
+)
+def test_one_odd_manifest_is_unread_and_ends_nothing(spec):
+    odd = {**peer("shop/odd", "STRICT"), "spec": spec}
+    result = evaluate([pod("shop/a"), odd])
+    assert result["workloads"][0]["mode"] == "unknown"
+    assert {item["kind"] for item in result["unknown"]} & {"PeerAuthentication", ""}
+
+
 def test_proposed_and_unread():
     result = evaluate(
         [pod("shop/a")],
@@ -83,6 +99,7 @@ def test_proposed_and_unread():
         ((b"kind: Pod",), "its input must be manifests or text, not bytes"),
         (([3],), "item 0 of its input must be a manifest or text, not int"),
         (([], "x"), "proposed must be a list of dictionaries, not str"),
+        (([], [{"op": "apply", "manifest": HOLDS_ITSELF}]), "item 0 of proposed contains itself"),
         (([], [{"op": "apply"}]), r"proposed\[0\].manifest must be a manifest with kind and metadata.name"),
         (([], [], 3), "unread must be a list of dictionaries, not int"),
     ],

@@ -128,6 +128,18 @@ def test_of_two_versions_of_an_object_the_newer_counts():
     )
 
 
+@pytest.mark.parametrize(
+    "versions", [(None, None), ("7", "7"), ("7", None), ("7", "²"), ("7", "9" * 5000)],
+    ids=["none", "the same", "one alone", "one that is no number", "one of thousands of digits"],
+)  # fmt: skip
+def test_which_of_two_versions_counts_must_be_said(versions):
+    found = [peer("shop/n", mode) for mode in ("STRICT", "DISABLE")]
+    for item, version in zip(found, versions, strict=True):
+        item["metadata"]["resourceVersion"] = version
+    assert workload(judge(MESH, found), "shop/a")["mode"] == "unknown"
+    assert workload(judge(MESH, found[::-1]), "shop/a")["mode"] == "unknown"
+
+
 def test_times_as_yaml_reads_them():
     first, second = peer("shop/a", "DISABLE", age=2), peer("shop/b", "STRICT", age=None)
     second["metadata"]["creationTimestamp"] = datetime.datetime(2026, 1, 1, 0, 0, 1, tzinfo=datetime.UTC)

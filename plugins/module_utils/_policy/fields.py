@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from .._foreign.numbers import number
 from .ages import age_of
@@ -73,9 +73,18 @@ def labels_of(value: Any, what: str) -> Labels:
     return found
 
 
+def closed(value: Any, known: FrozenSet[str], what: str) -> Dict[str, Any]:
+    """A message with no other fields than these: what another one means cannot be told, and Istio would refuse it."""
+    found = mapping(value, what)
+    for name in found:
+        if name not in known:
+            raise Malformed(f"{what}.{str(name)[:40]} is none of its fields: what it is meant for cannot be told")
+    return found
+
+
 def selector_of(value: Any, field: str, what: str) -> Selector:
-    """The labels of a selector message, None when the message is absent."""
-    return None if value is None else labels_of(mapping(value, what).get(field), f"{what}.{field}")
+    """The labels of a selector message, which has this field alone; None when the message is absent."""
+    return None if value is None else labels_of(closed(value, frozenset((field,)), what).get(field), f"{what}.{field}")
 
 
 class Identity(NamedTuple):

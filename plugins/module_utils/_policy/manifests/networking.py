@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
-from ..fields import identity_of, labels_of, mapping, number_of, one_of, selector_of, sequence, strings, text_of
+from ..fields import closed, identity_of, labels_of, mapping, number_of, one_of, selector_of, sequence, strings, text_of
 from ..pods import PodParser
 from ..records import (
     TLS_MODE_LABEL,
@@ -31,13 +31,22 @@ from ..records import (
 from .protocols import protocol_of
 
 _TLS_MODES = ("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
+# The fields of a DestinationRule and of what is in it (networking/v1alpha3/destination_rule.proto).
+_RULE_FIELDS = frozenset(("host", "trafficPolicy", "subsets", "exportTo", "workloadSelector"))
+_SUBSET_FIELDS = frozenset(("name", "labels", "trafficPolicy"))
+_PORT_POLICY_FIELDS = frozenset(("port", "loadBalancer", "connectionPool", "outlierDetection", "tls"))
+_POLICY_FIELDS = (_PORT_POLICY_FIELDS - {"port"}) | {"portLevelSettings", "tunnel", "proxyProtocol", "retryBudget"}
+_OWN_CERTIFICATE = ("clientCertificate", "privateKey", "caCertificates", "caCrl", "credentialName")
+_TLS_FIELDS = frozenset(("mode", *_OWN_CERTIFICATE, "subjectAltNames", "sni", "insecureSkipVerify"))
+_SERVER_TLS_MODES = ("PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL")
+_HTTP = ("HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB")
 
 
 def _tls(value: Any, what: str) -> Optional[Tls]:
     """No `tls` is None; `tls: {}` is DISABLE, the zero of the enumeration."""
     if value is None:
         return None
-    tls = mapping(value, what)
+    tls = closed(value, _TLS_FIELDS, what)
     mode = text_of(tls.get("mode"), f"{what}.mode") or "DISABLE"
     if mode not in _TLS_MODES:
         raise Malformed(f"{what}.mode is {mode}, which is no mode")
@@ -59,12 +68,11 @@ def _balancer(value: Any, what: str) -> Optional[str]:
 def _policy(value: Any, what: str) -> Optional[Policy]:
     if value is None:
         return None
-    policy = mapping(value, what)
+    policy = closed(value, _POLICY_FIELDS, what)
     ports = []
     for entry in sequence(policy.get("portLevelSettings"), f"{what}.portLevelSettings"):
-        port = mapping(mapping(entry, "an entry of portLevelSettings").get("port"), "portLevelSettings.port").get(
-            "number"
-        )
+        settings = closed(entry, _PORT_POLICY_FIELDS, "an entry of portLevelSettings")
+        port = mapping(settings.get("port"), "portLevelSettings.port").get("number")
         if port is not None:
             ports.append(
                 PortPolicy(
@@ -82,10 +90,10 @@ def _policy(value: Any, what: str) -> Optional[Policy]:
 
 def destination_rule(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
-    spec = mapping(manifest.get("spec"), "spec")
+    spec = closed(manifest.get("spec"), _RULE_FIELDS, "spec")
     subsets = []
     for subset in sequence(spec.get("subsets"), "spec.subsets"):
-        subset = mapping(subset, "an entry of spec.subsets")
+        subset = closed(subset, _SUBSET_FIELDS, "an entry of spec.subsets")
         subsets.append(
             Subset(
                 text_of(subset.get("name"), "subsets.name"),
@@ -199,18 +207,32 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
     )
 
 
+def _server_tls(value: Any, protocol: str) -> Optional[str]:
+    """The mode of TLS that a server of a Gateway serves with; None for plaintext.
+
+    A server of HTTP serves plaintext, whatever its `tls` says (core/gateway.go createGatewayHTTPFilterChainOpts). Istio
+    refuses a mode there, but not `httpsRedirect`, which answers every request with the address of another port.
+    """
+    if value is None:
+        return None
+    tls = mapping(value, "servers.tls")
+    mode = one_of(tls.get("mode"), _SERVER_TLS_MODES, "servers.tls.mode")
+    if protocol not in _HTTP:
+        return mode
+    if mode != "PASSTHROUGH":
+        raise Malformed(f"servers.tls.mode is {mode} at a port of {protocol}, which serves plaintext")
+    return mode if tls.get("httpsRedirect") is True else None
+
+
 def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
     spec = mapping(manifest.get("spec"), "spec")
     servers = []
     for server in sequence(spec.get("servers"), "spec.servers"):
         port = mapping(server.get("port"), "servers.port")
-        tls = server.get("tls")
-        mode = None
-        if tls is not None:
-            mode = text_of(mapping(tls, "servers.tls").get("mode"), "servers.tls.mode") or "PASSTHROUGH"
+        protocol = text_of(port.get("protocol"), "servers.port.protocol").upper()
         number = number_of(server.get("targetPort") or port.get("number"), "servers.port.number")
-        servers.append(Server(number, text_of(port.get("protocol"), "servers.port.protocol").upper(), mode))
+        servers.append(Server(number, protocol, _server_tls(server.get("tls"), protocol)))
     snapshot.gateways.append(
         GatewayObject(
             identity.namespace,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..fields import identity_of, mapping, number_of, selector_of, sequence, text_of
+from ..fields import closed, identity_of, mapping, number_of, selector_of, sequence, text_of
 from ..pods import PodParser
 from ..records import (
     Authorization,
@@ -16,11 +16,13 @@ from ..records import (
     Snapshot,
 )
 
+_PEER_AUTHENTICATION, _MODE = frozenset(("selector", "mtls", "portLevelMtls")), frozenset(("mode",))
+"""The fields of a PeerAuthentication, and of its mutualTLS (security/v1/peer_authentication.proto)."""
 _PEER_MODES = ("UNSET", "DISABLE", "PERMISSIVE", "STRICT")
 
 
 def _peer_mode(value: Any, what: str) -> str:
-    mode = text_of(mapping(value, what).get("mode"), f"{what}.mode") or "UNSET"
+    mode = text_of(closed(value, _MODE, what).get("mode"), f"{what}.mode") or "UNSET"
     if mode not in _PEER_MODES:
         raise Malformed(f"{what}.mode is {mode}, which is no mode")
     return mode
@@ -28,13 +30,11 @@ def _peer_mode(value: Any, what: str) -> str:
 
 def peer_authentication(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
-    spec = mapping(manifest.get("spec"), "spec")
+    spec = closed(manifest.get("spec"), _PEER_AUTHENTICATION, "spec")
     ports = {
         number_of(port, "a port of portLevelMtls"): _peer_mode(mtls, f"portLevelMtls[{port}]")
         for port, mtls in mapping(spec.get("portLevelMtls"), "spec.portLevelMtls").items()
     }
-    if spec.get("targetRef") or spec.get("targetRefs"):
-        raise Malformed("spec.targetRefs is none of its fields: whom it is meant for cannot be told")
     selector = selector_of(spec.get("selector"), "matchLabels", "spec.selector")
     snapshot.peer_authentications.append(
         PeerAuthentication(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
+    istio,
     judge,
     mesh_config,
     peer,
@@ -18,6 +19,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
 )
 
 STRICT = peer("istio-system/default", "STRICT")
+FRONT = [{"name": "front", "port": 443, "targetPort": 8443}]
 EXCLUDE = "traffic.sidecar.istio.io/excludeInboundPorts"
 MODE = "sidecar.istio.io/interceptionMode"
 
@@ -47,9 +49,14 @@ def test_settings_of_the_redirection(notes, mode):
     [
         {"mtls": {"mode": "strict"}},
         {"mtls": {"mode": "STRICT"}, "targetRefs": [{"kind": "Service", "name": "a"}]},
+        {"mtls": {"mode": "STRICT"}, "targetRefs": []},
+        {"mtls": {"mode": "STRICT", "Mode": "DISABLE"}},
+        {"mtls": {"mode": "STRICT"}, "portLevelMTLS": {"8080": {"mode": "DISABLE"}}},
+        {"mtls": {"mode": "STRICT"}, "selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}},
+        {"mtls": {"mode": "STRICT"}, "selector": {"labels": {"app": "b"}}},
         {"selector": {"matchLabels": {"app": "a"}}, "portLevelMtls": {"70000": {"mode": "STRICT"}}},
     ],
-    ids=["a mode in another case", "targetRefs", "a port out of range"],
+    ids=str,
 )
 def test_peer_authentications(spec):
     odd = {**peer("demo/p", "STRICT"), "spec": spec}
@@ -61,3 +68,56 @@ def test_a_load_balancer_that_nobody_knows():
     odd = rule("demo/r", "a.demo.svc.cluster.local", {"loadBalancer": {"simple": "NEWEST"}})
     result = judge(mesh_config(), STRICT, pod("demo/a"), pod("demo/b"), service("demo/a"), odd)
     assert answer(result, "demo/b", "demo/a") == "unknown -> unknown"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"trafficPolicy": {"Tls": {"mode": "DISABLE"}}},
+        {"trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL", "Mode": "DISABLE"}}},
+        {"trafficPolicy": {"portLevelSettings": [{"port": {"number": 80}, "TLS": {"mode": "DISABLE"}}]}},
+        {"trafficpolicy": {"tls": {"mode": "DISABLE"}}},
+        {"subsets": [{"name": "v1", "traffic_policy": {"tls": {"mode": "DISABLE"}}}]},
+        {"workloadSelector": {"labels": {"app": "b"}}, "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}},
+    ],
+    ids=str,
+)
+def test_a_destination_rule_with_a_field_that_is_none(spec):
+    odd = istio("DestinationRule", "demo/r", {"host": "a.demo.svc.cluster.local", **spec})
+    result = judge(mesh_config(), STRICT, pod("demo/a"), pod("demo/b"), service("demo/a"), odd)
+    assert answer(result, "demo/b", "demo/a") == "unknown -> unknown"
+
+
+def test_a_destination_rule_with_everything_that_it_may_have():
+    whole = {
+        "loadBalancer": {"simple": "LEAST_REQUEST", "warmupDurationSecs": "1s"},
+        "connectionPool": {"tcp": {"maxConnections": 1}},
+        "outlierDetection": {"consecutive5xxErrors": 1},
+        "tls": {"mode": "ISTIO_MUTUAL", "sni": "x", "subjectAltNames": ["y"], "insecureSkipVerify": False},
+    }
+    policy = {**whole, "portLevelSettings": [{"port": {"number": 80}, **whole}], "proxyProtocol": {"version": "V1"}}
+    good = istio("DestinationRule", "demo/r", {"host": "a.demo.svc.cluster.local", "trafficPolicy": policy})
+    result = judge(mesh_config(), STRICT, pod("demo/a"), pod("demo/b"), service("demo/a"), good)
+    assert answer(result, "demo/b", "demo/a") == "mtls -> mtls"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "tls", "plaintext"),
+    [
+        ("HTTP", {}, "accepted"),
+        ("http2", {"mode": "PASSTHROUGH"}, "accepted"),
+        ("HTTP", {"httpsRedirect": True}, "refused"),
+        ("HTTP", {"mode": "SIMPLE", "credentialName": "x"}, "unknown"),
+        ("GRPC", {"mode": "ISTIO_MUTUAL"}, "unknown"),
+        ("HTTPS", {"mode": "SIMPLE", "credentialName": "x"}, "refused"),
+        ("HTTPS", {"mode": "simple"}, "unknown"),
+        ("TLS", "SIMPLE", "unknown"),
+    ],
+    ids=str,
+)
+def test_servers_of_a_gateway(protocol, tls, plaintext):
+    """One of HTTP serves plaintext, whatever it says of TLS; the gateway's own port is not the mesh's."""
+    server = {"port": {"number": 8443, "protocol": protocol, "name": "x"}, "hosts": ["*"], "tls": tls}
+    one = istio("Gateway", "edge/g", {"selector": {"app": "gw"}, "servers": [server]})
+    found = workload(judge(mesh_config(), pod("edge/gw", "gateway"), one, service("edge/gw", ports=FRONT)), "edge/gw")
+    assert [port["plaintext"] for port in found["ports"] if port["port"] == 8443] == [plaintext]

@@ -44,8 +44,13 @@ _DURATION = re.compile(r"(?:\d{1,12}[smhdw]){1,5}", re.ASCII)
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-EXPORTERS = f'count by ({", ".join(EXPORTER_NAMESPACE)}) ({{__name__=~"{REQUESTS}|{CONNECTIONS}"}})'
-"""The namespaces whose pods export any of it just now."""
+_ANY = f'__name__=~"{REQUESTS}|{CONNECTIONS}"'
+EXPORTERS = (
+    f'count by ({EXPORTER_NAMESPACE[0]}) ({{{_ANY}, {EXPORTER_NAMESPACE[0]}!=""}})\nor\n'
+    f'count by ({EXPORTER_NAMESPACE[1]}) ({{{_ANY}, {EXPORTER_NAMESPACE[0]}=""}})'
+)
+"""The namespaces whose pods export any of it just now, by the second label only where there is no first: a pod can
+choose the one that the scrape configuration does not set, and give it a million values."""
 _MOST_PARTS = 100
 
 
@@ -110,7 +115,7 @@ def queries(window: int, namespaces: Iterable[str] = (), part: Optional[Part] = 
         _grown(f"{REQUESTS}{{{matchers}}}", duration(window)),
         _grown(f"{CONNECTIONS}{{{matchers}}}", duration(window)),
         f"count by (reporter, destination_workload_namespace, {', '.join((*EXPORTER_NAMESPACE, *EXPORTER_POD))}) "
-        f'({{__name__=~"{REQUESTS}|{CONNECTIONS}"{exporters}}})',
+        f"({{{_ANY}{exporters}}})",
     )
 
 

@@ -252,12 +252,14 @@ def _path(labels: Mapping[str, str], default_protocol: str) -> Path:
     )
 
 
-def _first(labels: Mapping[str, str], names: Iterable[str]) -> str:
-    return next((labels[name] for name in names if labels.get(name)), "")
+def _one(labels: Mapping[str, str], names: Iterable[str]) -> str:
+    """What labels of these names say; of the two that a scrape configuration can set a pod can choose the other."""
+    values = {labels[name] for name in names if labels.get(name)}
+    return "" if not values else values.pop() if len(values) == 1 else _NOT_A_NAME
 
 
 def _exporter(labels: Mapping[str, str]) -> str:
-    parts = (_first(labels, EXPORTER_NAMESPACE), _first(labels, EXPORTER_POD))
+    parts = (_one(labels, EXPORTER_NAMESPACE), _one(labels, EXPORTER_POD))
     return "/".join(part if _NAME.fullmatch(part) else _NOT_A_NAME for part in parts)
 
 
@@ -267,7 +269,7 @@ def _may_speak_for(labels: Mapping[str, str], namespace: str, workload: str = ""
     So it is where the labels do not tell whom it comes from: whether they do is the scrape configuration's choice. A
     pod of a workload is known by its name, which begins with the workload's.
     """
-    by, pod = _first(labels, EXPORTER_NAMESPACE), _first(labels, EXPORTER_POD)
+    by, pod = _one(labels, EXPORTER_NAMESPACE), _one(labels, EXPORTER_POD)
     if by in _ZTUNNEL_NAMESPACES and pod.startswith(f"{_ZTUNNEL}-"):
         return True
     beginning = f"{workload}-"[:_LONGEST_BEGINNING]

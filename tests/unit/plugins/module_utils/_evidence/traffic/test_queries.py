@@ -114,4 +114,11 @@ def test_a_part_limits_each_selector_of_each_question():
     whole = queries(300, ["demo"])
     for one, other in zip(asked, whole, strict=True):
         assert one.count(', namespace="x"}') == other.count("{")
-    assert EXPORTERS.startswith("count by (namespace, kubernetes_namespace)")
+
+
+def test_who_exports_is_asked_by_one_label_each():
+    """A pod can give a million values to the label that its scrape configuration does not set."""
+    assert re.findall(r"by \((.*?)\).*, (\S+)}", EXPORTERS) == [
+        ("namespace", 'namespace!=""'),
+        ("kubernetes_namespace", 'namespace=""'),
+    ]

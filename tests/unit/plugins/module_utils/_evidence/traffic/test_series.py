@@ -197,6 +197,19 @@ LONG = "a" * 60
         pytest.param({}, None, id="no label tells"),
         pytest.param(OWN, None, id="a pod of the server's"),
         pytest.param({"kubernetes_namespace": "demo", "kubernetes_pod_name": "service-a-0"}, None, id="older labels"),
+        pytest.param(
+            {"namespace": "demo", "kubernetes_namespace": "demo", "pod": "service-a-0"}, None, id="both, alike"
+        ),
+        pytest.param(
+            {"namespace": "demo", "kubernetes_namespace": "attacker", "pod": "service-a-0"},
+            "*/service-a-0",
+            id="both, of which the pod chose one",
+        ),
+        pytest.param(
+            {"namespace": "demo", "pod": "service-a-0", "kubernetes_pod_name": "evil"},
+            "demo/*",
+            id="two names of the pod, of which it chose one",
+        ),
         pytest.param({"namespace": "demo"}, None, id="the server's namespace"),
         pytest.param({"pod": "service-a"}, None, id="a pod without a controller"),
         pytest.param({"namespace": "istio-system", "pod": "ztunnel-8xk2p"}, None, id="ztunnel"),

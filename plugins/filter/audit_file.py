@@ -52,7 +52,7 @@ def audit_file(slurped):
     try:
         return audit_in(slurped["source"], base64.b64decode(slurped["content"]))
     except ReportError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:

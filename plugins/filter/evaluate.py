@@ -114,7 +114,7 @@ def _plain_item(place: int, item: Any, what: str) -> Any:
     try:
         return plain(item)
     except Unreadable as error:
-        raise AnsibleFilterError(f"meshproof.mtls.evaluate: item {place} of {what} {error}.") from error
+        raise AnsibleFilterError(f"meshproof.mtls.evaluate: item {place} of {what} {error}.") from None
 
 
 def _manifest(item: Any) -> Any:
@@ -153,11 +153,11 @@ def evaluate(resources: Any, proposed: Any = (), unread: Any = ()) -> Dict[str, 
     try:
         manifests = list(_manifests(resources))
     except SnapshotError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(str(error)) from None
     try:
         return _evaluate(manifests, _items(proposed, "proposed"), _items(unread, "unread"))
     except ValueError as error:
-        raise AnsibleFilterError(f"meshproof.mtls.evaluate: {error}") from error
+        raise AnsibleFilterError(f"meshproof.mtls.evaluate: {error}") from None
 
 
 class FilterModule:

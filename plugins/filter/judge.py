@@ -117,7 +117,7 @@ def judge_filter(status, enrolled=(), **options):
     try:
         return judge(status, enrolled=names, **options)
     except ExclusionError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:

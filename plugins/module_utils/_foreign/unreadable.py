@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from .visible import visible
+
 
 class Unreadable(ValueError):
     """What was given cannot be read within its bounds. The text is half a sentence: "is nested too deeply"."""
 
     def __init__(self, why: str, line: int = 0, document: int = 0) -> None:
-        super().__init__(why)
+        super().__init__(visible(why))  # it may quote what was given
         self.line = line
         """Where, from 1; 0 where that is not known."""
         self.document = document

@@ -101,13 +101,7 @@ def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_
     if params["pod_ports"]:
         pods = pods + probe_plan.pods_behind(targets, found["Pod"])
     targets += probe_plan.find_pod_targets(found["Pod"], pods, targets)
-    asks = len(probe_plan.outside_asks(targets))
-    if asks > MOST_ASKS:
-        raise probe_plan.TargetError(
-            f"{asks} addresses are too many for one probe, which asks {MOST_ASKS} at most. Remedy: choose fewer "
-            "namespaces at a time, or lower max_endpoints."
-        )
-    return targets
+    return probe_plan.within(targets, MOST_ASKS)
 
 
 def ask(

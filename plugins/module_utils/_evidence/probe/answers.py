@@ -192,6 +192,8 @@ def _verdict(
     whose: Mapping[str, Identity],
 ) -> tuple[str, str]:
     """The verdict and the sentence that says why."""
+    if target.obstacle:
+        return UNKNOWN, target.obstacle
     if not asked_outside:
         return UNKNOWN, "Nobody outside the mesh was asked to try plaintext."
     if not target.endpoints:

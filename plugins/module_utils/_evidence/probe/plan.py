@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..._foreign.visible import visible
 from ..._policy.records import PROXY_CONTAINER, PROXY_PORTS, REDIRECTION
 
 HTTP, GRPC, TCP = "http", "grpc", "tcp"
@@ -18,6 +19,8 @@ SERVICE, POD = "service", "pod"
 _HTTP2 = {"grpc", "grpc-web", "http2", "kubernetes.io/h2c"}
 _NOT_HTTP = {"https", "kubernetes.io/wss", "mongo", "mysql", "redis", "tcp", "thrift", "tls", "udp"}
 _SERVICE_OF_SLICE = "kubernetes.io/service-name"
+
+_LONGEST_NAME = 253
 
 
 class TargetError(Exception):
@@ -51,6 +54,8 @@ class Target(NamedTuple):
     endpoints_total: int
     """How many ready endpoints there are; ``endpoints`` may be only some of them."""
     kind: str = SERVICE
+    obstacle: str = ""
+    """Why it is not asked at all, in a sentence; empty where it is."""
 
     @property
     def service(self) -> str | None:
@@ -163,7 +168,8 @@ def _ready(item: Mapping[str, Any], port: Mapping[str, Any]) -> Iterable[Endpoin
         if (endpoint.get("conditions") or {}).get("ready") is False:
             continue
         owner = endpoint.get("targetRef") or {}
-        pod = owner.get("name") if owner.get("kind") == "Pod" else None
+        name = owner.get("name") if owner.get("kind") == "Pod" else None
+        pod = visible(name, _LONGEST_NAME) if name else None  # whoever may write a slice can call it anything
         for address in endpoint.get("addresses") or ():
             for number in numbers:
                 yield Endpoint(address, number, pod)
@@ -253,10 +259,53 @@ def _container_ports(pod: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
                 yield port
 
 
+def within(targets: list[Target], most: int) -> list[Target]:
+    """The targets, of which so many are asked as take no more than `most` asks; the others have an obstacle.
+
+    Each namespace gets its share, and what one does not need goes to the others: nobody who has thousands of endpoints
+    takes somebody else's.
+    """
+    of_namespace: dict[str, list[int]] = {}
+    for number, target in enumerate(targets):
+        of_namespace.setdefault(target.namespace, []).append(number)
+    needs = sorted((sum(_cost(targets[number]) for number in own), name) for name, own in of_namespace.items())
+    asked, left = set(), most
+    for place, (_need, name) in enumerate(needs):
+        share = left // (len(needs) - place)
+        for number in of_namespace[name]:
+            if _cost(targets[number]) <= share:
+                asked.add(number)
+                share, left = share - _cost(targets[number]), left - _cost(targets[number])
+    why = (
+        f"The namespace has more addresses than a probe, which asks {most}, has left for it. Remedy: choose fewer "
+        "namespaces at a time, or lower max_endpoints."
+    )
+    return [item if number in asked else item._replace(obstacle=why) for number, item in enumerate(targets)]
+
+
+def _cost(target: Target) -> int:
+    """How many addresses are asked from outside, from where most are."""
+    return len(target.endpoints) + bool(target.address)
+
+
+def _in_turns(targets: list[Target]) -> list[tuple[int, Target]]:
+    """Those that are asked, with their numbers, one of each namespace after the other.
+
+    Time is limited, and whoever keeps callers waiting must not take it from others.
+    """
+    turns: dict[str, int] = {}
+    found = []
+    for number, target in enumerate(targets):
+        if not target.obstacle:
+            turn = turns[target.namespace] = turns.get(target.namespace, -1) + 1
+            found.append((turn, number, target))
+    return [(number, target) for _turn, number, target in sorted(found, key=lambda item: item[:2])]
+
+
 def outside_asks(targets: list[Target]) -> list[dict[str, Any]]:
     """What a pod outside the mesh asks: the Service's address and each endpoint."""
     asks = []
-    for number, target in enumerate(targets):
+    for number, target in _in_turns(targets):
         if target.address:
             asks.append(_ask(f"{number}/service", target.address, target.port, target))
         asks.extend(_endpoint_asks(number, target))
@@ -269,7 +318,7 @@ def request_asks(targets: list[Target]) -> list[dict[str, Any]]:
     To that a sidecar needs no configuration, so there is nothing to wait for.
     """
     asks = []
-    for number, target in enumerate(targets):
+    for number, target in _in_turns(targets):
         if target.kind == POD:
             [endpoint] = target.endpoints
             asks.append({**_ask(f"{number}/request", endpoint.address, endpoint.port, target), "attempts": 1})
@@ -280,7 +329,7 @@ def request_asks(targets: list[Target]) -> list[dict[str, Any]]:
 
 def handshake_asks(targets: list[Target]) -> list[dict[str, Any]]:
     """What a pod inside the mesh asks with its own certificate: each endpoint, an ambient one through its tunnel."""
-    return [ask for number, target in enumerate(targets) for ask in _endpoint_asks(number, target, tunnels=True)]
+    return [ask for number, target in _in_turns(targets) for ask in _endpoint_asks(number, target, tunnels=True)]
 
 
 def _endpoint_asks(number: int, target: Target, tunnels: bool = False) -> list[dict[str, Any]]:

@@ -378,3 +378,9 @@ def test_an_odd_answer_makes_only_its_own_target_unknown(part):
 def test_who_vouches_for_an_identity(tls, mtls, verified):
     [result] = wire_answers.judge([TARGET], outside(RESET, tls), requests(OK), handshakes(mtls))
     assert result["endpoints"][0]["identity_verified"] is verified
+
+
+def test_what_is_not_asked_is_unknown_for_that_reason():
+    target = TARGET._replace(obstacle="There is no time.")
+    [result] = wire_answers.judge([target], outside(RESET, SHOWN), requests(OK), handshakes(MUTUAL))
+    assert (result["verdict"], result["reason"]) == ("unknown", "There is no time.")

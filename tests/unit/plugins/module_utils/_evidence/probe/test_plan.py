@@ -192,3 +192,55 @@ def test_an_ambient_endpoint_is_asked_through_its_tunnel(said, ambient):
     targets += plan.find_pod_targets([running], [{"pod": "demo/a-1", "port": 8080}])
     assert [ask.get("hbone", False) for ask in plan.handshake_asks(targets)] == [ambient] * 2
     assert not any("hbone" in ask for ask in plan.outside_asks(targets))
+
+
+def of(namespace, *sizes):
+    """A namespace's targets with so many endpoints each."""
+    return [
+        plan.Target(
+            namespace,
+            f"s{number}",
+            80,
+            "http",
+            None,
+            tuple(Endpoint(f"10.0.{number}.{i}", 80, None) for i in range(size)),
+            size,
+        )
+        for number, size in enumerate(sizes)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "asked"),
+    [
+        pytest.param([*of("a", 2, 2), *of("b", 3)], ["a/s0", "a/s1", "b/s0"], id="all, where they are few enough"),
+        pytest.param([*of("a", *[5] * 9), *of("b", 3)], ["a/s0", "b/s0"], id="a crowd takes nothing from others"),
+        pytest.param(
+            [*of("a", *[2] * 9), *of("b", 1)], ["a/s0", "a/s1", "a/s2", "a/s3", "b/s0"], id="it gets the rest"
+        ),
+        pytest.param([*of("a", 11, 1), *of("b", 1)], ["a/s1", "b/s0"], id="a big one leaves others theirs"),
+    ],
+)
+def test_each_namespace_gets_its_share_of_what_a_probe_can_ask(targets, asked):
+    found = plan.within(targets, 10)
+    assert [item.service for item in found if not item.obstacle] == asked
+    assert len(found) == len(targets)
+    assert all("Remedy: choose fewer namespaces" in item.obstacle for item in found if item.service not in asked)
+    every = {ask["id"].partition("/")[0] for ask in plan.outside_asks(found)}
+    assert every == {str(number) for number, item in enumerate(found) if item.service in asked}
+    assert len(plan.outside_asks(found)) <= 10
+
+
+@pytest.mark.parametrize("asks", [plan.outside_asks, plan.request_asks, plan.handshake_asks])
+def test_namespaces_take_turns(asks):
+    targets = [*of("a", 1, 1, 1), *of("b", 1), *of("c", 1, 1)]
+    hosts = [ask["host"] for ask in asks(targets)]
+    assert [host.split(".")[1] for host in hosts] == ["a", "b", "c", "a", "c", "a"]
+    assert {ask["id"].partition("/")[0] for ask in asks(targets)} == {str(number) for number in range(6)}
+
+
+@pytest.mark.parametrize(("name", "pod"), [("a\x1b[2J\n", "a\\u001b[2J "), ("", None), (None, None)])
+def test_whoever_writes_a_slice_calls_a_pod_what_he_likes(name, pod):
+    slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2", name)])]
+    [target] = plan.find_targets([service()], slices)
+    assert [item.pod for item in target.endpoints] == [pod]

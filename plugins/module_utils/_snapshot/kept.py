@@ -51,11 +51,13 @@ _POD = {
     "containers": [_CONTAINER],
     "initContainers": [_CONTAINER],
 }
-_SELECTOR = {"matchLabels": WHOLE, "labels": WHOLE}
+# Fields that a message does not have make it unknown: that there are some is kept, too.
+_SELECTOR = {"matchLabels": WHOLE, "labels": WHOLE, ANY: KEYS}
 _TRAFFIC = {
     "tls": WHOLE,
     "loadBalancer": {"simple": WHOLE},
-    "portLevelSettings": [{"port": WHOLE, "tls": WHOLE, "loadBalancer": {"simple": WHOLE}}],
+    "portLevelSettings": [{"port": WHOLE, "tls": WHOLE, "loadBalancer": {"simple": WHOLE}, ANY: KEYS}],
+    ANY: KEYS,
 }
 _ENTRY = {
     "address": WHOLE,
@@ -111,8 +113,7 @@ _FIELDS: Dict[str, Shape] = {
             "selector": _SELECTOR,
             "mtls": WHOLE,
             "portLevelMtls": WHOLE,
-            "targetRef": WHOLE,
-            "targetRefs": WHOLE,
+            ANY: KEYS,
         }
     },
     "AuthorizationPolicy": {
@@ -130,7 +131,8 @@ _FIELDS: Dict[str, Shape] = {
             "exportTo": WHOLE,
             "workloadSelector": _SELECTOR,
             "trafficPolicy": _TRAFFIC,
-            "subsets": [{"name": WHOLE, "labels": WHOLE, "trafficPolicy": _TRAFFIC}],
+            "subsets": [{"name": WHOLE, "labels": WHOLE, "trafficPolicy": _TRAFFIC, ANY: KEYS}],
+            ANY: KEYS,
         }
     },
     "Sidecar": {
@@ -168,9 +170,11 @@ _FIELDS: Dict[str, Shape] = {
                 {
                     "applyTo": WHOLE,
                     "match": {"context": WHOLE},
-                    "patch": {"operation": WHOLE, "value": STRUCTURE},
+                    "patch": {"operation": WHOLE, "value": STRUCTURE, ANY: KEYS},
+                    ANY: KEYS,
                 }
             ],
+            ANY: KEYS,
         }
     },
 }

@@ -48,7 +48,7 @@ def service(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
         target = port.get("targetPort")
         if target is not None and (isinstance(target, bool) or not isinstance(target, (int, str))):
             raise Malformed("targetPort is neither a number nor a name")
-        if isinstance(target, str) and target.isascii() and target.isdecimal():
+        if isinstance(target, int) or (isinstance(target, str) and target.isascii() and target.isdecimal()):
             target = number_of(target, "targetPort")
         number = number_of(port.get("port"), "ports.port")
         ports.append(ServicePort(number, name, protocol_of(name, app, port.get("protocol") or "TCP"), target or number))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Dict, FrozenSet, Iterable, Mapping, Union
 
-from ..fields import identity_of, mapping, selector_of, sequence, text_of
+from ..fields import closed, identity_of, mapping, selector_of, sequence, text_of
 from ..pods import PodParser
 from ..records import GATEWAY_ACCEPTS, GATEWAY_SENDS, SIDECAR_ACCEPTS, SIDECAR_SENDS, EnvoyFilter, Selector, Snapshot
 from .harmless_patches import EVERYWHERE, FIELDS, FILTERS, KEEPALIVE, OWN_CLUSTERS, PROXY_PROTOCOL
@@ -41,6 +41,10 @@ _TARGETS: Dict[str, FrozenSet[str]] = {
     "CLUSTER": _BEHIND_LISTENERS,
     "BOOTSTRAP": EVERYWHERE,
 }
+# The fields of an EnvoyFilter and of what is in it (networking/v1alpha3/envoy_filter.proto).
+_SPEC_FIELDS = frozenset(("workloadSelector", "targetRefs", "configPatches", "priority"))
+_PATCH_FIELDS = frozenset(("applyTo", "match", "patch"))
+_CHANGE_FIELDS = frozenset(("operation", "value", "filterClass"))
 _FILTERS = ("LISTENER_FILTER", "NETWORK_FILTER", "HTTP_FILTER", "EXTENSION_CONFIG")
 _ROUTES = ("VIRTUAL_HOST", "HTTP_ROUTE")
 _INSERTS = frozenset(("ADD", "INSERT_BEFORE", "INSERT_AFTER", "INSERT_FIRST"))
@@ -53,10 +57,11 @@ _Shape = Union[_Check, Dict[str, Any]]
 
 
 def touched_by(patch: Mapping[str, Any]) -> FrozenSet[str]:
-    """The sides of proxies that an entry of configPatches can change."""
+    """The sides of proxies that an entry of configPatches can change. Raises Malformed."""
+    closed(patch, _PATCH_FIELDS, "configPatches")
     target = text_of(patch.get("applyTo"), "configPatches.applyTo")
     context = text_of(mapping(patch.get("match"), "match").get("context"), "match.context") or "ANY"
-    change = mapping(patch.get("patch"), "patch")
+    change = closed(patch.get("patch"), _CHANGE_FIELDS, "patch")
     operation = text_of(change.get("operation"), "patch.operation")
     if target not in _TARGETS or context not in _CONTEXTS or operation not in _OPERATIONS:
         return EVERYWHERE
@@ -223,7 +228,7 @@ def _selectors(spec: Mapping[str, Any]) -> Iterable[Selector]:
 
 def envoy_filter(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
-    spec = mapping(manifest.get("spec"), "spec")
+    spec = closed(manifest.get("spec"), _SPEC_FIELDS, "spec")
     touched: FrozenSet[str] = frozenset()
     for patch in sequence(spec.get("configPatches"), "spec.configPatches"):
         touched |= touched_by(mapping(patch, "an entry of spec.configPatches"))

@@ -249,6 +249,24 @@ def test_one_with_targets_is_for_these(reference, mode):
     assert workload(judge(mesh_config(), STRICT, pod("demo/a"), odd), "demo/a")["mode"] == mode
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"configPatches": [], "configPatch": [patch("LISTENER", "REMOVE")]},
+        {"configPatches": [{**patch("CLUSTER", connect_timeout="1s"), "patches": []}]},
+        {"configPatches": [{"applyTo": "CLUSTER", "patch": {"operation": "MERGE", "values": {}}}]},
+        {"configPatches": [], "workloadLabels": {"app": "b"}},
+        {"configPatches": {}},
+        {"configPatches": [3]},
+    ],
+    ids=["a slip in configPatches", "a field more", "a slip in value", "a field of old", "no list", "no mapping"],
+)
+def test_one_that_istio_would_refuse_could_be_any(spec):
+    odd = istio("EnvoyFilter", "demo/f", spec)
+    result = judge(mesh_config(), STRICT, pod("demo/a"), pod("shop/a"), odd)
+    assert [workload(result, place)["mode"] for place in ("demo/a", "shop/a")] == ["unknown", "STRICT"]
+
+
 def test_targets_do_not_hide_a_selector():
     targets = [{"kind": "Gateway", "name": "x"}]
     selector = {"labels": {"app": "a"}}

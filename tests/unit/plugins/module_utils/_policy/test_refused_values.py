@@ -121,3 +121,10 @@ def test_servers_of_a_gateway(protocol, tls, plaintext):
     one = istio("Gateway", "edge/g", {"selector": {"app": "gw"}, "servers": [server]})
     found = workload(judge(mesh_config(), pod("edge/gw", "gateway"), one, service("edge/gw", ports=FRONT)), "edge/gw")
     assert [port["plaintext"] for port in found["ports"] if port["port"] == 8443] == [plaintext]
+
+
+@pytest.mark.parametrize("target", [-1, 70000, True, [80]], ids=str)
+def test_a_target_port_that_is_none(target):
+    odd = service("demo/a", ports=[{"name": "x", "port": 80, "targetPort": target}])
+    result = judge(mesh_config(), STRICT, pod("demo/a"), odd)
+    assert [item["kind"] for item in result["unknown"]] == ["Service"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     namespace,
     peer,
     pod,
+    port_tls,
     rule,
     service,
     subset,
@@ -195,6 +197,61 @@ def test_every_kind_of_the_engine_is_kept():
 def test_the_answers_are_the_same(seed):
     manifests = [*mesh(seed), *MISCELLANEOUS]
     assert evaluate([kept(item) for item in manifests]) == evaluate(manifests)
+
+
+def with_strays(manifest: Any) -> Iterator[Any]:
+    """The manifest with one field more than it knows, at each of its mappings below `spec`."""
+    for path in paths(manifest["spec"]):
+        stray = copy.deepcopy(manifest)
+        place = stray["spec"]
+        for step in path:
+            place = place[step]
+        place["stray"] = {"a": HIDDEN}
+        yield stray
+
+
+def paths(value: Any) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        yield ()
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, child in children:
+        yield from ((step, *path) for path in paths(child))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        peer("n1/p", "STRICT", {"app": "a"}, {80: "DISABLE"}),
+        rule(
+            "n1/r",
+            "a.n1.svc.cluster.local",
+            {**tls("DISABLE"), **port_tls(80, "SIMPLE")},
+            subsets=[subset("v1", tls("SIMPLE"), v="1")],
+            workloadSelector={"matchLabels": {"app": "a"}},
+        ),
+        istio(
+            "EnvoyFilter",
+            "n1/f",
+            {
+                "workloadSelector": {"labels": {"app": "a"}},
+                "configPatches": [
+                    {
+                        "applyTo": "CLUSTER",
+                        "match": {"context": "SIDECAR_OUTBOUND"},
+                        "patch": {"operation": "MERGE", "value": {"upstream_connection_options": {}}},
+                    }
+                ],
+            },
+        ),
+    ],
+    ids=lambda manifest: str(manifest["kind"]),
+)
+def test_a_field_that_nobody_knows_is_as_unknown_in_a_snapshot(manifest):
+    beside = [mesh_config(), pod("n1/a"), pod("n1/b"), service("n1/a"), peer("istio-system/default", "STRICT")]
+    odd = list(with_strays(manifest))
+    small = [kept(stray) for stray in odd]
+    for stray, item in zip(odd, small, strict=True):
+        assert evaluate([*beside, item]) == evaluate([*beside, stray])
 
 
 @pytest.mark.parametrize("seed", range(100))

@@ -11,7 +11,7 @@ mkdir -p "$tree/meshproof/mtls" "$work/home/.ansible/test/cache"
 
 # Of the units, those of what runs on a target. The rest is `make unit`'s: ansible-test runs it in our own virtual
 # environment, where pytest-ansible takes its place in finding collections.
-others='lab|molecule|tools|\.ci|tests/(benchmark|browser|differential|integration|mutants|proofs|unit/(architecture|docs|lab|roles|tools|plugins/filter))'
+others='lab|molecule|tools|\.ci|tests/(benchmark|browser|differential|fuzz|integration|mutants|proofs|unit/(architecture|docs|fuzz|lab|roles|tools|plugins/filter))'
 git ls-files -co --exclude-standard | grep -vE "^($others)/" |
     while IFS= read -r file; do [ -e "$file" ] && printf '%s\n' "$file"; done |
     tar -cf - -T - | tar -xf - -C "$tree/meshproof/mtls"

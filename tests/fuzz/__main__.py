@@ -11,6 +11,8 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 
 from .running import Target, Tried, bound_memory, run
 from .targets import TARGETS
@@ -39,21 +41,33 @@ def main() -> int:
 
 
 def _all(chosen: Sequence[Target], seed: int, seconds: float, side_by_side: int) -> Iterator[Tried]:
-    with multiprocessing.Pool(side_by_side, maxtasksperchild=1) as pool:
-        tasks = [(target.name, seed, seconds) for target in chosen]
-        yield from pool.imap_unordered(_alone, tasks)
+    with ThreadPoolExecutor(side_by_side) as threads:
+        yield from threads.map(lambda target: _in_process(target, seed, seconds), chosen)
 
 
-def _alone(task: tuple[str, int, float]) -> Tried:
+def _in_process(target: Target, seed: int, seconds: float) -> Tried:
+    """A process that ends without a word has broken the promise, too."""
+    ours, its = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=_alone, args=(target, seed, seconds, its))
+    process.start()
+    its.close()
+    try:
+        found: Tried = ours.recv()
+    except EOFError:
+        process.join()
+        found = Tried(target.name, 0, 0, 0, 0, 0, f"--only {target.name}: the process ended with {process.exitcode}")
+    process.join()
+    return found
+
+
+def _alone(target: Target, seed: int, seconds: float, answer: Connection) -> None:
     """One target in this process, which tells now and then how far it is."""
-    name, seed, seconds = task
-    target = next(target for target in TARGETS if target.name == name)
     bound_memory()
-    begun, total = time.monotonic(), Tried(name, 0, 0, 0, 0, 0, "")
+    begun, total = time.monotonic(), Tried(target.name, 0, 0, 0, 0, 0, "")
     while not total.failure and total.seconds < seconds:
         found = run(target, seed, seconds=min(_PORTION, seconds - total.seconds), first=total.attempts)
         total = Tried(
-            name,
+            target.name,
             total.attempts + found.attempts,
             time.monotonic() - begun,
             total.processor + found.processor,
@@ -61,9 +75,9 @@ def _alone(task: tuple[str, int, float]) -> Tried:
             max(total.memory, found.memory),
             found.failure,
         )
-        so_far = f"{name}: {total.attempts} attempts in {total.seconds:.0f} of {seconds:.0f} s"
+        so_far = f"{target.name}: {total.attempts} attempts in {total.seconds:.0f} of {seconds:.0f} s"
         print(so_far, file=sys.stderr, flush=True)
-    return total
+    answer.send(total)
 
 
 def _told(tried: Sequence[Tried]) -> int:

@@ -22,6 +22,8 @@ options:
       - Each item is a manifest, or YAML or JSON text with any number of them, such as a file's content. A single
         manifest or text need not be in a list.
       - A manifest of a wrong shape is listed under C(unknown). Text that is no YAML is an error that names the line.
+      - A list without items makes its kind unknown, and so does one that names further pages. Items that are C(null)
+        are none where the rest of the list is well-formed, as kubectl reads them.
     type: list
     elements: raw
     required: true

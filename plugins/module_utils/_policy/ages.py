@@ -117,7 +117,8 @@ def contest(kind: str, items: Sequence[Aged], question: str) -> str:
 
 
 def _listed(items: Sequence[Aged]) -> str:
-    names = sorted({f"{item.namespace}/{item.name}" for item in items})
+    # A destination's name has its namespace already.
+    names = sorted({item.name if "/" in item.name else f"{item.namespace}/{item.name}" for item in items})
     more = [f"{len(names) - 3} more"] if len(names) > 3 else []
     shown = names[:3] + more
     return " and ".join((", ".join(shown[:-1]), shown[-1])) if len(shown) > 1 else shown[0]

@@ -172,7 +172,7 @@ def cluster_of(
         return Cluster("plaintext", off, same_for_all, None)
     mode = peers.namespace_mode(destination.namespace)
     if mode == UNKNOWN:
-        return Cluster("unknown", "PeerAuthentications from which auto-mTLS infers were not read", same_for_all, None)
+        return Cluster("unknown", peers.namespace_why(destination.namespace), same_for_all, None)
     if mode == DISABLE:
         return Cluster(
             "plaintext", f"auto-mTLS is off because {peers.namespace_why(destination.namespace)}", same_for_all, None

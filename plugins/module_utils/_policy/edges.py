@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 from .client import Cluster, Sent, cluster_of, needs_endpoints, sent
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
-from .listeners import listener_protocols
+from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of
 from .push_context import PushContext, mode_of
@@ -98,6 +98,8 @@ class Judge:
         state, why = outcome.state, outcome.why
         if port.number in outcome.elsewhere:
             return []
+        if port.number in outcome.unclear:
+            return self._plain(destination, port, lambda endpoint: ("unknown", "unknown", outcome.claim))
         if state == "visible" and outcome.ports is not None and port.number not in outcome.ports:
             state = outcome.hidden
         bypass = bypass_of(outcome.outbound, destination, port.number)
@@ -243,10 +245,13 @@ class Judge:
         workload = endpoint.workload
         if what.tls == "hbone" and server == "none" and workload is not None and workload.mesh == "sidecar":
             server, why = STRICT, f"HBONE reaches port 15008 of {workload.id}, which always demands mutual TLS"
-        http = self._http(endpoint.workload, number) if endpoint.workload is not None else port.http
+        spoken = self._spoken(endpoint.workload, number) if endpoint.workload is not None else Protocol(port.http)
         # Client and server often decide by the same object, which is then named once.
         reason = what.why if why in what.why else f"{what.why}; {why}"
-        return what.tls, verdict(what.tls, server, http), reason
+        result = verdict(what.tls, server, spoken.http)
+        if spoken.doubt and result != verdict(what.tls, server, True):
+            reason = f"{reason}; {spoken.doubt}"
+        return what.tls, result, reason
 
     def _trusting(self, client: PushContext, destination: Destination, endpoint: Endpoint, answer: Answer) -> Answer:
         """Istio mTLS also needs trust: proxies of two revisions may belong to different trust domains."""
@@ -266,16 +271,20 @@ class Judge:
             return "mtls", "broken", f"{answer[2]}, but the client expects another trust domain ({sides})"
         return answer
 
-    def _http(self, workload: Workload, port: int) -> bool:
+    def _spoken(self, workload: Workload, port: int) -> Protocol:
         """Whether a listener speaks HTTP: a Sidecar's ingress says so, else the oldest Service of the target port.
 
         core/listener_inbound.go buildInboundChainConfigs; a port that nothing names is sniffed.
         """
         if workload.mesh == "sidecar":
-            sidecar = self._planes(workload.shape.revision).sidecars.of(workload.namespace, workload.labels)
+            sidecars = self._planes(workload.shape.revision).sidecars
+            sidecar = sidecars.of(workload.namespace, workload.labels)
+            doubt = sidecars.contest(workload.namespace, workload.labels)
+            if doubt:
+                return Protocol(None, doubt)
             if sidecar is not None and sidecar.ingress:
-                return any(listener.http for listener in sidecar.ingress if listener.port == port)
-        return self._protocols.get((workload.id, port), False)
+                return Protocol(any(listener.http for listener in sidecar.ingress if listener.port == port))
+        return self._protocols.get((workload.id, port), Protocol(False))
 
     def _server(self, endpoint: Endpoint, port: int) -> Tuple[str, str]:
         """The column of the table that an endpoint falls into, and why."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
+from .ages import contest, eldest_of
 from .rows import Edge
-from .services import Destination
+from .services import DESTINATION, Destination
 
 Place = Tuple[int, str]
 """A Service port and an endpoint."""
@@ -96,6 +97,11 @@ def _redirected(
     clients: int,
 ) -> Iterator[Edge]:
     own, rest, kept = _own(row, rivals), row.clients, 0
+    unclear, why = _unclear(place, rivals, answers, listening)
+    unclear &= rest & clients
+    if unclear:
+        rest &= ~unclear
+        yield row._replace(clients=unclear, client_tls="unknown", verdict="unknown", reason=why)
     for rival in rivals:
         if rival is own and not rival.http:
             kept = rest & listening(rival.destination)  # for these clients the others come later
@@ -108,6 +114,28 @@ def _redirected(
                     yield _taken(row._replace(clients=taken), answer)
     if rest | kept:
         yield row._replace(clients=rest | kept)
+
+
+def _unclear(
+    place: Place,
+    rivals: List[_Rival],
+    answers: Dict[Tuple[Place, str, str], List[Edge]],
+    listening: Callable[[Destination], int],
+) -> Tuple[int, str]:
+    """The clients whose answer depends on which rival is the oldest, where that cannot be told, and why."""
+    takers = [rival.destination for rival in rivals if not rival.http]
+    possible = eldest_of(takers)
+    if len(possible) < 2:
+        return 0, ""
+    clients: Dict[Tuple[str, str], int] = {}
+    for taker in takers:
+        for answer in answers.get((place, taker.name, taker.host), ()):
+            key = (answer.client_tls, answer.verdict)
+            clients[key] = clients.get(key, 0) | (answer.clients & listening(taker))
+    once = twice = 0
+    for mask in clients.values():
+        once, twice = once | mask, twice | (once & mask)
+    return twice, contest(DESTINATION, possible, "takes the connection")
 
 
 def _taken(row: Edge, answer: Edge) -> Edge:

@@ -9,32 +9,41 @@ Services target a pod at all, is the question of both registries' GetProxyServic
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
+from .ages import contest, dated, eldest_of
 from .membership import Workload
 from .records import Entry
-from .services import Catalogue, Destination, DestinationPort, Endpoint
+from .services import DESTINATION, Catalogue, Destination, DestinationPort, Endpoint
 
 Sees = Callable[[Workload, str, Optional[str]], bool]
 """Whether a sidecar's control plane knows objects of a namespace and revision."""
 _ALL = ("",)
 
 
+class Protocol(NamedTuple):
+    """Whether a listener speaks HTTP, None where that cannot be told, and why not."""
+
+    http: Optional[bool]
+    doubt: str = ""
+
+
 def listener_protocols(
     destinations: List[Destination], catalogue: Catalogue, sees: Sees
-) -> Dict[Tuple[str, int], bool]:
-    """For each sidecar and target port whether it is an HTTP port.
+) -> Dict[Tuple[str, int], Protocol]:
+    """For each sidecar and target port that is not sniffed whether it is an HTTP port.
 
     Pods of one workload can differ: an address that something names on its own is looked at on its own, "" stands for
     all the others. Where any of them speaks HTTP, one-way TLS may break.
     """
     addresses = _addresses(destinations, catalogue)
-    found: Dict[Tuple[str, int, str], bool] = {}
+    claims: Dict[Tuple[str, int, str], Dict[bool, Destination]] = {}
     for destination in sorted(destinations, key=lambda item: (item.age, item.host)):
         ports = destination.listeners
         if not destination.kubernetes:
             # Of a ServiceEntry's ports with one target istiod takes any, so that HTTP has to be expected.
             ports = tuple(sorted(ports, key=lambda port: not port.http))
+        own: Dict[Tuple[str, int, str], bool] = {}
         for port in ports:
             # Such an entry has one endpoint at most, as for its clients.
             only = 1 if destination.resolution == "DNS_ROUND_ROBIN" else None
@@ -44,9 +53,27 @@ def listener_protocols(
                     continue
                 for address in (endpoint.address,) if endpoint.address else addresses.get(workload.id, _ALL):
                     key = (workload.id, endpoint.port, address)
-                    if key not in found and _is_target(workload, address, destination, port, endpoint, catalogue, sees):
-                        found[key] = port.http
-    return {key[:2]: True for key, http in found.items() if http}
+                    if key in own or _settled(claims.get(key), destination, port.http):
+                        continue
+                    if _is_target(workload, address, destination, port, endpoint, catalogue, sees):
+                        own[key] = port.http
+        for key, http in own.items():
+            claims.setdefault(key, {}).setdefault(http, destination)
+    found: Dict[Tuple[str, int], Protocol] = {}
+    for key, rivals in claims.items():
+        known = found.get(key[:2])
+        if len(rivals) > 1 and (known is None or not known.http):
+            found[key[:2]] = Protocol(None, contest(DESTINATION, list(rivals.values()), "decides the port's protocol"))
+        elif True in rivals:
+            found[key[:2]] = Protocol(True)
+    return found
+
+
+def _settled(claims: Optional[Dict[bool, Destination]], destination: Destination, http: bool) -> bool:
+    """Whether a destination adds nothing to the claims of those that come before it in Istio's order."""
+    if not claims:
+        return False
+    return http in claims or dated(destination) or eldest_of([*claims.values(), destination])[-1] is not destination
 
 
 def _addresses(destinations: Iterable[Destination], catalogue: Catalogue) -> Dict[str, Tuple[str, ...]]:

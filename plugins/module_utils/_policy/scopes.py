@@ -11,20 +11,24 @@ from __future__ import annotations
 
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from .client import RULE
+from .client import ISTIO, RULE
 from .destination_rules import MergedRule, Setting, choose
 from .membership import Workload
 from .outbound import NOTHING_CAPTURED
 from .push_context import PushContext
 from .records import GATEWAY_SENDS, SIDECAR_SENDS, Labels, Outbound
-from .services import Destination
+from .services import Destination, DestinationPort, Endpoint
 from .unread import Unread
-from .visibility import NO_SIDECAR, HostOwners, View, view_of
+from .visibility import NO_SIDECAR, HostOwners, Owners, View, view_of
 
 SIDECAR = "{sidecar}"
 """Stands for the names of the Sidecars until all clients with the same answer are known."""
 ANY_OTHER = "any other"
 """Stands for a namespace that no object names; no namespace can have this name."""
+
+
+NOT_CONTESTED = Owners({})
+"""Who owns the ports of a host that only one destination has."""
 
 
 class Scope(NamedTuple):
@@ -58,6 +62,10 @@ class Outcome(NamedTuple):
     rivals: Tuple[Optional[Setting], ...] = ()
     """What the rule may say instead: nobody knows which of several is older."""
     contest: str = ""
+    """Why."""
+    unclear: FrozenSet[int] = frozenset()
+    """Ports at which nobody knows whether this destination is met or another with the same host."""
+    claim: str = ""
     """Why."""
 
 
@@ -261,9 +269,12 @@ class Scopes:
         if (
             workload.mesh == "sidecar"
             and covers("Sidecar", root)
-            and plane.sidecars.own(namespace, workload.labels) is None
+            and not plane.sidecars.own(namespace, workload.labels)
         ):
             return f"Sidecar objects of the root namespace {root} were not read"
+        contested = plane.sidecars.contest(namespace, workload.labels) if workload.mesh == "sidecar" else ""
+        if contested:
+            return contested
         if covers("EnvoyFilter", namespace) or covers("EnvoyFilter", root):
             return "EnvoyFilters that could change what the client sends were not read"
         side = GATEWAY_SENDS if workload.mesh == "gateway" else SIDECAR_SENDS
@@ -337,19 +348,25 @@ class Scopes:
             )
             if len(rules) > 1:
                 outcome = outcome._replace(rivals=rules[1:], contest=contest)
+            if unclear:
+                outcome = outcome._replace(unclear=unclear, claim=owners.contest)
             return _join(found, outcome, mask)
 
         plane, view = self._planes(revision), scope.view
         hidden = self._hidden(scope)
         owners = self._owners_for(destination.host, scope, plane)
-        elsewhere = frozenset(port for port, owner in (owners or {}).items() if owner is not destination)
+        elsewhere = frozenset(port for port, owner in owners.ports.items() if owner is not destination)
+        unclear: FrozenSet[int] = frozenset()
         if scope.doubt:
             join("unknown", scope.doubt)
             return
         ports = view.ports(destination) if view is not None else None
         why = self._hiding(destination, scope, plane, ports)
-        if not why and owners is not None:
-            ports = (ports or frozenset(port.number for port in destination.ports)) & frozenset(owners) - elsewhere
+        if not why and owners is not NOT_CONTESTED:
+            own = ports or frozenset(port.number for port in destination.ports)
+            unclear = owners.unclear & own
+            elsewhere -= unclear
+            ports = own & (frozenset(owners.ports) | unclear) - elsewhere
             if not ports:
                 why = f"{destination.host} means another destination to the client's proxy"
             elif len(ports) == len(destination.ports):
@@ -387,18 +404,32 @@ class Scopes:
     def _visible(self, destination: Destination, scope: Scope, plane: PushContext) -> bool:
         return destination.exported_to(scope.namespace, plane.mesh.service_export)
 
-    def _owners_for(self, host: str, scope: Scope, plane: PushContext) -> Optional[Dict[int, Destination]]:
+    def _owners_for(self, host: str, scope: Scope, plane: PushContext) -> Owners:
         """For a host of several destinations whom a scope's proxies have at each port."""
         rivals = self._owners.contested.get(host)
         if rivals is None:
-            return None
+            return NOT_CONTESTED
         visible = [
             item for item in rivals if plane.sees(item.namespace, item.revision) and self._visible(item, scope, plane)
         ]
-        # Destinations exported to the namespace by name come before public ones (servicesExportedToNamespace).
-        visible.sort(key=lambda item: "*" in (item.export_to or plane.mesh.service_export))
         view = None if scope.kind == "gateway" else scope.view or NO_SIDECAR
-        return self._owners.owned(visible, view, scope.namespace)
+        return self._owners.owned(
+            visible,
+            view,
+            scope.namespace,
+            public=lambda item: "*" in (item.export_to or plane.mesh.service_export),
+            meaning=lambda item, number: None if item is None else self._meaning(item, number, scope, plane),
+        )
+
+    def _meaning(self, item: Destination, number: int, scope: Scope, plane: PushContext) -> object:
+        """All that decides what a scope's proxies do at a port of a destination, but for what it is called."""
+        port = next(port for port in item.ports if port.number == number)
+        rules = self._rules(item, scope, plane)
+        mode = "" if item.external else plane.peer_authentications.namespace_mode(item.namespace)
+        identified = any(endpoint.identified for port in item.ports for endpoint in port.endpoints)
+        fields = (item.external, item.headless, item.resolution, item.hidden_endpoints, identified)
+        addresses = item.addresses if scope.outbound is not None else ()
+        return fields, addresses, _impersonal(port, item), rules.settings(), rules.doubt, mode
 
     def _rules(self, destination: Destination, scope: Scope, plane: PushContext) -> _Rules:
         """The DestinationRule: client's namespace, service's, root; the first with any match ends the search."""
@@ -423,6 +454,20 @@ class Scopes:
             if all(rules.variants):
                 return _Rules(found, contest, "")
         return _Rules([*found, None], contest, "")
+
+
+def _impersonal(port: DestinationPort, item: Destination) -> DestinationPort:
+    """A port of which it no longer shows whose it is, where that decides nothing: outside of the mesh."""
+
+    def blank(endpoints: Tuple[Endpoint, ...]) -> Tuple[Endpoint, ...]:
+        if not item.external:
+            return endpoints
+        return tuple(
+            one._replace(namespace="", labels={}) if one.workload is None and one.tls_mode != ISTIO else one
+            for one in endpoints
+        )
+
+    return port._replace(endpoints=blank(port.endpoints), inferred=blank(port.inferred))
 
 
 def _join(found: Dict[Outcome, Clients], outcome: Outcome, mask: int) -> Clients:

@@ -130,7 +130,9 @@ class PeerAuthenticationIndex:
     def namespace_why(self, namespace: str) -> str:
         """What decides namespace_mode, in words."""
         decision = self._compose(namespace, None)
-        return decision.doubt or f"PeerAuthentication {decision.policy} is {decision.mode}"
+        if decision.mode == UNKNOWN:
+            return decision.doubt or "PeerAuthentications from which auto-mTLS infers were not read"
+        return f"PeerAuthentication {decision.policy} is {decision.mode}"
 
     def workload_policy(self, namespace: str, labels: Labels, ambient: bool = False) -> Optional[PeerAuthentication]:
         """The winning PeerAuthentication with a selector."""

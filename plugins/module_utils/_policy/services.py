@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
+from .ages import contest, orders
 from .membership import Workload, matches
 from .mesh import CLUSTER_DOMAIN
 from .records import (
@@ -23,6 +24,9 @@ from .records import (
     Snapshot,
 )
 from .unread import Unread
+
+DESTINATION = "Service or ServiceEntry"
+"""What a destination is, in words."""
 
 
 class Endpoint(NamedTuple):
@@ -386,12 +390,11 @@ def _shared(group: List[Destination]) -> Iterable[Destination]:
         for port in item.ports if item.kubernetes or item.resolution != "NONE" else ():
             named.setdefault(port.name, []).extend(port.endpoints)
             by_key.setdefault(port.name if item.kubernetes else port.number, []).extend(port.endpoints)
-    numbered: Dict[int, Tuple[Endpoint, ...]] = {}
-    for item in sorted(group, key=lambda one: (one.age, not one.kubernetes, one.name)):
-        for port in item.ports:
-            found = [*by_key.get(port.number, ()), *by_key.get(port.name, ())]
-            if found:
-                numbered[port.number] = _distinct(found)
+    senior = sorted(group, key=lambda one: (one.age, not one.kubernetes, one.name))
+    numbered = _by_number(senior, by_key)
+    if _may_differ(senior, by_key):
+        doubt = contest(DESTINATION, senior, "says which endpoints a port has")
+        group = [item._replace(hidden_endpoints=item.hidden_endpoints or doubt) for item in group]
     for item in group:
         dns = item.resolution.startswith("DNS")
         ports = []
@@ -402,6 +405,32 @@ def _shared(group: List[Destination]) -> Iterable[Destination]:
                 port = port._replace(endpoints=inferred if dns else _distinct(endpoints))
             ports.append(port._replace(inferred=inferred))
         yield item._replace(ports=tuple(ports))
+
+
+def _by_number(
+    senior: List[Destination], by_key: Dict[Union[int, str], List[Endpoint]]
+) -> Dict[int, Tuple[Endpoint, ...]]:
+    """The endpoints of each port by those who have it, given oldest first: the youngest that finds any counts."""
+    found: Dict[int, Tuple[Endpoint, ...]] = {}
+    for item in senior:
+        for port in item.ports:
+            endpoints = [*by_key.get(port.number, ()), *by_key.get(port.name, ())]
+            if endpoints:
+                found[port.number] = _distinct(endpoints)
+    return found
+
+
+def _may_differ(senior: List[Destination], by_key: Dict[Union[int, str], List[Endpoint]]) -> bool:
+    """Whether another order by age, which may be the true one, gives a port other endpoints."""
+    first: Dict[int, Tuple[Endpoint, ...]] = {}
+    for item in senior:
+        for number, endpoints in _by_number([item], by_key).items():
+            if first.setdefault(number, endpoints) != endpoints:
+                possible = orders(senior)
+                return not possible or any(
+                    _by_number(order, by_key) != _by_number(senior, by_key) for order in possible
+                )
+    return False
 
 
 def _is_address(endpoint: Endpoint) -> bool:

@@ -10,7 +10,7 @@ servers. Cells with `|` differ by protocol: HTTP port | TCP or sniffed port.
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 _COLUMNS = (
     # sent         none         DISABLE       PERMISSIVE    STRICT
@@ -56,9 +56,9 @@ def _table() -> Dict[Tuple[str, str], str]:
 TABLE = _table()
 
 
-def verdict(sent: str, server: str, http: bool) -> str:
-    """The verdict of one edge; whatever the table does not know is unknown."""
+def verdict(sent: str, server: str, http: Optional[bool]) -> str:
+    """The verdict of one edge; whatever the table does not know is unknown. `http` None: nobody knows the protocol."""
     cell = TABLE.get((sent, server), "unknown")
     if "|" in cell:
-        return cell.split("|")[0 if http else 1]
+        return "unknown" if http is None else cell.split("|")[0 if http else 1]
     return cell

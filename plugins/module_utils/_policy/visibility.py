@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
+from .ages import contest, dated, eldest_of, orders
 from .membership import matches
 from .records import Egress, Labels, SidecarObject
-from .services import Destination, DestinationPort
+from .services import DESTINATION, Destination, DestinationPort
 
 
 class SidecarIndex:
@@ -17,25 +18,34 @@ class SidecarIndex:
 
     def __init__(self, sidecars: List[SidecarObject], root: str) -> None:
         self._by_namespace: Dict[str, List[SidecarObject]] = {}
-        self._mesh: Optional[SidecarObject] = None
+        self._mesh: List[SidecarObject] = []
         # Those with a selector first, then by age (initSidecarScopes).
         for item in sorted(
             sidecars, key=lambda found: (found.selector is None, found.age, found.name, found.namespace)
         ):
             self._by_namespace.setdefault(item.namespace, []).append(item)
-            if item.namespace == root and item.selector is None and self._mesh is None:
-                self._mesh = item
+            if item.namespace == root and item.selector is None:
+                self._mesh.append(item)
 
-    def own(self, namespace: str, labels: Labels) -> Optional[SidecarObject]:
-        """The Sidecar of the client's own namespace that applies to it."""
-        for item in self._by_namespace.get(namespace, ()):
-            if matches(item.selector, labels):
-                return item
-        return None
+    def own(self, namespace: str, labels: Labels) -> List[SidecarObject]:
+        """The Sidecar of the client's own namespace that applies to it; several where nobody knows the oldest."""
+        found = [item for item in self._by_namespace.get(namespace, ()) if matches(item.selector, labels)]
+        return eldest_of([item for item in found if item.selector is not None] or found)
 
     def of(self, namespace: str, labels: Labels) -> Optional[SidecarObject]:
         """The one that applies: the namespace's own, else the root namespace's without selector, else none."""
-        return self.own(namespace, labels) or self._mesh
+        found = self._candidates(namespace, labels)
+        return found[0] if found else None
+
+    def contest(self, namespace: str, labels: Labels) -> str:
+        """Why it cannot be told which one applies; "" where it can, or where all of them say the same."""
+        found = self._candidates(namespace, labels)
+        if len({(item.egress, item.outbound, item.ingress) for item in found}) < 2:
+            return ""
+        return contest("Sidecar", found, "applies")
+
+    def _candidates(self, namespace: str, labels: Labels) -> List[SidecarObject]:
+        return self.own(namespace, labels) or eldest_of(self._mesh)
 
 
 def covered(host: str, pattern: str) -> bool:
@@ -147,6 +157,16 @@ NO_SIDECAR = View("", (_Listener(_EVERYTHING, ""),), None)
 """What a proxy imports to which no Sidecar applies."""
 
 
+class Owners(NamedTuple):
+    """Which of several destinations with one host a client gets at each port."""
+
+    ports: Dict[int, Destination]
+    unclear: FrozenSet[int] = frozenset()
+    """Ports at which that depends on their age, which cannot be told."""
+    contest: str = ""
+    """Why."""
+
+
 class HostOwners:
     """Which of several destinations with one host a client gets, port by port (pilot/pkg/model/sidecar.go)."""
 
@@ -156,22 +176,50 @@ class HostOwners:
             by_host.setdefault(destination.host, []).append(destination)
         self.contested = {host: sorted(found, key=_seniority) for host, found in by_host.items() if len(found) > 1}
 
-    def owned(self, visible: List[Destination], view: Optional[View], client: str) -> Dict[int, Destination]:
-        """The owner of each port. `visible` is in the order in which istiod takes them; gateways have no view."""
-        owners = _Owners()
-        if view is None:
-            for item in visible:
-                owners.add(item, item.ports)
-            return owners.ports
-        for listener in view.listeners:
-            imported = [item for item in visible if listener.imports(item)]
-            if listener.port:
-                imported = [item for item in imported if listener.ports(item)]
-            home = _namespace_of(imported, client)
-            for item in imported:
-                if item.namespace == home:
-                    owners.add(item, listener.ports(item))
+    def owned(
+        self,
+        visible: List[Destination],
+        view: Optional[View],
+        client: str,
+        public: Callable[[Destination], bool],
+        meaning: Callable[[Optional[Destination], int], object],
+    ) -> Owners:
+        """The owner of each port. `visible` is in Istio's order by age; gateways have no view.
+
+        Destinations exported to the namespace by name come before `public` ones (servicesExportedToNamespace).
+        `meaning` is what a port of a destination amounts to: whose age decides between equals does not matter.
+        """
+        first = _owned(sorted(visible, key=public), view, client)
+        if all(map(dated, visible)):
+            return Owners(first)
+        every = [_owned(sorted(order, key=public), view, client) for order in orders(visible)]
+        ports = {port.number for item in visible for port in item.ports}
+
+        def clear(port: int) -> bool:
+            meant = meaning(first.get(port), port)
+            return bool(every) and all(
+                owners.get(port) is first.get(port) or meaning(owners.get(port), port) == meant for owners in every
+            )
+
+        unclear = frozenset(port for port in ports if not clear(port))
+        return Owners(first, unclear, contest(DESTINATION, visible, "is met") if unclear else "")
+
+
+def _owned(visible: List[Destination], view: Optional[View], client: str) -> Dict[int, Destination]:
+    owners = _Owners()
+    if view is None:
+        for item in visible:
+            owners.add(item, item.ports)
         return owners.ports
+    for listener in view.listeners:
+        imported = [item for item in visible if listener.imports(item)]
+        if listener.port:
+            imported = [item for item in imported if listener.ports(item)]
+        home = _namespace_of(imported, client)
+        for item in imported:
+            if item.namespace == home:
+                owners.add(item, listener.ports(item))
+    return owners.ports
 
 
 class _Owners:

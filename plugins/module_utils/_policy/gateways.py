@@ -35,16 +35,13 @@ class GatewayIndex:
             for gateway in self._gateways:
                 if matches(gateway.selector, workload.labels):
                     for server in gateway.servers:
-                        column = (
-                            "plaintext" if server.tls is None else "mtls" if server.tls == "ISTIO_MUTUAL" else "tls"
-                        )
-                        kinds.setdefault(server.port, set()).add(column)
+                        kinds.setdefault(server.port, set()).add(server.serves)
                         names.setdefault(server.port, []).append(f"{gateway.namespace}/{gateway.name}")
             found = {}
             for port, columns in kinds.items():
-                column = next(name for name in ("plaintext", "tls", "mtls") if name in columns)
+                column = next(name for name in ("plaintext", UNKNOWN, "tls", "mtls") if name in columns)
                 found[port] = (
-                    f"gateway-{column}",
+                    column if column == UNKNOWN else f"gateway-{column}",
                     f"Gateway {', '.join(dict.fromkeys(names[port]))} serves port {port} " + _WORDS[column],
                 )
             self._ports[workload.id] = found
@@ -71,4 +68,9 @@ class GatewayIndex:
         return "gateway-closed", f"no Gateway serves port {port} of {workload.id}"
 
 
-_WORDS = {"plaintext": "in plaintext", "tls": "with TLS of its own", "mtls": "with Istio mTLS"}
+_WORDS = {
+    UNKNOWN: "with a protocol or TLS mode that Istio does not know",
+    "plaintext": "in plaintext",
+    "tls": "with TLS of its own",
+    "mtls": "with Istio mTLS",
+}

@@ -215,7 +215,7 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
         for number, (names, first) in enumerate(lots):
             place = f"{namespace}/{kind}/{name}" + (f"~{number + 1}" if number else "")
             labels = {key: first.labels[key] for key in wanted if key in first.labels}
-            doubt = _doubt(first, snapshot.namespaces.get(namespace), unread)
+            doubt = first.shape.doubt or _doubt(first, snapshot.namespaces.get(namespace), unread)
             if kind == "Deployment" and first.shape.mesh == "ambient" and (namespace, name) in forged:
                 doubt = FORGED
             account = first.service_account
@@ -269,7 +269,7 @@ def _predicted(
         shape,
         predicted=True,
         service_account=None,
-        doubt=doubt or prediction.doubt,
+        doubt=doubt or prediction.doubt or shape.doubt or (shape.capture.doubt if shape.mesh == "sidecar" else ""),
     )
 
 

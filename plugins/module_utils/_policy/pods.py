@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from operator import itemgetter
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
@@ -83,22 +84,51 @@ def capture_of(annotations: Tuple[Optional[str], ...], arguments: Tuple[str, ...
     for source in sources:
         outbound = _outbound(source) or outbound
     inbound = tuple(dict.fromkeys(_inbound_rule(source) for source in sources))
-    doubt = next((found for source in sources for found in (_refused(source),) if found), "")
+    doubt = _refused(sources[0], written=True)
+    for source in sources[1:]:
+        doubt = doubt or _refused(source, written=False)
     return Capture(inbound, outbound, annotations[7] or "", doubt)
 
 
-def _refused(values: Tuple[Optional[str], ...]) -> str:
-    """The first setting that injection would refuse (pkg/kube/inject/validate.go); what ran with it nobody can tell."""
-    if (values[0] or "REDIRECT") not in _MODES:
-        return f"its interceptionMode {str(values[0])[:40]!r} is none"
-    for text in values[1:5]:
-        for piece in map(str.strip, (text or "").split(",")):
-            if piece not in ("", "*") and numbers.port(piece) is None:
-                return f"it includes or excludes the port {piece[:40]!r}, which is none"
+def _refused(values: Tuple[Optional[str], ...], written: bool) -> str:
+    """The first setting that injection would refuse (pkg/kube/inject/validate.go); what ran with it nobody can tell.
+
+    `written`: by a user. What the injection template writes may have empty pieces and spaces, which iptables takes.
+    """
+    if values[0] is not None and values[0] not in _MODES:
+        return f"its interceptionMode {values[0][:40]!r} is none"
+    for place, text in enumerate(values[1:5], 1):
+        # Only what is included can be everything, and of inbound ports alone.
+        if text is None or not text.strip() or (place == 1 and text == "*"):
+            continue
+        for piece in text.split(","):
+            number = numbers.number(piece.strip())
+            if (number is None or number > 65535) and (written or piece.strip()):
+                return f"it includes or excludes the port {piece.strip()[:40]!r}, which is none"
+    for place, text in enumerate(values[5:7], 5):
+        if not text or (place == 5 and text == "*"):
+            continue
+        for piece in text.split(","):
+            if not written:
+                piece = piece.strip()
+            if not _is_range(piece) and (written or piece):
+                return f"it includes or excludes the addresses {piece[:40]!r}, which are no range"
     return ""
 
 
 _ABSENT = (None, "")
+
+
+def _is_range(text: str) -> bool:
+    """netip.ParsePrefix: an address and the length of its prefix."""
+    address, slash, length = text.partition("/")
+    if not slash or numbers.number(length) is None or "%" in address or len(text) > 60:
+        return False
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 class PodParser:
@@ -116,11 +146,12 @@ class PodParser:
         udp: List[Tuple[int, str]] = []
         proxy: Optional[Dict[str, Any]] = None
         arguments: Tuple[str, ...] = ()
+        doubt = ""
         for container in _each(spec, "containers"):
             if container.get("name") == PROXY_CONTAINER:
                 proxy = container
             elif "ports" in container:
-                _container_ports(container, ports, udp)
+                doubt = _container_ports(container, ports, udp) or doubt
         for container in _each(spec, "initContainers"):
             name = container.get("name")
             if name == PROXY_CONTAINER:
@@ -128,7 +159,7 @@ class PodParser:
             elif name in _INIT_CONTAINERS:
                 arguments = tuple(_each(container, "args"))
             elif container.get("restartPolicy") == "Always":
-                _container_ports(container, ports, udp)
+                doubt = _container_ports(container, ports, udp) or doubt
 
         status = annotations.get("sidecar.istio.io/status")
         mode = None
@@ -142,7 +173,7 @@ class PodParser:
                 mode = env[names.index("ISTIO_META_INTERCEPTION_MODE")].get("value")
             # A waypoint is a gateway of the ambient mesh.
             router = not {"router", "waypoint"}.isdisjoint(_each(proxy, "args"))
-            _container_ports(proxy, proxy_ports, [])
+            doubt = _container_ports(proxy, proxy_ports, []) or doubt
 
         mesh, revision = "none", None
         if router:
@@ -173,6 +204,7 @@ class PodParser:
             mesh == "sidecar" and "grpc-agent" in annotations.get("inject.istio.io/templates", ""),
             mesh == "none" and annotations.get(REDIRECTION) == "pending",
             mesh == "sidecar" and "sidecar" not in ((proxy or {}).get("args") or ()),
+            doubt,
         )
         return self._shapes.setdefault(shape, shape)
 
@@ -248,10 +280,14 @@ def _is_true(part: Dict[str, Any], name: str) -> bool:
     return bool(found)
 
 
-def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[Tuple[int, str]]) -> None:
+def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[Tuple[int, str]]) -> str:
+    """Adds a container's ports; says which of them is none, as Kubernetes would."""
+    doubt = ""
     for port in _each(container, "ports"):
         number = port["containerPort"]
-        if not isinstance(number, int):
-            raise Malformed("containerPort is not a number")
+        if isinstance(number, str) or numbers.port(number) is None:
+            doubt = doubt or f"its containerPort {str(number)[:40]!r} is no port"
+            continue
         found = ports if port.get("protocol", "TCP") == "TCP" else udp
         found.append((number, port.get("name") or ""))
+    return doubt

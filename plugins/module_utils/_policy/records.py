@@ -114,6 +114,8 @@ class Shape(NamedTuple):
     """Ambient rules redirect it, and no ztunnel took it yet (annotation ambient.istio.io/redirection: pending)."""
     imitated: bool = False
     """A container named like the proxy, which is not started as injection starts one."""
+    doubt: str = ""
+    """Why Kubernetes would not take it, so that nobody knows what runs."""
 
 
 class Pod(NamedTuple):
@@ -307,8 +309,10 @@ class Server(NamedTuple):
     """A server of an Istio Gateway."""
 
     port: int
-    protocol: str
-    tls: Optional[str]
+    serves: str
+    """plaintext, tls, mtls (Istio's own) or unknown."""
+    redirects: bool = False
+    """Whether it answers every request in plaintext with an address of HTTPS."""
 
 
 class GatewayObject(NamedTuple):

@@ -114,7 +114,9 @@ def rules(state: State) -> Iterable[Finding]:
                 "remove enableAutoMtls: false from the mesh configuration",
             )
     for gateway in snapshot.gateways:
-        ports = sorted(server.port for server in gateway.servers if server.tls is None)
+        ports = sorted(
+            server.port for server in gateway.servers if server.serves == "plaintext" and not server.redirects
+        )
         if ports:
             yield PLAINTEXT_GATEWAY.at(
                 f"Gateway {gateway.namespace}/{gateway.name}",

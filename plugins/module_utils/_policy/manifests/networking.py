@@ -38,8 +38,6 @@ _PORT_POLICY_FIELDS = frozenset(("port", "loadBalancer", "connectionPool", "outl
 _POLICY_FIELDS = (_PORT_POLICY_FIELDS - {"port"}) | {"portLevelSettings", "tunnel", "proxyProtocol", "retryBudget"}
 _OWN_CERTIFICATE = ("clientCertificate", "privateKey", "caCertificates", "caCrl", "credentialName")
 _TLS_FIELDS = frozenset(("mode", *_OWN_CERTIFICATE, "subjectAltNames", "sni", "insecureSkipVerify"))
-_SERVER_TLS_MODES = ("PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL")
-_HTTP = ("HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB")
 
 
 def _tls(value: Any, what: str) -> Optional[Tls]:
@@ -207,21 +205,25 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
     )
 
 
-def _server_tls(value: Any, protocol: str) -> Optional[str]:
-    """The mode of TLS that a server of a Gateway serves with; None for plaintext.
+_HTTP = ("http", "http2", "http_proxy", "grpc", "grpc-web")
+_OTHER_PROTOCOLS = ("https", "tls", "tcp", "mongo", "redis", "mysql")
+_SERVER_MODES = ("PASSTHROUGH", "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "AUTO_PASSTHROUGH")
 
-    A server of HTTP serves plaintext, whatever its `tls` says (core/gateway.go createGatewayHTTPFilterChainOpts). Istio
-    refuses a mode there, but not `httpsRedirect`, which answers every request with the address of another port.
+
+def _serves(protocol: str, tls: Any) -> str:
+    """What a server offers, which its protocol decides first: on HTTP `tls` may only redirect.
+
+    pkg/config/gateway/gateway.go IsTLSServer, pkg/config/protocol/instance.go Parse. Istio's validation refuses other
+    protocols and modes: what it makes of them nobody can tell.
     """
-    if value is None:
-        return None
-    tls = mapping(value, "servers.tls")
-    mode = one_of(tls.get("mode"), _SERVER_TLS_MODES, "servers.tls.mode")
-    if protocol not in _HTTP:
-        return mode
-    if mode != "PASSTHROUGH":
-        raise Malformed(f"servers.tls.mode is {mode} at a port of {protocol}, which serves plaintext")
-    return mode if tls.get("httpsRedirect") is True else None
+    if protocol in _HTTP or tls is None:
+        return "plaintext"
+    if protocol not in _OTHER_PROTOCOLS:
+        return "unknown"
+    mode = text_of(mapping(tls, "servers.tls").get("mode"), "servers.tls.mode") or "PASSTHROUGH"
+    if mode == "ISTIO_MUTUAL":
+        return "mtls"
+    return "tls" if mode in _SERVER_MODES else "unknown"
 
 
 def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
@@ -230,9 +232,11 @@ def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
     servers = []
     for server in sequence(spec.get("servers"), "spec.servers"):
         port = mapping(server.get("port"), "servers.port")
-        protocol = text_of(port.get("protocol"), "servers.port.protocol").upper()
         number = number_of(server.get("targetPort") or port.get("number"), "servers.port.number")
-        servers.append(Server(number, protocol, _server_tls(server.get("tls"), protocol)))
+        protocol = text_of(port.get("protocol"), "servers.port.protocol").lower()
+        tls = server.get("tls")
+        redirects = tls is not None and mapping(tls, "servers.tls").get("httpsRedirect") is True
+        servers.append(Server(number, _serves(protocol, tls), redirects and protocol in _HTTP))
     snapshot.gateways.append(
         GatewayObject(
             identity.namespace,

@@ -77,3 +77,35 @@ def test_listeners_from_elsewhere_are_unknown(labels):
     result = judge(pod("edge/gw", "gateway", labels=labels), front, pod("cafe/m"), gateway("SIMPLE", app="other"))
     assert port(result, "edge/gw", 8080)["plaintext"] == "unknown"
     assert answer(result, "cafe/m", "edge/gw") == "plaintext -> unknown"
+
+
+HTTP_TLS = {"mode": "ISTIO_MUTUAL"}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "settings", "plaintext"),
+    [
+        pytest.param("HTTP", {"httpsRedirect": True}, "accepted", id="a redirect to HTTPS is plaintext"),
+        pytest.param("HTTP", HTTP_TLS, "accepted", id="a mode does nothing on HTTP"),
+        pytest.param("grpc", HTTP_TLS, "accepted", id="nor on gRPC, however it is written"),
+        pytest.param("HTTPS", HTTP_TLS, "refused", id="it does on HTTPS"),
+        pytest.param("TCP", {"mode": "SIMPLE"}, "refused", id="and on TCP"),
+        pytest.param("TCP", None, "accepted", id="TCP without TLS"),
+        pytest.param("HTTPS", {}, "refused", id="no mode is PASSTHROUGH"),
+        pytest.param("HTTPS", {"mode": "ISTIO_MUTAL"}, "unknown", id="a mode that is none"),
+        pytest.param("HTTPX", {"mode": "SIMPLE"}, "unknown", id="a protocol that is none"),
+        pytest.param("UDP", {"mode": "SIMPLE"}, "unknown", id="a protocol that gateways do not serve"),
+        pytest.param("", None, "accepted", id="neither protocol nor TLS"),
+        pytest.param("", {"mode": "ISTIO_MUTUAL"}, "unknown", id="no protocol"),
+    ],
+)
+def test_what_a_server_offers(protocol, settings, plaintext):
+    server = {"port": {"number": 8443, "protocol": protocol}, "hosts": ["*"]}
+    if settings is not None:
+        server["tls"] = settings
+    edge = istio("Gateway", "edge/g", {"selector": {"app": "gw"}, "servers": [server]})
+    front = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
+    result = judge(pod("edge/gw", "gateway"), edge, front, pod("cafe/m"), rule("edge/r", "gw", tls("ISTIO_MUTUAL")))
+    assert port(result, "edge/gw", 8443)["plaintext"] == plaintext
+    if plaintext == "unknown":
+        assert answer(result, "cafe/m", "edge/gw") == "mtls -> unknown"

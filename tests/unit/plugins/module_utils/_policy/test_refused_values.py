@@ -8,9 +8,11 @@ from __future__ import annotations
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
+    deployment,
     istio,
     judge,
     mesh_config,
+    namespace,
     peer,
     pod,
     rule,
@@ -20,7 +22,14 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
 
 STRICT = peer("istio-system/default", "STRICT")
 FRONT = [{"name": "front", "port": 443, "targetPort": 8443}]
-EXCLUDE = "traffic.sidecar.istio.io/excludeInboundPorts"
+TRAFFIC = "traffic.sidecar.istio.io/"
+EXCLUDE = TRAFFIC + "excludeInboundPorts"
+WEBHOOK = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "MutatingWebhookConfiguration",
+    "metadata": {"name": "istio", "labels": {"istio.io/rev": "default"}},
+    "webhooks": [{"name": "a", "clientConfig": {"service": {"name": "istiod", "namespace": "istio-system"}}}],
+}
 MODE = "sidecar.istio.io/interceptionMode"
 
 
@@ -34,7 +43,22 @@ MODE = "sidecar.istio.io/interceptionMode"
         ({EXCLUDE: "²"}, "unknown"),
         ({EXCLUDE: "70000"}, "unknown"),
         ({EXCLUDE: "9" * 5000}, "unknown"),
-        ({EXCLUDE: " 9090, 9091,"}, "STRICT"),
+        ({EXCLUDE: " 9090, 9091"}, "STRICT"),
+        ({EXCLUDE: "9090,"}, "unknown"),
+        ({EXCLUDE: "*"}, "unknown"),
+        ({EXCLUDE: "0"}, "STRICT"),
+        ({EXCLUDE: "+9090"}, "unknown"),
+        ({TRAFFIC + "excludeOutboundPorts": "*"}, "unknown"),
+        ({TRAFFIC + "includeInboundPorts": "*,9090"}, "unknown"),
+        ({TRAFFIC + "includeInboundPorts": " *"}, "unknown"),
+        ({TRAFFIC + "includeOutboundIPRanges": "*"}, "STRICT"),
+        ({TRAFFIC + "includeOutboundIPRanges": ""}, "STRICT"),
+        ({TRAFFIC + "includeOutboundIPRanges": "10.0.0.0/8,fd00::/8"}, "STRICT"),
+        ({TRAFFIC + "includeOutboundIPRanges": "10.0.0.0/8, 10.1.0.0/16"}, "unknown"),
+        ({TRAFFIC + "excludeOutboundIPRanges": "*"}, "unknown"),
+        ({TRAFFIC + "excludeOutboundIPRanges": "10.0.0.1"}, "unknown"),
+        ({TRAFFIC + "excludeOutboundIPRanges": "10.0.0.0/255.0.0.0"}, "unknown"),
+        ({TRAFFIC + "excludeOutboundIPRanges": "10.0.0.0/33"}, "unknown"),
         ({EXCLUDE: ""}, "STRICT"),
         ({"traffic.sidecar.istio.io/includeInboundPorts": "*"}, "STRICT"),
         ({"traffic.sidecar.istio.io/includeOutboundPorts": "x"}, "unknown"),
@@ -42,6 +66,35 @@ MODE = "sidecar.istio.io/interceptionMode"
 )
 def test_settings_of_the_redirection(notes, mode):
     assert workload(judge(mesh_config(), STRICT, pod("demo/a", annotations=notes)), "demo/a")["mode"] == mode
+    planned = deployment("demo/a", annotations=notes)
+    result = judge(mesh_config(), WEBHOOK, namespace("demo", istio_injection="enabled"), STRICT, planned)
+    assert (workload(result, "demo/a")["mode"], workload(result, "demo/a")["predicted"]) == (mode, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [
+        pytest.param(
+            ["-m", "REDIRECT", "-b", "*", "-d", "15090,15021,", "-x", ""], "STRICT", id="what injection writes"
+        ),
+        pytest.param(["-b", "*", "-d", "*"], "unknown", id="all ports excluded"),
+        pytest.param(["-i", "10.0.0.0/8, 10.1.0.0/16"], "STRICT", id="ranges of the chart"),
+        pytest.param(["-x", "*"], "unknown", id="all ranges excluded"),
+    ],
+)
+def test_arguments_of_the_redirection(arguments, mode):
+    made = pod("demo/a", initContainers=[{"name": "istio-init", "args": arguments}])
+    assert workload(judge(mesh_config(), STRICT, made), "demo/a")["mode"] == mode
+
+
+@pytest.mark.parametrize("number", [True, -1, 0, 65536, "8080", "x", 8080.0, None])
+def test_a_container_port_that_is_none(number):
+    """Kubernetes takes no such pod: what runs in its place nobody knows, and nobody else is touched."""
+    odd = pod("demo/a", ports=[{"containerPort": number}])
+    result = judge(mesh_config(), STRICT, odd, pod("demo/b"), service("demo/b"))
+    assert workload(result, "demo/a")["mode"] == "unknown"
+    assert workload(result, "demo/b")["mode"] == "STRICT"
+    assert {item["name"] for item in result["unknown"]} == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -106,9 +159,9 @@ def test_a_destination_rule_with_everything_that_it_may_have():
     [
         ("HTTP", {}, "accepted"),
         ("http2", {"mode": "PASSTHROUGH"}, "accepted"),
-        ("HTTP", {"httpsRedirect": True}, "refused"),
-        ("HTTP", {"mode": "SIMPLE", "credentialName": "x"}, "unknown"),
-        ("GRPC", {"mode": "ISTIO_MUTUAL"}, "unknown"),
+        ("HTTP", {"httpsRedirect": True}, "accepted"),
+        ("HTTP", {"mode": "SIMPLE", "credentialName": "x"}, "accepted"),
+        ("GRPC", {"mode": "ISTIO_MUTUAL"}, "accepted"),
         ("HTTPS", {"mode": "SIMPLE", "credentialName": "x"}, "refused"),
         ("HTTPS", {"mode": "simple"}, "unknown"),
         ("TLS", "SIMPLE", "unknown"),

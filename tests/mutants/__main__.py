@@ -32,13 +32,14 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=300, help="how many changes to try")
     parser.add_argument("--seed", type=int, default=0, help="0 for a fresh one")
     parser.add_argument("--only", default="", help="only files whose path holds this")
+    parser.add_argument("--tests", default="tests/unit/plugins", help="only tests below this path, for a quick look")
     options = parser.parse_args()
     seed = options.seed or random.SystemRandom().randrange(10**9)
     every = [site for path in _files() if options.only in str(path) for site in sites(path)]
     chosen = random.Random(seed).sample(every, min(options.number, len(every)))
     print(f"{len(chosen)} of {len(every)} possible changes, seed {seed}", flush=True)
     outcomes: list[Outcome] = []
-    with_collected([str(ROOT / "tests/unit/plugins")], lambda tests: outcomes.extend(_tried(tests, chosen)))
+    with_collected([str(ROOT / options.tests)], lambda tests: outcomes.extend(_tried(tests, chosen)))
     return _told(outcomes)
 
 
@@ -55,6 +56,8 @@ def _tried(tests: Collected, chosen: list[Site]) -> list[Outcome]:
     found = []
     for outcome in tests.try_all(chosen, PATIENCE, SIDE_BY_SIDE):
         found.append(outcome)
+        if not outcome.killed:
+            print(_survivor(outcome), flush=True)
         tell(len(found), len(chosen))
     return found
 
@@ -72,13 +75,12 @@ class _Progress:
             print(f"{self._what}: {place} of {total}", file=sys.stderr, flush=True)
 
 
+def _survivor(outcome: Outcome) -> str:
+    site = outcome.site
+    return f"not noticed: {site.path.relative_to(ROOT)}:{site.line} {site.function}: {site.what} ({outcome.by})"
+
+
 def _told(outcomes: list[Outcome]) -> int:
-    for outcome in outcomes:
-        if not outcome.killed:
-            where = outcome.site.path.relative_to(ROOT)
-            print(
-                f"not noticed: {where}:{outcome.site.line} {outcome.site.function}: {outcome.site.what} ({outcome.by})"
-            )
     layers = Counter(_layer(outcome.site) for outcome in outcomes)
     killed = Counter(_layer(outcome.site) for outcome in outcomes if outcome.killed)
     for layer, count in sorted(layers.items()):

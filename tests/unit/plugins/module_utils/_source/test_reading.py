@@ -455,3 +455,52 @@ def test_slim_keeps_which_service_a_webhook_calls():
     client = {"service": {"name": "istiod", "namespace": "istio-system"}, "caBundle": "x" * 1000}
     manifest = {"kind": "MutatingWebhookConfiguration", "metadata": {}, "webhooks": [{"clientConfig": client}, "x"]}
     assert slim(manifest)["webhooks"] == [{"clientConfig": {"service": client["service"]}}, "x"]
+
+
+def test_slim_drops_only_bulk_of_other_kinds():
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}
+
+    def object_of(kind):
+        metadata = {"name": "x", "managedFields": [1], "annotations": dict(annotations)}
+        return {"kind": kind, "metadata": metadata, "spec": {"a": 1}, "status": {"phase": "x"}}
+
+    kept = {"name": "x", "annotations": {"a": "b"}}
+    for kind in ("Namespace", "Service"):
+        assert slim(object_of(kind)) == {"kind": kind, "metadata": kept, "spec": {"a": 1}, "status": {"phase": "x"}}
+    assert slim(object_of("Gateway")) == {"kind": "Gateway", "metadata": kept, "spec": {"a": 1}}
+
+
+def test_slim_keeps_the_account_and_whose_a_pod_is():
+    owner = {"kind": "ReplicaSet", "name": "r", "uid": "u", "controller": True}
+    metadata = {"name": "a", "namespace": "b", "creationTimestamp": "t", "uid": "u", "ownerReferences": [owner]}
+    spec = {"serviceAccountName": "me", "hostNetwork": True, "volumes": [1], "containers": [], "initContainers": None}
+    found = slim({"kind": "Pod", "metadata": metadata, "spec": spec})
+    assert found["metadata"] == {
+        "name": "a",
+        "namespace": "b",
+        "creationTimestamp": "t",
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "r", "controller": True}],
+        "annotations": {},
+        "labels": {},
+    }
+    assert found["spec"] == {"serviceAccountName": "me", "hostNetwork": True}
+
+
+@pytest.mark.parametrize(
+    ("container", "kept"),
+    [
+        pytest.param({"name": "istio-init", "args": ["-d"]}, {"args": ["-d"]}, id="istio-init"),
+        pytest.param({"name": "istio-validation", "args": ["-d"]}, {"args": ["-d"]}, id="istio-validation"),
+        pytest.param({"name": "app", "args": ["-d"], "env": [{"name": "A"}], "image": "x"}, {}, id="an application"),
+        pytest.param(
+            {"name": "istio-proxy", "args": [], "env": [{"name": "A"}, "x", {"name": "ISTIO_META_INTERCEPTION_MODE"}]},
+            {"env": ["x", {"name": "ISTIO_META_INTERCEPTION_MODE"}]},
+            id="a proxy",
+        ),
+        pytest.param({"name": "istio-proxy", "image": "x"}, {"env": []}, id="a proxy without environment"),
+        pytest.param({"name": "discovery", "image": "x", "env": [1]}, {"image": "x", "env": [1]}, id="istiod"),
+    ],
+)
+def test_slim_keeps_of_a_container_what_says_something_of_the_mesh(container, kept):
+    found = slim({"kind": "Pod", "metadata": {}, "spec": {"initContainers": [container]}})
+    assert found["spec"] == {"initContainers": [{"name": container["name"], **kept}]}

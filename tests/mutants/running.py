@@ -15,6 +15,7 @@ import importlib
 import io
 import os
 import signal
+import threading
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -52,17 +53,13 @@ class Collected:
         for place, (name, item) in enumerate(self._items.items()):
             tell(place, len(self._items))
             started = time.monotonic()
-            profile = cProfile.Profile(builtins=False)
-            profile.enable()
-            try:
-                if not _passes(item):
-                    failed.append(name)
-            finally:
-                profile.disable()
+            with _calls() as called:
+                passes = _passes(item)
             self._seconds[name] = time.monotonic() - started
-            for entry in profile.getstats():
-                if isinstance(entry.code, types.CodeType) and "/module_utils/" in entry.code.co_filename:
-                    self._callers.setdefault(_place(entry.code), set()).add(name)
+            if not passes:
+                failed.append(name)
+            for code in called:
+                self._callers.setdefault(_place(code), set()).add(name)
         return failed
 
     def try_all(self, chosen: list[Site], patience: float, side_by_side: int) -> Iterator[Outcome]:
@@ -130,6 +127,29 @@ def with_collected(paths: list[str], then: Callable[[Collected], None]) -> None:
     pytest.main(["-q", "--no-header", "-p", "no:faulthandler", *paths], plugins=[keeper])
     if keeper.found is None:
         raise SystemExit("The unit tests cannot be collected. Remedy: run make unit.")
+
+
+@contextlib.contextmanager
+def _calls() -> Iterator[set[types.CodeType]]:
+    """Which code of ours runs inside, in whichever thread: a profile sees the one thread that enables it."""
+    called: set[types.CodeType] = set()
+    profiles: list[cProfile.Profile] = []
+
+    def enable(*_event: Any) -> None:
+        profiles.append(cProfile.Profile(builtins=False))
+        profiles[-1].enable()
+
+    threading.setprofile(enable)  # of threads that begin now, called in each
+    enable()
+    try:
+        yield called
+    finally:
+        profiles[0].disable()
+        threading.setprofile(None)
+        for profile in list(profiles):
+            for entry in profile.getstats():
+                if isinstance(entry.code, types.CodeType) and "/module_utils/" in entry.code.co_filename:
+                    called.add(entry.code)
 
 
 def _passes(item: Any) -> bool:

@@ -452,3 +452,17 @@ def test_a_signal_removes_everything_first(memory, number):
         wait(memory, lambda: os.kill(os.getpid(), number))
     assert (memory.namespaces, memory.pods) == ({}, {})
     assert signal.getsignal(number) == before
+
+
+def test_a_process_is_named_by_machine_number_and_start():
+    assert process.own_process().rsplit("/", 2)[1] == str(os.getpid())
+    machine, started = process.own_process().rsplit("/", 2)[::2]
+    assert process.has_died(f"{machine}/{2**22 + 1}/{started}")
+    assert process.has_died(f"{machine}/{os.getpid()}x/{started}")
+
+
+@pytest.mark.parametrize("named", [process.own_process()], ids=["this process"])
+def test_where_the_system_does_not_tell_nothing_is_dead(monkeypatch, named):
+    monkeypatch.setattr(process, "_BOOT", "/nonexistent/boot_id")
+    assert process.own_process() == ""
+    assert process.has_died(named + "0") is False

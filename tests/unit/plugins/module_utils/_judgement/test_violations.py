@@ -6,7 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import exclusions, traffic, violations
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import (
+    evidence,
+    exclusions,
+    traffic,
+    violations,
+    wire,
+)
 
 
 @pytest.mark.parametrize(
@@ -230,3 +236,53 @@ def test_a_server_that_is_excluded(exclude, result):
 )
 def test_what_the_edges_told_already(edges, failed, client, told):
     assert rows_of([item(client=client)], edges, failed)[0]["told"] is told
+
+
+PROXY = {"pod": "demo/s-1", "workload": "s", "answered": True}
+SOME = {"a": {"namespace": "demo", "name": "a"}, "s": {"namespace": "demo", "name": "s"}}
+
+
+def finding(thing, identifier=evidence.CONTRADICTIONS[0]):
+    return {"id": identifier, "object": thing, "message": "m", "fix": "f"}
+
+
+@pytest.mark.parametrize(
+    ("found", "exclude", "result"),
+    [
+        pytest.param(finding("demo/s-1"), (), "FAIL", id="a proxy contradicts"),
+        pytest.param(finding("demo/s-1", evidence.WARNINGS[0]), (), "warning", id="a warning"),
+        pytest.param(finding("demo/s-1"), [entry(workload="s")], "excluded", id="its workload is excluded"),
+        pytest.param(finding("demo/s-1"), [entry(workload="s-1")], "FAIL", id="its pod is not what is excluded"),
+        pytest.param(finding("demo/s:80"), [entry(workload="s", port=80)], "excluded", id="its port is excluded"),
+        pytest.param(finding("demo/s:80"), [entry(workload="s", port=81)], "FAIL", id="another port is excluded"),
+        pytest.param(finding("demo/s:80:x"), [entry()], "FAIL", id="what is no port belongs to the mesh"),
+        pytest.param(finding("a demo/s:80"), [entry()], "FAIL", id="a sentence belongs to the mesh"),
+        pytest.param(finding("the mesh"), [entry()], "FAIL", id="the whole mesh cannot be excluded"),
+    ],
+)
+def test_findings_of_an_audit(found, exclude, result):
+    status = {"proxies": [PROXY], "findings": [finding("other/x:1"), finding("demo/s-1", "MTLS-999"), found]}
+    rows = evidence.finding_rows(status, SOME, ("demo",), exclusions.Exclusions(exclude))
+    assert [(row["object"], row["result"]) for row in rows] == [(found["object"], result)]
+
+
+@pytest.mark.parametrize(
+    ("require", "gateway", "answered", "silent"),
+    [
+        ("programmed", "gateway", False, 1),
+        ("programmed", "gateway", True, 0),
+        ("programmed", "sidecar", False, 0),
+        ("observed", "gateway", False, 0),
+        ("declared", "gateway", False, 0),
+    ],
+)
+def test_gateways_that_do_not_answer(require, gateway, answered, silent):
+    rows = [{"id": "s", "workload": "demo/s", "mesh": gateway}] * 2
+    found = evidence.silent_gateways({"proxies": [{**PROXY, "answered": answered}]}, rows, require)
+    assert [(item["kind"], item["object"]) for item in found] == [("unknown", "demo/s (a gateway)")] * silent
+
+
+def test_the_ports_that_the_probe_asked():
+    endpoints = [{"pod": "s-1", "port": "8080"}, {"pod": "s-1", "port": 8080}, {"pod": "gone", "port": 1}]
+    assert wire._places("demo", {"endpoints": endpoints}, {"demo/s-1": "s"}) == [("s", 8080)]
+    assert wire._places("demo", {"endpoints": None}, {}) == wire._places("demo", {}, {}) == []

@@ -229,6 +229,8 @@ def token_ahead(first: bytes) -> str:
         if first[place] != 1 << 3 | _BYTES:
             return ""
         size, place = _varint(first, place + 1)
-        return str(_LIST_METADATA(first[: place + size], place, place + size).get("continue", ""))
+        if place + size > len(first):  # half a token is another one
+            return ""
+        return str(_LIST_METADATA(first, place, place + size).get("continue", ""))
     except (IndexError, ValueError):
         return ""

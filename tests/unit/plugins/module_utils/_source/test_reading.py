@@ -504,3 +504,32 @@ def test_slim_keeps_the_account_and_whose_a_pod_is():
 def test_slim_keeps_of_a_container_what_says_something_of_the_mesh(container, kept):
     found = slim({"kind": "Pod", "metadata": {}, "spec": {"initContainers": [container]}})
     assert found["spec"] == {"initContainers": [{"name": container["name"], **kept}]}
+
+
+@pytest.mark.parametrize(
+    ("resources", "served"),
+    [
+        pytest.param(["peerauthentications"], True, id="the kind"),
+        pytest.param(["authorizationpolicies", "peerauthentications"], True, id="the kind among others"),
+        pytest.param(["authorizationpolicies"], False, id="another kind"),
+        pytest.param([], False, id="no kind"),
+    ],
+)
+def test_which_kinds_a_version_serves(server, cluster, resources, served):
+    listed = [{"name": name} for name in resources]
+    server.answer("GET /apis/security.istio.io", group("security.istio.io", "v1"))
+    answer = {"kind": "APIResourceList", "groupVersion": "security.istio.io/v1", "resources": listed}
+    server.answer("GET /apis/security.istio.io/v1", answer)
+    assert reading.served_as(cluster, PEERS.kind) == (PEERS.kind if served else None)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(enabled):
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with reading.collector_paused():
+            assert not gc.isenabled()
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()

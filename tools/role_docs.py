@@ -65,10 +65,11 @@ def options_of(role: Path) -> dict[str, Any]:
 
 
 def rewritten(role: Path) -> str:
-    """The README as it should be; raises ValueError where it lacks the markers."""
-    readme = (role / "README.md").read_text()
+    """The README as it should be; exits where there is none with the markers, which nobody writes but its author."""
+    path = role / "README.md"
+    readme = path.read_text() if path.exists() else ""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise ValueError(f"{role.name}/README.md must hold the markers {BEGIN} and {END} once each")
+        sys.exit(f"{role.name}/README.md lacks its markers. Remedy: write it, with {BEGIN} and {END} once each")
     before, rest = readme.split(BEGIN)
     after = rest.split(END)[1]
     return before + table(options_of(role)) + after

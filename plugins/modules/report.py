@@ -234,9 +234,10 @@ def why_not(params: dict, wanted: dict) -> str:
         return "The option rows is less than 1. Remedy: give how many rows a table may have, 1000 for example."
     places = [os.path.realpath(place) for place in (params["src"], *wanted.values())]
     if len(set(places)) < len(places):
-        return "Two of the options src, html, json and junit name the same file. Remedy: give each a file of its own."
+        options = ", ".join(documents.FORMATS)
+        return f"Two of the options src, {options} name the same file. Remedy: give each a file of its own."
     for name, dest in wanted.items():
-        problem = files.why_not_there(dest, f"report{documents.ENDINGS[name]}")
+        problem = files.why_not_there(dest, f"report{documents.DRAWN[name].ending}")
         if problem:
             return f"The option {name} cannot be used. {problem}"
     return ""

@@ -44,6 +44,10 @@ class Number(NamedTuple):
     make: Callable[[int], Any] = int
 
 
+Fields = Dict[int, Union[Field, Number]]
+"""The fields of a message that count, by their numbers."""
+
+
 class Unusable(NamedTuple):
     """An item of a list that cannot be read, with what of its name could be."""
 
@@ -67,7 +71,7 @@ def _varint(data: bytes, place: int) -> Tuple[int, int]:
             raise ValueError("a number has no end")
 
 
-def message(fields: Dict[int, Union[Field, Number]]) -> Reader:
+def message(fields: Fields) -> Reader:
     """A reader of messages of which some fields count. Its loop is where the time goes, hence its length."""
     lengthy = {number: field for number, field in fields.items() if isinstance(field, Field)}
     numbers = {number: field for number, field in fields.items() if isinstance(field, Number)}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from .._audit import document
@@ -14,9 +14,6 @@ from .._audit.reading import audit_in
 from .._judgement.states import Facts, Headline, facts_of, headline
 from . import junit
 from .html import page
-
-ENDINGS = {"html": ".html", "json": ".json", "junit": ".xml"}
-FORMATS = tuple(ENDINGS)
 
 
 class Made(NamedTuple):
@@ -27,6 +24,40 @@ class Made(NamedTuple):
     summary: dict[str, Any]
 
 
+class Format(NamedTuple):
+    """How a report of one format is made. The module `report` has an option of the format's name."""
+
+    ending: str
+    """Of the file's name."""
+    draw: Callable[[Facts, str, str, int], bytes]
+    """From the facts, the audit's SHA-256, the title and the most rows of a table; the same for the same."""
+    counts: Callable[[str], str]
+    """The counts in a file's text, line by line, for a diff; empty for a file that is no report."""
+
+
+def _html(facts: Facts, digest: str, title: str, rows: int) -> bytes:
+    return page.page(facts, digest, title, rows).encode()
+
+
+def _json(facts: Facts, _digest: str, _title: str, _rows: int) -> bytes:
+    beside = {key: value for key, value in facts.audit.items() if key not in ("format", "time", "sources")}
+    text = document.document(beside, facts.audit["time"], facts.audit["sources"])
+    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes JSON's own escape again.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _junit(facts: Facts, _digest: str, title: str, _rows: int) -> bytes:
+    return junit.junit(facts, title).encode()
+
+
+DRAWN = {
+    "html": Format(".html", _html, lambda text: document.counts(page.summary_in(text))),
+    "json": Format(".json", _json, document.counts),
+    "junit": Format(".xml", _junit, junit.counts),
+}
+FORMATS = tuple(DRAWN)
+
+
 def made(path: str, raw: bytes, formats: Iterable[str], title: str, rows: int, **terms: Any) -> Made:
     """The files of these formats from the bytes of an audit's file, judged by `terms` (states.facts_of).
 
@@ -35,24 +66,10 @@ def made(path: str, raw: bytes, formats: Iterable[str], title: str, rows: int, *
     document = audit_in(path, raw)
     facts = facts_of(document, **terms)
     digest = hashlib.sha256(raw).hexdigest()
-    files = {name: _file(name, facts, digest, title, rows) for name in formats}
+    files = {name: DRAWN[name].draw(facts, digest, title, rows) for name in formats}
     return Made(files, headline(facts), document["summary"])
 
 
-def _file(name: str, facts: Facts, digest: str, title: str, rows: int) -> bytes:
-    if name == "html":
-        return page.page(facts, digest, title, rows).encode()
-    if name == "junit":
-        return junit.junit(facts, title).encode()
-    beside = {key: value for key, value in facts.audit.items() if key not in ("format", "time", "sources")}
-    text = document.document(beside, facts.audit["time"], facts.audit["sources"])
-    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes JSON's own escape again.
-    return text.encode("utf-8", "backslashreplace")
-
-
 def counts(name: str, data: bytes) -> str:
-    """The counts in a file, line by line, for a diff; empty for a file that is no report."""
-    text = data.decode("utf-8", "replace")
-    if name == "junit":
-        return junit.counts(text)
-    return document.counts(page.summary_in(text) if name == "html" else text)
+    """The counts in a file of a format, see Format."""
+    return DRAWN[name].counts(data.decode("utf-8", "replace"))

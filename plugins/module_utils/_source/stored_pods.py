@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Of pods in protobuf the fields that ``slim.py`` keeps, by their numbers in k8s.io/api/core/v1/generated.proto.
 
-A field that the engine is to see of pods goes here and there; test_partial_sight.py compares the two.
+A field that the engine is to see of pods goes here, there, and into ``_snapshot/kept.py``; test_pod_fields.py compares
+the three. The tables are public for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Tuple
 
-from .._cluster.protobuf import Field, Number, known, message, pair, text
+from .._cluster.protobuf import Field, Fields, Number, known, message, pair, text
 
 _SECONDS = message({1: Number("seconds")})
 _LAST_SECOND = 253_402_300_799
@@ -32,18 +33,17 @@ def _slice(_data: bytes, place: int, stop: int) -> Tuple[int, int]:
 # What the environment of other containers says is no business of ours: it is not even decoded.
 _WITH_ENVIRONMENT = ("istio-proxy", "discovery")
 _VARIABLE = known(message({1: Field("name", text), 2: Field("value", text)}))
-_PORT = known(message({1: Field("name", text), 3: Number("containerPort"), 4: Field("protocol", text)}))
-_CONTAINER = message(
-    {
-        1: Field("name", text),
-        2: Field("image", text),
-        4: Field("args", known(text), "list"),
-        6: Field("ports", _PORT, "list"),
-        7: Field("env", _slice, "list"),
-        9: Field("volumeMounts", _slice, "list"),
-        24: Field("restartPolicy", text),
-    }
-)
+PORT: Fields = {1: Field("name", text), 3: Number("containerPort"), 4: Field("protocol", text)}
+CONTAINER: Fields = {
+    1: Field("name", text),
+    2: Field("image", text),
+    4: Field("args", known(text), "list"),
+    6: Field("ports", known(message(PORT)), "list"),
+    7: Field("env", _slice, "list"),
+    9: Field("volumeMounts", _slice, "list"),
+    24: Field("restartPolicy", text),
+}
+_CONTAINER = message(CONTAINER)
 # The volume mounts are the first thing in which a container of two pods of one template differs: one of them has a name
 # of the pod's own. What stands before is most of a container, and is compared instead of read.
 _AFTER_MOUNTS = message({24: Field("restartPolicy", text)})
@@ -81,26 +81,24 @@ def _container(data: bytes, place: int, stop: int) -> Dict[str, Any]:
     return found
 
 
-_OWNER = known(message({1: Field("kind", text), 3: Field("name", text), 6: Number("controller", bool)}))
+OWNER: Fields = {1: Field("kind", text), 3: Field("name", text), 6: Number("controller", bool)}
 _ENTRY = known(pair)
-_METADATA = message(
-    {
-        1: Field("name", text),
-        3: Field("namespace", known(text)),
-        8: Field("creationTimestamp", _time),
-        11: Field("labels", _ENTRY, "map"),
-        12: Field("annotations", _ENTRY, "map"),
-        13: Field("ownerReferences", _OWNER, "list"),
-    }
+METADATA: Fields = {
+    1: Field("name", text),
+    3: Field("namespace", known(text)),
+    8: Field("creationTimestamp", _time),
+    11: Field("labels", _ENTRY, "map"),
+    12: Field("annotations", _ENTRY, "map"),
+    13: Field("ownerReferences", known(message(OWNER)), "list"),
+}
+SPEC: Fields = {
+    2: Field("containers", _container, "list"),
+    8: Field("serviceAccountName", known(text)),
+    11: Number("hostNetwork", bool),
+    20: Field("initContainers", _container, "list"),
+}
+STATUS: Fields = {1: Field("phase", known(text)), 6: Field("podIP", text)}
+POD = message(
+    {1: Field("metadata", message(METADATA)), 2: Field("spec", message(SPEC)), 3: Field("status", message(STATUS))}
 )
-_SPEC = message(
-    {
-        2: Field("containers", _container, "list"),
-        8: Field("serviceAccountName", known(text)),
-        11: Number("hostNetwork", bool),
-        20: Field("initContainers", _container, "list"),
-    }
-)
-_STATUS = message({1: Field("phase", known(text)), 6: Field("podIP", text)})
-POD = message({1: Field("metadata", _METADATA), 2: Field("spec", _SPEC), 3: Field("status", _STATUS)})
 """Reads a pod. Raises ValueError or IndexError."""

@@ -12,11 +12,16 @@ import os
 import stat
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 from ansible_collections.meshproof.mtls.plugins.modules import report
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.html import audits
 
 testing = pytest.importorskip("ansible.module_utils.testing")
 NAMES = {"html": "r.html", "json": "r.json", "junit": "r.xml"}
+
+
+def test_every_format_is_tried_here():
+    assert set(NAMES) == set(documents.FORMATS), "Remedy: give each format of documents.DRAWN a file in NAMES"
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A field of a pod that the engine reads reaches it from the API server, too, in JSON and in protobuf.
+
+_snapshot/test_kept.py holds the names of a snapshot against what the engine asks for; here the others are held against
+these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot.kept import ENVIRONMENT, NAMED, SHAPES
+from ansible_collections.meshproof.mtls.plugins.module_utils._source import stored_pods
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
+
+POD = SHAPES["Pod"]
+[CONTAINER] = POD["spec"]["containers"]
+EXAMPLES: dict[str, Any] = {
+    NAMED: {"sidecar.istio.io/status": "{}"},
+    ENVIRONMENT: [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "NONE"}],
+}
+
+
+def whole(shape: Any, name: str) -> Any:
+    """A value with every field of a snapshot's shape; containers are called `name`."""
+    if isinstance(shape, list):
+        return [whole(shape[0], name)]
+    if isinstance(shape, dict):
+        found = {key: whole(inner, name) for key, inner in shape.items()}
+        return {**found, "name": name} if shape is CONTAINER else found
+    return EXAMPLES.get(shape, "x")
+
+
+def paths(value: Any, path: str = "") -> Iterator[str]:
+    """Where there is something in a manifest; places in lists do not count."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield f"{path}{key}"
+        yield from paths(inner, f"{path}{key}.")
+    for inner in value if isinstance(value, list) else ():
+        yield from paths(inner, path)
+
+
+def test_slim_keeps_of_pods_what_a_snapshot_keeps():
+    kept = set()
+    for name in ("istio-proxy", "discovery"):  # only of istiod's container the image counts
+        kept |= set(paths(slim({**whole(POD, name), "kind": "Pod"})))
+    assert set(paths(whole(POD, "x"))) - kept == set(), "Remedy: add the fields to _source/slim.py"
+
+
+@pytest.mark.parametrize(
+    ("shape", "table"),
+    [
+        pytest.param(POD["metadata"], stored_pods.METADATA, id="metadata"),
+        pytest.param(POD["metadata"]["ownerReferences"][0], stored_pods.OWNER, id="owner"),
+        pytest.param(POD["spec"], stored_pods.SPEC, id="spec"),
+        pytest.param(CONTAINER, stored_pods.CONTAINER, id="container"),
+        pytest.param(CONTAINER["ports"][0], stored_pods.PORT, id="port"),
+        pytest.param(POD["status"], stored_pods.STATUS, id="status"),
+    ],
+)
+def test_protobuf_has_of_pods_what_a_snapshot_keeps(shape, table):
+    remedy = "add the fields to _source/stored_pods.py, by their numbers in k8s.io/api/core/v1/generated.proto"
+    assert set(shape) - {field.name for field in table.values()} == set(), f"Remedy: {remedy}, and to protobuf_encoder"

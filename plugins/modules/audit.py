@@ -426,6 +426,7 @@ unknown:
 
 import gzip
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
@@ -438,7 +439,13 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, fi
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh, reading
-from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import IN_AUDIT, passwords_in
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import (
+    IN_AUDIT,
+    PolicyOptions,
+    ProbeOptions,
+    ProxyOptions,
+    TrafficOptions,
+)
 
 
 def main() -> None:
@@ -469,7 +476,7 @@ def run(module: AnsibleModule) -> None:
     """Read, ask, judge, write, return what is short."""
     params = module.params
     module.no_log_values.update(api.secrets_of(params))
-    module.no_log_values.update(passwords_in(params["traffic"]["prometheus"]))
+    module.no_log_values.update(TrafficOptions.of(params["traffic"]).secrets())
     problem = problem_of(params)
     if problem:  # known before a big mesh is read for it
         module.fail_json(msg=problem)
@@ -516,7 +523,8 @@ def problem_of(params: dict) -> str:
 def audited(module: AnsibleModule, has_rules: bool) -> dict:
     """The result as the file has it, but for the rules."""
     params = module.params
-    declared, beside = source.read(params, module.warn)
+    connect = lru_cache(maxsize=1)(lambda: api.connect(params))  # one connection for the whole run
+    declared, beside = source.read(PolicyOptions.of(params), connect, module.warn)
     if set(params["sources"]) == {"declared"}:
         # Rules see the result as status_info has it, and sets lack something only where all workloads are listed.
         compact = not has_rules and not params["namespaces"]
@@ -527,7 +535,18 @@ def audited(module: AnsibleModule, has_rules: bool) -> dict:
 
     whole = declared.judged()
     addresses = declared.addresses(whole["workloads"])
-    asking = evidence.Asking(params, module.check_mode, module.warn, module.no_log_values.add, addresses)
+    asking = evidence.Asking(
+        params["sources"],
+        params["namespaces"],
+        ProxyOptions.of(params["proxies"]),
+        ProbeOptions.of(params["probe"]),
+        TrafficOptions.of(params["traffic"]),
+        connect,
+        module.check_mode,
+        module.warn,
+        module.no_log_values.add,
+        addresses,
+    )
     found = evidence.gather(whole, asking)
     return comparison.compared(
         {**mesh.narrow(whole, params["namespaces"]), **beside},

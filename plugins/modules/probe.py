@@ -525,7 +525,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe imp
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import plan
 from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import wire
-from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import PROBE
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import PROBE, ProbeOptions
 
 
 def main() -> None:
@@ -542,17 +542,18 @@ def main() -> None:
 def run(module: AnsibleModule) -> None:
     """Find the targets, ask them, judge the answers."""
     module.no_log_values.update(api.secrets_of(module.params))
+    options = ProbeOptions.of(module.params)
     try:
         cluster = api.connect(module.params)
-        targets = wire.find_targets(cluster, module.params)
+        targets = wire.find_targets(cluster, options)
         probed = bool(targets) and not module.check_mode
         hide = module.no_log_values.add
-        heard = wire.ask(cluster, module.params, targets, module.warn, hide) if probed else wire.NOTHING
+        heard = wire.ask(cluster, options, targets, module.warn, hide) if probed else wire.NOTHING
     except (api.ClusterError, plan.TargetError) as error:
         module.fail_json(msg=str(error))
     except api.Interrupted as error:
         module.fail_json(msg=f"The probe was {error}; its pods have been removed.")
-    results = wire.judged(module.params, targets, heard, {})
+    results = wire.judged(options, targets, heard, {})
     if module.check_mode:
         for result in results:
             result["reason"] = "Check mode: this would be asked."

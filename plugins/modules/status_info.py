@@ -530,6 +530,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import rules
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import declared as source
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import mesh
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import PolicyOptions
 
 IN_SUMMARY = (
     "cluster",
@@ -575,7 +576,7 @@ def run(module: AnsibleModule) -> None:
         gates = rules.compiled(params["rules"])  # a wrong rule is known before anything is read
         if params["detail"] == "connection" and not params["snapshot"]:
             module.exit_json(changed=False, cluster=source.about(api.connect(params)))
-        declared, beside = source.read(params, module.warn)
+        declared, beside = source.read(PolicyOptions.of(params), lambda: api.connect(params), module.warn)
         if params["detail"] == "connection":
             module.exit_json(changed=False, cluster=declared.cluster, **beside)
         result = {**mesh.narrow(declared.judged(params["proposed"]), params["namespaces"]), **beside}

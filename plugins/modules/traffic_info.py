@@ -277,6 +277,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import traffic
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import TrafficOptions
 
 
 def main() -> None:
@@ -292,9 +293,10 @@ def main() -> None:
 
 def run(module: AnsibleModule) -> None:
     """Ask, count, return."""
-    module.no_log_values.update(traffic.secrets_in(module.params))
+    options = TrafficOptions.of(module.params)
+    module.no_log_values.update([*api.secrets_of(module.params), *options.secrets()])
     try:
-        result = traffic.read(module.params)
+        result = traffic.read(options, lambda: api.connect(module.params))
     except (api.ClusterError, traffic.TrafficError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **result)

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from .. import _cluster as api
 from .. import _snapshot as snapshots
 from . import reading, selections
 from .mesh import Declared, Found
+from .options import PolicyOptions
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **api.ARGUMENT_SPEC,
@@ -28,29 +29,31 @@ def about(cluster: api.Cluster) -> dict[str, Any]:
     return {"server": cluster.server, "kubernetes_version": cluster.version()}
 
 
-def read(params: Mapping[str, Any], warn: Callable[[str], None]) -> tuple[Declared, dict[str, Any]]:
+def read(
+    options: PolicyOptions, connect: Callable[[], api.Cluster], warn: Callable[[str], None]
+) -> tuple[Declared, dict[str, Any]]:
     """What the policies say, and what a module returns beside the judgement.
 
-    `warn` gets what was left out of a folder. Raises ClusterError or SnapshotError.
+    `connect` is called where no snapshot is given; `warn` gets what was left out of a folder. Raises ClusterError or
+    SnapshotError.
     """
-    return _from_file(params, warn) if params["snapshot"] else (_from_cluster(params), {})
+    return _from_file(options, warn) if options.snapshot else (_from_cluster(connect(), options), {})
 
 
-def _from_cluster(params: Mapping[str, Any]) -> Declared:
-    cluster = api.connect(params)
+def _from_cluster(cluster: api.Cluster, options: PolicyOptions) -> Declared:
     facts = about(cluster)
-    found, unread = selections.read_declared(cluster, Found, params["read_namespaces"])
+    found, unread = selections.read_declared(cluster, Found, options.read_namespaces)
     return Declared(found, unread, facts)
 
 
-def _from_file(params: Mapping[str, Any], warn: Callable[[str], None]) -> tuple[Declared, dict[str, Any]]:
-    if params["read_namespaces"]:
+def _from_file(options: PolicyOptions, warn: Callable[[str], None]) -> tuple[Declared, dict[str, Any]]:
+    if options.read_namespaces:
         raise snapshots.SnapshotError(
             "read_namespaces is about reading a cluster, and with snapshot none is read. Remedy: leave it out; the "
             "option namespaces limits what is reported."
         )
     with reading.collector_paused():  # parsing makes millions of objects, none of them garbage
-        loaded = snapshots.load(params["snapshot"], params["snapshot_complete"])
+        loaded = snapshots.load(str(options.snapshot), options.snapshot_complete)
     for warning in loaded.warnings:
         warn(warning)
     found = Found()

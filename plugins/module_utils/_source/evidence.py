@@ -19,6 +19,7 @@ from .._foreign.guards import NOT_UNDERSTOOD
 from .._foreign.visible import visible
 from .._policy.membership import enrolled_namespaces
 from . import proxies, traffic, wire
+from .options import ProbeOptions, ProxyOptions, TrafficOptions
 from .prometheus import TrafficError
 
 _PAUSE = 1.0
@@ -26,9 +27,14 @@ _PAUSE = 1.0
 
 
 class Asking(NamedTuple):
-    """What the module lends to the sources."""
+    """What the module was asked, and what it lends to the sources."""
 
-    params: Mapping[str, Any]
+    sources: Sequence[str]
+    namespaces: Sequence[str]
+    proxies: ProxyOptions
+    probe: ProbeOptions
+    traffic: TrafficOptions
+    connect: Callable[[], api.Cluster]
     check_mode: bool
     warn: Callable[[str], None]
     hide: Callable[[str], None]
@@ -40,7 +46,7 @@ class Asking(NamedTuple):
 def gather(result: Mapping[str, Any], asking: Asking) -> Evidence:
     """What the sources of the option `sources` answer about the mesh that `result` judges; raises nothing of theirs."""
     seen = {"declared": _declared(result)}
-    wanted = asking.params["sources"]
+    wanted = asking.sources
     found: dict[str, Any] = {"proxies": None, "targets": None, "traffic": None}
     for source, name, ask in (
         ("programmed", "proxies", _proxies),
@@ -80,19 +86,15 @@ def _declared(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _proxies(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
-    options = asking.params["proxies"]
-    chosen = choice.choose(
-        result["workloads"], (), asking.params["namespaces"], None if options["all"] else max(1, options["sample"])
-    )
-    limits = proxies.Limits(
-        max(1, options["side_by_side"]), options["timeout"], options["max_bytes"], options["total_timeout"]
-    )
+    options = asking.proxies
+    chosen = choice.choose(result["workloads"], (), asking.namespaces, None if options.all else max(1, options.sample))
+    limits = proxies.Limits(max(1, options.side_by_side), options.timeout, options.max_bytes, options.total_timeout)
     proxies.require_library()
     if not chosen.targets:
         return [], NOT_SEEN, "there is no proxy to ask"
-    cluster = api.connect(asking.params)
+    cluster = asking.connect()
     found = proxies.read(cluster, chosen.targets, upstreams=True, limits=limits)
-    end = time.monotonic() + options["settle"]
+    end = time.monotonic() + options.settle
     while time.monotonic() < end and (pods := unsettled(result, found, asking.addresses)):
         time.sleep(_PAUSE)
         again = [target for target in chosen.targets if target.place in pods]
@@ -106,15 +108,14 @@ def _proxies(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
 def _wire(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
     if asking.check_mode:
         return None, NOT_ASKED, "in check mode no pod is made"
-    options = asking.params["probe"]
-    namespaces = options["target_namespaces"] or asking.params["namespaces"] or sorted(enrolled_namespaces(result))
+    options = asking.probe
+    namespaces = options.target_namespaces or asking.namespaces or sorted(enrolled_namespaces(result))
     if not namespaces:
         return [], NOT_SEEN, "no namespace has a workload in the mesh"
-    revision = options["revision"] or _revision(result["workloads"], namespaces)
-    own = {"targets": None, "target_namespaces": namespaces, "revision": revision, "trust_domains": []}
-    params = {**asking.params, **options, **own}
+    revision = options.revision or _revision(result["workloads"], namespaces)
+    wanted = options._replace(target_namespaces=namespaces, revision=revision)
     known = expectation.expected_of(result["workloads"])
-    answers = wire.probe(api.connect(asking.params), params, asking.warn, asking.hide, known)
+    answers = wire.probe(asking.connect(), wanted, asking.warn, asking.hide, known)
     clear = sum(answer["verdict"] != wire_answers.UNKNOWN for answer in answers)
     state = SEEN if answers and clear == len(answers) else PARTLY if clear else NOT_SEEN
     return answers, state, f"{clear} of {len(answers)} ports answered clearly"
@@ -127,8 +128,7 @@ def _revision(workloads: Iterable[Mapping[str, Any]], namespaces: Sequence[str])
 
 
 def _traffic(result: Mapping[str, Any], asking: Asking) -> tuple[Any, str, str]:
-    params = {**asking.params, **asking.params["traffic"], "namespaces": asking.params["namespaces"]}
-    found = traffic.read(params)
+    found = traffic.read(asking.traffic._replace(namespaces=asking.namespaces), asking.connect)
     clear = sum(row["security"] != "unknown" for row in found["traffic"])
     state = (PARTLY if found["unknown"] or clear < len(found["traffic"]) else SEEN) if clear else NOT_SEEN
     return (

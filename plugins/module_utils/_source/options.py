@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .._foreign import urls
 
 PROBE: dict[str, Any] = {
     "targets": {
@@ -91,9 +93,101 @@ IN_AUDIT: dict[str, Any] = {
 """All of them as audit has them."""
 
 
-def passwords_in(prometheus: Mapping[str, Any] | None) -> Iterator[str]:
-    """The password in the URL of a Prometheus, of which no_log does not know."""
-    place = str((prometheus or {}).get("url") or "").partition("://")[2].partition("/")[0]
-    password = place.rpartition("@")[0].partition(":")[2]
-    if password:
-        yield password
+class PolicyOptions(NamedTuple):
+    """Where the declared state is read; declared.py has the options."""
+
+    read_namespaces: Sequence[str] = ()
+    snapshot: str | None = None
+    snapshot_complete: bool = False
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> PolicyOptions:
+        """Those among a module's parameters."""
+        return cls(**_among(cls, params))
+
+
+class PrometheusOptions(NamedTuple):
+    """A Prometheus at a URL, or behind a Service."""
+
+    url: str | None = None
+    service: str | None = None
+    token: str | None = None
+    ca_path: str | None = None
+    validate_certs: bool = True
+    timeout: int = 30
+    """Seconds for one question."""
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> PrometheusOptions:
+        """As a module's parameter has it."""
+        return cls(**_among(cls, params))
+
+
+class TrafficOptions(NamedTuple):
+    """What of real traffic is counted, see TRAFFIC."""
+
+    source: str = "prometheus"
+    prometheus: PrometheusOptions | None = None
+    window: str = "1h"
+    namespaces: Sequence[str] = ()
+    workloads: Sequence[str] = ()
+    min_requests: int = 1
+    tail_lines: int = 10000
+    total_timeout: int | None = None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> TrafficOptions:
+        """Those among a module's parameters; what audit knows by itself may be missing."""
+        given = params["prometheus"]
+        return cls(**{**_among(cls, params), "prometheus": PrometheusOptions.of(given) if given else None})
+
+    def secrets(self) -> Iterator[str]:
+        """What is secret in the URL, of which no_log does not know."""
+        return urls.secrets_of(self.prometheus.url if self.prometheus else None)
+
+
+class ProxyOptions(NamedTuple):
+    """Which proxies an audit asks, and how long."""
+
+    sample: int = 1
+    all: bool = False
+    side_by_side: int = 16
+    timeout: float = 15
+    total_timeout: float | None = None
+    max_bytes: int = 16 * 2**20
+    settle: int = 10
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> ProxyOptions:
+        """As audit's parameter has them."""
+        return cls(**_among(cls, params))
+
+
+class ProbeOptions(NamedTuple):
+    """What is asked of the wire, and by which pods, see PROBE."""
+
+    targets: Sequence[Mapping[str, Any]] | None = None
+    """Of service, pod and port."""
+    target_namespaces: Sequence[str] | None = None
+    pod_ports: bool = False
+    namespace: str = "meshproof-probe"
+    inside_namespace: str = ""
+    image: str = "python:3.13-alpine"
+    image_pull_secrets: Sequence[str] = ()
+    outside: bool = True
+    inside: bool = True
+    identities: Sequence[str] = ("wrong",)
+    revision: str = ""
+    trust_domains: Sequence[str] = ()
+    max_endpoints: int = 10
+    step_timeout: int = 5
+    timeout: int = 180
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> ProbeOptions:
+        """Those among a module's parameters; what audit knows by itself may be missing."""
+        return cls(**_among(cls, params))
+
+
+def _among(kind: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: params[name] for name in kind._fields if name in params}

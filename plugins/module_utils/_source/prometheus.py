@@ -24,6 +24,7 @@ from .. import _cluster as api
 from .._evidence.traffic import series
 from .._foreign import urls
 from .._foreign.visible import visible
+from .options import PrometheusOptions
 
 QUERY = "/api/v1/query"
 MOST_BYTES = 64 * 1024 * 1024
@@ -87,30 +88,30 @@ def _is_too_much(problem: str) -> bool:
     return "too many samples" in problem or "refuses: timeout" in problem
 
 
-def connect(given: Mapping[str, Any], cluster: Callable[[], api.Cluster]) -> Prometheus:
+def connect(given: PrometheusOptions, cluster: Callable[[], api.Cluster]) -> Prometheus:
     """The Prometheus of the options url, service, token, ca_path, validate_certs and timeout. Sends nothing yet.
 
     `cluster` is called for a service only. Raises TrafficError.
     """
-    seconds = given["timeout"]
+    seconds = given.timeout
     if seconds < 1:
         raise TrafficError("The option timeout is less than a second. Remedy: give seconds, such as 30.")
-    if given["service"]:
-        if given["token"]:
+    if given.service:
+        if given.token:
             raise TrafficError(
                 "A token cannot pass through the API server, which takes it for its own. Remedy: leave token out, or "
                 "give a url instead of service."
             )
-        place = _service(given["service"])
+        place = _service(given.service)
         server = cluster()
         return Prometheus(
             f"The Prometheus behind the Service {place}",
             seconds,
             lambda path, query: api.get_through_service(server, place, path, query, seconds, MOST_BYTES),
         )
-    url = _base(given["url"])
-    if given["ca_path"] and not os.path.isfile(given["ca_path"]):
-        raise TrafficError(f"The file {given['ca_path']} of the option ca_path does not exist. Remedy: correct it.")
+    url = _base(given.url or "")
+    if given.ca_path and not os.path.isfile(given.ca_path):
+        raise TrafficError(f"The file {given.ca_path} of the option ca_path does not exist. Remedy: correct it.")
     name = f"The Prometheus at {urls.shown(url)}"
     return Prometheus(name, seconds, lambda path, query: _get_url(name, f"{url}{path}?{urlencode(query)}", given))
 
@@ -139,10 +140,10 @@ def _service(text: str) -> str:
     return text
 
 
-def _get_url(name: str, url: str, given: Mapping[str, Any]) -> tuple[int, bytes]:
+def _get_url(name: str, url: str, given: PrometheusOptions) -> tuple[int, bytes]:
     """Status and body of the answer, which is there within `timeout` seconds or not at all."""
     try:
-        return _in_time(given["timeout"], lambda: _fetch(name, url, given))
+        return _in_time(given.timeout, lambda: _fetch(name, url, given))
     except _NO_ANSWER as error:
         raise _unreachable(name, error, given) from error
     except OutOfTime as error:
@@ -167,18 +168,18 @@ def _in_time(seconds: float, get: Callable[[], tuple[int, bytes]]) -> tuple[int,
     return found.result(seconds)
 
 
-def _fetch(name: str, url: str, given: Mapping[str, Any]) -> tuple[int, bytes]:
+def _fetch(name: str, url: str, given: PrometheusOptions) -> tuple[int, bytes]:
     headers = {"Accept": "application/json"}
-    if given["token"]:
-        headers["Authorization"] = f"Bearer {given['token']}"
-    end = time.monotonic() + given["timeout"] + 1
+    if given.token:
+        headers["Authorization"] = f"Bearer {given.token}"
+    end = time.monotonic() + given.timeout + 1
     try:
         response = open_url(
             url,
             headers=headers,
-            timeout=given["timeout"],
-            validate_certs=given["validate_certs"],
-            ca_path=given["ca_path"],
+            timeout=given.timeout,
+            validate_certs=given.validate_certs,
+            ca_path=given.ca_path,
             follow_redirects="none",  # or a token would go wherever the answer says
             http_agent="meshproof.mtls",
         )
@@ -205,14 +206,14 @@ def _body(response: Any, end: float) -> bytes:
     return b"".join(pieces)
 
 
-def _too_late(name: str, given: Mapping[str, Any]) -> TooMuch:
+def _too_late(name: str, given: PrometheusOptions) -> TooMuch:
     return TooMuch(
-        f"{name} did not answer within {given['timeout']} s. Remedy: ask for a shorter window or fewer namespaces, "
+        f"{name} did not answer within {given.timeout} s. Remedy: ask for a shorter window or fewer namespaces, "
         "or raise the option timeout; see whether it is up."
     )
 
 
-def _unreachable(name: str, error: Exception, given: Mapping[str, Any]) -> TrafficError:
+def _unreachable(name: str, error: Exception, given: PrometheusOptions) -> TrafficError:
     cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
     text = visible(urls.shown_in(" ".join(str(cause).split()))) or type(cause).__name__
     if isinstance(cause, TimeoutError) or "timed out" in text:

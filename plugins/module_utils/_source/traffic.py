@@ -6,19 +6,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .. import _cluster as api
 from .._evidence.traffic import queries, rows, series
-from .._foreign import urls
 from .._foreign.visible import visible
 from . import access_logs, prometheus
-from .options import TRAFFIC
+from .options import TRAFFIC, PrometheusOptions, TrafficOptions
 from .prometheus import TrafficError
 from .questions import Lost, Questions
 
-__all__ = ["ARGUMENT_SPEC", "TrafficError", "read", "secrets_in"]
+__all__ = ["ARGUMENT_SPEC", "TrafficError", "read"]
 
 ARGUMENT_SPEC: dict[str, Any] = {**api.ARGUMENT_SPEC, **TRAFFIC}
 """The options of traffic_info."""
@@ -37,50 +36,44 @@ class _Wanted(NamedTuple):
     """namespace/name"""
 
 
-def secrets_in(params: Mapping[str, Any]) -> Iterator[str]:
-    """Secret values that no_log does not know of: those of a kubeconfig, and those in the URL."""
-    yield from api.secrets_of(params)
-    yield from urls.secrets_of((params["prometheus"] or {}).get("url"))
-
-
-def read(params: Mapping[str, Any]) -> dict[str, Any]:
+def read(options: TrafficOptions, connect: Callable[[], api.Cluster]) -> dict[str, Any]:
     """The security of the traffic in a window: traffic, window, source, queries, unknown, summary.
 
     Raises TrafficError or ClusterError when nothing at all could be had; what is missing of the answer is in `unknown`,
     and makes nothing mutual_tls.
     """
-    wanted = _wanted(params)
-    if params["source"] == "access_log":
-        found, gaps, asked = _from_logs(params, wanted)
+    wanted = _wanted(options)
+    if options.source == "access_log":
+        found, gaps, asked = _from_logs(options, connect, wanted)
     else:
-        found, gaps, asked = _from_prometheus(params, wanted)
+        found, gaps, asked = _from_prometheus(options, connect, wanted)
     return {
         "traffic": found,
         "window": wanted.window,
-        "source": params["source"],
+        "source": options.source,
         "queries": asked,
         "unknown": gaps,
         "summary": rows.summary(found),
     }
 
 
-def _wanted(params: Mapping[str, Any]) -> _Wanted:
+def _wanted(options: TrafficOptions) -> _Wanted:
     for option in ("min_requests", "tail_lines"):
-        if params[option] < 1:
+        if getattr(options, option) < 1:
             raise TrafficError(f"The option {option} is less than 1. Remedy: give a positive number.")
-    if params["source"] == "prometheus" and not params["prometheus"]:
+    if options.source == "prometheus" and not options.prometheus:
         raise TrafficError(
             "No Prometheus is given. Remedy: give the option prometheus with url or service, or source access_log."
         )
-    if params["source"] == "access_log" and not (params["workloads"] or params["namespaces"]):
+    if options.source == "access_log" and not (options.workloads or options.namespaces):
         raise TrafficError(
             "Access logs are read of chosen workloads. Remedy: give workloads as namespace/name, or namespaces."
         )
     try:
-        window = queries.seconds_of(params["window"])
+        window = queries.seconds_of(options.window)
     except ValueError as error:
         raise TrafficError(str(error)) from None
-    return _Wanted(window, tuple(params["namespaces"]), tuple(map(_name, params["workloads"])))
+    return _Wanted(window, tuple(options.namespaces), tuple(map(_name, options.workloads)))
 
 
 def _name(workload: str) -> str:
@@ -96,10 +89,11 @@ def _name(workload: str) -> str:
 _Found = tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]
 
 
-def _from_prometheus(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
-    place = prometheus.connect(params["prometheus"], lambda: api.connect(params))
+def _from_prometheus(options: TrafficOptions, connect: Callable[[], api.Cluster], wanted: _Wanted) -> _Found:
+    given = options.prometheus or PrometheusOptions()
+    place = prometheus.connect(given, connect)
     namespaces = sorted({*wanted.namespaces, *(name.partition("/")[0] for name in wanted.workloads)})
-    end = time.monotonic() + (params["total_timeout"] or _QUESTIONS * params["prometheus"]["timeout"])
+    end = time.monotonic() + (options.total_timeout or _QUESTIONS * given.timeout)
     try:
         questions = Questions(place, wanted.window, namespaces, end)
     except ValueError as error:
@@ -127,7 +121,7 @@ def _from_prometheus(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
         gaps += [rows.unknown(reason, f"{protocol} traffic") for reason in reasons]
     if len(failures) == len(_PROTOCOLS):
         raise failures[0]
-    found = counts.rows(params["min_requests"], whole, doubt)
+    found = counts.rows(options.min_requests, whole, doubt)
     reporting: list[series.Answer] = []
     try:
         unheard = questions.ask("reporters", reporting.append)
@@ -160,10 +154,10 @@ def _doubts(name: str, answer: series.Answer) -> Iterator[str]:
         yield f"{answer.unread} series in the answer of {name} cannot be read. Remedy: see what stands before it"
 
 
-def _from_logs(params: Mapping[str, Any], wanted: _Wanted) -> _Found:
+def _from_logs(options: TrafficOptions, connect: Callable[[], api.Cluster], wanted: _Wanted) -> _Found:
     counts = rows.Counts()
     doubted, gaps = access_logs.read(
-        api.connect(params), counts, wanted.workloads, wanted.namespaces, wanted.window, params["tail_lines"],
-        params["total_timeout"],
+        connect(), counts, wanted.workloads, wanted.namespaces, wanted.window, options.tail_lines,
+        options.total_timeout,
     )  # fmt: skip
-    return counts.rows(params["min_requests"], doubted=doubted), gaps, []
+    return counts.rows(options.min_requests, doubted=doubted), gaps, []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import secrets
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from .._evidence.probe import pods as probe_pods
 from .._evidence.probe import wrong_identity as probe_identity
 from .._evidence.wire import http2, plain, program, tls
 from . import reading
+from .options import ProbeOptions
 
 SERVICES = api.Kind("", "v1", "services", "Service")
 SLICES = api.Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
@@ -47,7 +48,7 @@ NOTHING = Heard({}, "")
 
 def probe(
     cluster: api.Cluster,
-    params: Mapping[str, Any],
+    options: ProbeOptions,
     warn: Tell,
     hide: Tell,
     known: expectation.Expected,
@@ -57,30 +58,30 @@ def probe(
     `hide` takes what must never be shown, `known` says what is known of the pods' identities. Raises ClusterError,
     TargetError, or Interrupted after its pods are removed.
     """
-    targets = find_targets(cluster, params)
-    return judged(params, targets, ask(cluster, params, targets, warn, hide) if targets else NOTHING, known)
+    targets = find_targets(cluster, options)
+    return judged(options, targets, ask(cluster, options, targets, warn, hide) if targets else NOTHING, known)
 
 
 def judged(
-    params: Mapping[str, Any], targets: list[probe_plan.Target], heard: Heard, known: expectation.Expected
+    options: ProbeOptions, targets: list[probe_plan.Target], heard: Heard, known: expectation.Expected
 ) -> list[dict[str, Any]]:
     """One result for each target; without any answers all of them are unknown."""
-    domains = [*filter(None, [heard.trust_domain]), *params["trust_domains"]]
+    domains = [*filter(None, [heard.trust_domain]), *options.trust_domains]
     expecting = expectation.expecting(targets, domains, known)
     return wire_answers.judge(expecting, *map(heard.answers.get, probe_pods.CONTAINERS))
 
 
-def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_plan.Target]:
+def find_targets(cluster: api.Cluster, options: ProbeOptions) -> list[probe_plan.Target]:
     """Read the Services, EndpointSlices and pods of the namespaces that matter, and choose from them."""
-    wanted = params["targets"] or []
+    wanted = options.targets or []
     names = [item["service"] or item["pod"] for item in wanted]
     for name in names:
         if name.count("/") != 1:
             raise probe_plan.TargetError(f"The target {name} names no namespace. Remedy: write it as namespace/name.")
-    namespaces = [name.split("/", 1)[0] for name in names] or params["target_namespaces"]
+    namespaces = [name.split("/", 1)[0] for name in names] or options.target_namespaces or ()
     services = [item for item in wanted if item["service"]]
     pods = [item for item in wanted if item["pod"]]
-    needed = [SERVICES, SLICES] + ([PODS] if pods or params["pod_ports"] else [])
+    needed = [SERVICES, SLICES] + ([PODS] if pods or options.pod_ports else [])
     resources, unread = reading.read(cluster, map(reading.Selection, (SERVICES, SLICES, PODS)), namespaces)
     # Without the right to see pods the identity that they must show is unknown, and so is their verdict.
     lacking = [gap for gap in unread if gap["kind"] in [kind.kind for kind in needed]]
@@ -96,21 +97,19 @@ def find_targets(cluster: api.Cluster, params: Mapping[str, Any]) -> list[probe_
     targets = []
     if services or not wanted:
         targets = probe_plan.find_targets(
-            found["Service"], found["EndpointSlice"], services, params["max_endpoints"], found["Pod"]
+            found["Service"], found["EndpointSlice"], services, options.max_endpoints, found["Pod"]
         )
-    if params["pod_ports"]:
-        pods = pods + probe_plan.pods_behind(targets, found["Pod"])
+    if options.pod_ports:
+        pods += probe_plan.pods_behind(targets, found["Pod"])
     targets += probe_plan.find_pod_targets(found["Pod"], pods, targets)
     return probe_plan.within(targets, MOST_ASKS)
 
 
-def ask(
-    cluster: api.Cluster, params: Mapping[str, Any], targets: list[probe_plan.Target], warn: Tell, hide: Tell
-) -> Heard:
+def ask(cluster: api.Cluster, options: ProbeOptions, targets: list[probe_plan.Target], warn: Tell, hide: Tell) -> Heard:
     """Run the pods and return what they heard."""
     run = probe_pods.Run(
-        secrets.token_hex(4), params["namespace"], params["image"], params["image_pull_secrets"], params["timeout"],
-        params["step_timeout"], params["inside_namespace"],
+        secrets.token_hex(4), options.namespace, options.image, options.image_pull_secrets, options.timeout,
+        options.step_timeout, options.inside_namespace,
     )  # fmt: skip
     script = probe_pods.program([(part.__name__.rpartition(".")[2], inspect.getsource(part)) for part in PROGRAM])
     asks = {
@@ -122,18 +121,18 @@ def ask(
     trust_domain = ""
     started = {}
     with api.ShortLivedPods(cluster, namespaces, probe_pods.OURS, probe_pods.RUN, run.identifier) as pods:
-        if params["inside"]:
+        if options.inside:
             manifest = probe_pods.inside_pod(
-                run, script, asks[probe_pods.REQUEST], asks[probe_pods.HANDSHAKE], params["revision"],
-                "expired" in params["identities"],
+                run, script, asks[probe_pods.REQUEST], asks[probe_pods.HANDSHAKE], options.revision,
+                "expired" in options.identities,
             )  # fmt: skip
             pod = pods.start(manifest)
             require_sidecar(pod)
             trust_domain = probe_pods.trust_domain_of(pod)
             started[pod["metadata"]["name"]] = (run.inside_namespace, [probe_pods.REQUEST, probe_pods.HANDSHAKE])
-        if params["outside"]:
+        if options.outside:
             roots = root_certificates(cluster, {target.namespace for target in targets})
-            wrong = wrong_identity(params["identities"], trust_domain, warn, hide)
+            wrong = wrong_identity(options.identities, trust_domain, warn, hide)
             pod = pods.start(probe_pods.outside_pod(run, script, asks[probe_pods.OUTSIDE], roots, wrong))
             started[pod["metadata"]["name"]] = (run.namespace, [probe_pods.OUTSIDE])
         pods.clear_leftovers()

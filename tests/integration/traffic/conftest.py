@@ -44,12 +44,16 @@ def record(programs: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
 def seen() -> Callable[..., Result]:
     """What the module would return, in this process, which saves a run of Ansible for each row of a table."""
     # pytest-ansible makes collections importable only after it has read the first conftest.py
+    from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
     from ansible_collections.meshproof.mtls.plugins.module_utils._source import traffic
+    from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import TrafficOptions
 
     def read(**arguments: Any) -> Result:
         options = ArgumentSpecValidator(traffic.ARGUMENT_SPEC).validate(arguments)
         assert options.error_messages == []
-        found: Result = traffic.read(options.validated_parameters)
+        found: Result = traffic.read(
+            TrafficOptions.of(options.validated_parameters), lambda: api.connect(options.validated_parameters)
+        )
         return found
 
     return read

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import evidence
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import (
+    ProbeOptions,
+    ProxyOptions,
+    TrafficOptions,
+)
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.comparison.build import (
     CLIENT,
     SERVER,
@@ -20,7 +25,19 @@ RESULT = {
     "client_sets": {},
     "unknown": [],
 }
-OPTIONS = {"sample": 1, "all": False, "side_by_side": 1, "timeout": 1, "max_bytes": 1024, "total_timeout": None}
+OPTIONS = ProxyOptions(side_by_side=1, timeout=1, max_bytes=1024)
+ASKING = evidence.Asking(
+    [],
+    [],
+    OPTIONS,
+    ProbeOptions(),
+    TrafficOptions(),
+    lambda: None,
+    check_mode=False,
+    warn=print,
+    hide=print,
+    addresses={},
+)
 BEFORE, AFTER = proxy(accepts="permissive"), proxy()
 
 
@@ -31,7 +48,6 @@ class Cluster:
         self.answers = list(answers)
         self.asked = []
         self.now = 0.0
-        monkeypatch.setattr(evidence.api, "connect", lambda params: None)
         monkeypatch.setattr(evidence.proxies, "read", self.read)
         monkeypatch.setattr(evidence.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(evidence.time, "sleep", self.sleep)
@@ -45,8 +61,8 @@ class Cluster:
         self.now += seconds
 
     def gathered(self, settle):
-        params = {"sources": ["declared", "programmed"], "namespaces": [], "proxies": {**OPTIONS, "settle": settle}}
-        return evidence.gather(RESULT, evidence.Asking(params, False, print, print, {}))
+        asking = ASKING._replace(sources=["declared", "programmed"], proxies=OPTIONS._replace(settle=settle))
+        return evidence.gather(RESULT, asking)
 
 
 BOTH, SERVER_ALONE = ["shop/a-1", "shop/c-1"], ["shop/a-1"]
@@ -86,8 +102,7 @@ def test_what_one_source_did_not_foresee_takes_nothing_from_the_others(monkeypat
 
     for source, name in SOURCES.items():
         monkeypatch.setattr(evidence, name, fail if source == failing else lambda result, asking: ([], "seen", ""))
-    asking = evidence.Asking({"sources": ["declared", *SOURCES]}, False, print, print, {})
-    seen = evidence.gather(RESULT, asking).seen
+    seen = evidence.gather(RESULT, ASKING._replace(sources=["declared", *SOURCES])).seen
     assert {source: seen[source]["state"] for source in SOURCES} == {
         source: "not seen" if source == failing else "seen" for source in SOURCES
     }
@@ -97,14 +112,12 @@ def test_what_one_source_did_not_foresee_takes_nothing_from_the_others(monkeypat
 def test_the_wire_is_asked_for_the_identities_that_the_policies_tell(monkeypatch):
     heard = []
 
-    def probe(cluster, params, warn, hide, known):
-        heard.append((known, params["trust_domains"]))
+    def probe(cluster, options, warn, hide, known):
+        heard.append((known, options.target_namespaces, list(options.trust_domains)))
         return []
 
-    monkeypatch.setattr(evidence.api, "connect", lambda params: None)
     monkeypatch.setattr(evidence.wire, "probe", probe)
     own, old = (f"spiffe://{domain}/ns/shop/sa/a" for domain in ("cluster.local", "old.example"))
     server = {**RESULT["workloads"][0], "identity": own, "identity_aliases": [old]}
-    params = {"sources": ["observed"], "namespaces": ["shop"], "probe": {"target_namespaces": [], "revision": ""}}
-    evidence.gather({**RESULT, "workloads": [server]}, evidence.Asking(params, False, print, print, {}))
-    assert heard == [({"shop/a-1": (own, old)}, [])]
+    evidence.gather({**RESULT, "workloads": [server]}, ASKING._replace(sources=["observed"], namespaces=["shop"]))
+    assert heard == [({"shop/a-1": (own, old)}, ["shop"], [])]

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import prometheus
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import PrometheusOptions
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.prometheus import TrafficError
 
 GOOD = json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}}).encode()
@@ -60,7 +61,7 @@ def no_cluster():
 
 
 def ask(url, **options):
-    return prometheus.connect({**DEFAULTS, "url": url, **options}, no_cluster).ask("up == 1")
+    return prometheus.connect(PrometheusOptions(**{**DEFAULTS, "url": url, **options}), no_cluster).ask("up == 1")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_nobody_there():
 )
 def test_options_that_cannot_be_meant(options, message):
     with pytest.raises(TrafficError) as caught:
-        prometheus.connect({**DEFAULTS, **options}, no_cluster)
+        prometheus.connect(PrometheusOptions(**{**DEFAULTS, **options}), no_cluster)
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
 

@@ -9,13 +9,18 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.traffic.series import Answer
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import traffic
+from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import TrafficOptions
 
 
 def options(**given):
     """The options as a module sees them."""
     checked = ArgumentSpecValidator(traffic.ARGUMENT_SPEC).validate(given)
     assert checked.error_messages == []
-    return checked.validated_parameters
+    return TrafficOptions.of(checked.validated_parameters)
+
+
+def no_cluster():
+    raise AssertionError("a Prometheus at a URL needs no cluster")
 
 
 NOBODY = {"url": "http://127.0.0.1:1"}
@@ -38,7 +43,7 @@ NOBODY = {"url": "http://127.0.0.1:1"}
 )
 def test_an_error_names_the_remedy(given, message):
     with pytest.raises(traffic.TrafficError) as caught:
-        traffic.read(options(**{"prometheus": NOBODY, **given}))
+        traffic.read(options(**{"prometheus": NOBODY, **given}), no_cluster)
     assert message in str(caught.value)
 
 
@@ -49,11 +54,11 @@ def test_an_error_names_the_remedy(given, message):
         ({"prometheus": {"url": "https://prometheus.example.com"}}, []),
         ({"prometheus": {"url": "https://user:p@ss@prometheus.example.com/x"}}, ["p@ss"]),
         ({"prometheus": {"url": "https://a-token@prometheus.example.com"}}, ["a-token"]),
-        ({"prometheus": {"service": "a/b:1"}, "kubeconfig": {"users": [{"user": {"token": "t"}}]}}, ["t"]),
+        ({"prometheus": {"service": "a/b:1"}}, []),
     ],
 )
 def test_what_is_secret_beside_no_log(given, secrets):
-    assert list(traffic.secrets_in(options(**given))) == secrets
+    assert list(options(**{"prometheus": NOBODY, **given}).secrets()) == secrets
 
 
 @pytest.mark.parametrize("both", [{}, {"url": "http://x", "service": "a/b:1"}])
@@ -104,7 +109,7 @@ REPORTERS = Answer([({"reporter": "destination", "destination_workload_namespace
 )
 def test_where_something_may_be_missing_nothing_is_mutual_tls(monkeypatch, http, tcp, security, reasons):
     monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: Place(http, tcp, REPORTERS))
-    found = traffic.read(options(prometheus=NOBODY, namespaces=["demo"]))
+    found = traffic.read(options(prometheus=NOBODY, namespaces=["demo"]), no_cluster)
     assert [row["security"] for row in found["traffic"]] == [security]
     assert [reason in gap["reason"] for reason, gap in zip(reasons, found["unknown"], strict=True)] == [True] * len(
         reasons
@@ -178,7 +183,7 @@ SHOP, TILL = [grown("shop/cart", "shop")], [grown("till/till", "till")]
 def test_a_flood_of_series_makes_the_servers_of_its_own_namespace_unknown(monkeypatch, series, floods, expected, gaps):
     place = Flooded(series, floods)
     monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
-    found = traffic.read(options(prometheus=NOBODY))
+    found = traffic.read(options(prometheus=NOBODY), no_cluster)
     assert securities(found) == expected
     assert {gap["namespace"] for gap in found["unknown"]} == gaps
     lost = [gap for gap in found["unknown"] if "too many samples" in gap["reason"]]
@@ -198,7 +203,7 @@ def test_where_no_part_can_be_had_nothing_is_known(monkeypatch, series, listed):
     place.takes = lambda query, name: True
     monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
     with pytest.raises(traffic.TrafficError, match="too many samples"):
-        traffic.read(options(prometheus=NOBODY))
+        traffic.read(options(prometheus=NOBODY), no_cluster)
 
 
 def test_parts_have_one_limit_of_time_together(monkeypatch):
@@ -206,7 +211,7 @@ def test_parts_have_one_limit_of_time_together(monkeypatch):
     monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
     clock = iter(range(0, 10_000, 10))
     monkeypatch.setattr(traffic.time, "monotonic", lambda: next(clock))
-    found = traffic.read(options(prometheus=NOBODY, total_timeout=15))
+    found = traffic.read(options(prometheus=NOBODY, total_timeout=15), no_cluster)
     late = [gap for gap in found["unknown"] if "Remedy: raise the option total_timeout" in gap["reason"]]
     assert {gap["namespace"] for gap in late} >= {"till"}
     assert set(securities(found).values()) == {"unknown"}
@@ -216,6 +221,6 @@ def test_parts_have_one_limit_of_series_together(monkeypatch):
     monkeypatch.setattr("ansible_collections.meshproof.mtls.plugins.module_utils._source.questions.MOST_SAMPLES", 1)
     place = Flooded({"a": [grown("a/x", "a")], "b": [grown("b/x", "b")], "c": []}, ("c",))
     monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: place)
-    found = traffic.read(options(prometheus=NOBODY))
+    found = traffic.read(options(prometheus=NOBODY), no_cluster)
     assert any("what others export is too much already" in gap["reason"] for gap in found["unknown"])
     assert set(securities(found).values()) == {"unknown"}

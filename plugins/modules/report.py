@@ -64,7 +64,7 @@ options:
   namespaces:
     description:
       - The namespaces whose servers are judged. Empty means every enrolled namespace.
-      - This and the next two are the terms of P(meshproof.mtls.judge#filter). With the same terms the files say what
+      - This and the next five are the terms of P(meshproof.mtls.judge#filter). With the same terms the files say what
         that judgement does.
     type: list
     elements: str
@@ -98,6 +98,46 @@ options:
     type: str
     choices: [declared, programmed, observed]
     default: declared
+  limits:
+    description:
+      - How many violations of each kind are accepted.
+      - Where no more are there, they are skipped in JUnit, and the page says that they are accepted.
+    type: dict
+    suboptions:
+      disagreement:
+        description: How many of the kind V(disagreement).
+        type: int
+        default: 0
+      uncaptured:
+        description: How many of the kind V(uncaptured).
+        type: int
+        default: 0
+      plaintext:
+        description: How many of the kind V(plaintext).
+        type: int
+        default: 0
+      broken:
+        description: How many of the kind V(broken).
+        type: int
+        default: 0
+      unknown:
+        description: How many of the kind V(unknown).
+        type: int
+        default: 0
+      rule:
+        description: How many of the kind V(rule).
+        type: int
+        default: 0
+  enrolled:
+    description: Namespaces that are in scope beside those with a workload in the mesh, where O(namespaces) is empty.
+    type: list
+    elements: str
+    default: []
+  read:
+    description: The namespaces that reading was limited to, where it was; what lies elsewhere is not missed.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: meshproof.mtls.audit
 """
@@ -166,8 +206,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit import reading
 from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, files
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import exclusions
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 
+TERMS = ("namespaces", "exclude", "require", "limits", "enrolled", "read")
 EXCLUSION = {
     "namespace": {"type": "str", "required": True},
     "workload": {"type": "str"},
@@ -188,6 +230,9 @@ def main() -> None:
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "dict", "default": [], "options": EXCLUSION},
             "require": {"type": "str", "choices": ["declared", "programmed", "observed"], "default": "declared"},
+            "limits": {"type": "dict", "options": {kind: {"type": "int", "default": 0} for kind in KINDS}},
+            "enrolled": {"type": "list", "elements": "str", "default": []},
+            "read": {"type": "list", "elements": "str", "default": []},
         },
         required_one_of=[documents.FORMATS],
         add_file_common_args=True,
@@ -225,7 +270,7 @@ def run(module: AnsibleModule) -> None:
 def terms(params: dict) -> dict:
     """What the judge goes by."""
     today = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    return {**{name: params[name] for name in ("namespaces", "exclude", "require")}, "today": today}
+    return {**{name: params[name] for name in TERMS}, "today": today}
 
 
 def why_not(params: dict, wanted: dict) -> str:

@@ -59,6 +59,8 @@ class JudgedPort(NamedTuple):
     """Whether it is judged: in scope, and not excluded."""
     excluded: bool = False
     """Whether it was in scope, but for an exclusion."""
+    kind: str | None = None
+    """Which kind of violation the judge calls it; None where it is none."""
 
 
 class JudgedEdge(NamedTuple):
@@ -71,6 +73,8 @@ class JudgedEdge(NamedTuple):
     """Whether it is judged: it leads to a server in scope, and is not excluded."""
     excluded: bool = False
     """Whether it was in scope, but for an exclusion."""
+    kind: str | None = None
+    """Which kind of violation the judge calls it; None where it is none."""
 
 
 class ClientSets:
@@ -199,6 +203,16 @@ def _weight(row: Row) -> tuple[bool, bool, int]:
     )
 
 
+def _kind_of(judged: Row | None) -> str | None:
+    return judged["kind"] if judged and judged["result"] == FAIL else None
+
+
+def accepted(judgement: Mapping[str, Any]) -> dict[str, int]:
+    """How many violations there are of each kind of which no more are there than its limit accepts."""
+    counts = {kind: judgement["counts"][kind] for kind in KINDS if kind not in judgement["exceeded"]}
+    return {kind: count for kind, count in counts.items() if count}
+
+
 def _at_best(judged: Row | None) -> str | None:
     """The state that a violation is, or None: a report's state is no better than the judge's."""
     return _STATE_OF.get(judged["kind"]) if judged and judged["result"] == FAIL else None
@@ -227,7 +241,8 @@ def _port(
     if in_scope:
         state = CONTRADICTED if agreement == CONTRADICTED else _no_better(said, judged, PORT_STATES)
     why = known.get("why") or _why(workload, port)
-    return JudgedPort(workload, port["port"], said, state, agreement, why, known.get("cause") or "", in_scope, excluded)
+    cause = known.get("cause") or ""
+    return JudgedPort(workload, port["port"], said, state, agreement, why, cause, in_scope, excluded, _kind_of(judged))
 
 
 def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
@@ -252,7 +267,7 @@ def _edge(row: Mapping[str, Any], clients: ClientSets, judged: Row | None) -> Ju
     )
     excluded = judged is not None and judged["result"] == EXCLUDED
     state = CONTRADICTED if row.get("agreement") == CONTRADICTED else _no_better(said, judged, EDGE_STATES)
-    return JudgedEdge(row, said, state, judged is not None and not excluded, excluded)
+    return JudgedEdge(row, said, state, judged is not None and not excluded, excluded, _kind_of(judged))
 
 
 def _no_better(said: Iterable[str | None], judged: Row | None, states: Sequence[str]) -> str:
@@ -284,7 +299,16 @@ class Headline(NamedTuple):
 
 
 def headline(facts: Facts) -> Headline:
-    """The worst that can be said of the servers that the mesh is meant to protect."""
+    """The worst that can be said of the servers that the mesh is meant to protect, and whether that is accepted."""
+    found = _worst_of(facts)
+    within = accepted(facts.judgement)
+    if facts.judgement["verdict"] != "pass" or not within:
+        return found
+    counts = ", ".join(f"{count} {kind}" for kind, count in within.items())
+    return Headline("doubtful", f"{found.text}; accepted within the limits: {counts}")
+
+
+def _worst_of(facts: Facts) -> Headline:
     ports = [port.state for port in facts.ports if port.in_scope]
     edges = [edge.state for edge in facts.edges if edge.in_scope]
     basis = _basis(facts)

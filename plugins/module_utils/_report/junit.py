@@ -4,9 +4,9 @@
 """An audit as JUnit XML, for programs that show tests.
 
 What is as it should be passes. Plaintext, a broken connection, a contradiction and a violated rule fail; so do, of what
-is judged, a certificate that the judge counts, and a finding of high severity where the judge finds violations. What is
-unknown is an error: it never passes. What nobody asked for, is not judged, or is no gate by itself, is skipped with its
-reason.
+is judged, a certificate that the judge counts, and a finding of high severity where the judge finds too much. What is
+unknown is an error: it never passes. What nobody asked for, is not judged, is accepted within a limit, or is no
+gate by itself, is skipped with its reason.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .._foreign.visible import escaped_text
-from .._judgement.states import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts
-from .._judgement.violations import EXCLUDED, FAIL, OK, RESULTS
+from .._judgement.states import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts, accepted
+from .._judgement.violations import DISAGREEMENT, EXCLUDED, FAIL, OK, RESULTS, RULE
 
 _PASSED, _FAILURE, _ERROR, _SKIPPED = "passed", "failure", "error", "skipped"
 _OUTCOMES = {"failures": _FAILURE, "errors": _ERROR, "skipped": _SKIPPED}
@@ -34,6 +34,8 @@ class Case(NamedTuple):
     outcome: str
     message: str = ""
     detail: str = ""
+    kind: str | None = None
+    """Of the violation that it is."""
 
 
 def junit(facts: Facts, title: str = "") -> str:
@@ -48,6 +50,8 @@ def junit(facts: Facts, title: str = "") -> str:
         "rules": [_rule(item) for item in facts.audit.get("rules", ())],
         "certificates": list(_certificates(facts.audit.get("certificates") or {}, facts, judged)),
     }
+    within = accepted(facts.judgement)
+    suites = {name: [_within(case, within) for case in cases] for name, cases in suites.items()}
     time = facts.audit["time"].rstrip("Z")
     everything = [case for cases in suites.values() for case in cases]
     name = f' name="{escaped_text(title or "Mutual TLS")}"'
@@ -57,6 +61,13 @@ def junit(facts: Facts, title: str = "") -> str:
         lines += [_written(suite, case) for case in cases]
         lines.append("  </testsuite>")
     return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _within(case: Case, within: Mapping[str, int]) -> Case:
+    """A violation of which no more are there than a limit accepts fails nothing."""
+    if case.kind not in within or case.outcome not in (_FAILURE, _ERROR):
+        return case
+    return case._replace(outcome=_SKIPPED, message=f"accepted within the limit of {case.kind}: {case.message}")
 
 
 def counts(text: str) -> str:
@@ -110,7 +121,8 @@ def _ports(facts: Facts) -> Iterator[Case]:
             why = "excluded on request" if port.excluded else "the workload is outside the mesh, or of what is judged"
             yield Case(group, name, _SKIPPED, why)
         else:
-            yield Case(group, name, _outcome(port.state), f"{port.state}: {port.why}", _said(port.said, port.cause))
+            message, detail = f"{port.state}: {port.why}", _said(port.said, port.cause)
+            yield Case(group, name, _outcome(port.state), message, detail, port.kind)
 
 
 def _edges(facts: Facts) -> Iterator[Case]:
@@ -124,20 +136,21 @@ def _edges(facts: Facts) -> Iterator[Case]:
         named = ", ".join(facts.clients.members(row["clients"], 3)) + (" …" if total > 3 else "")
         name = f"{total} clients ({inside} in the mesh: {named}) to {service} at {row['endpoint'] or 'no endpoint'}"
         message, detail = f"{edge.state}: {row['reason']}", _said(edge.said, row.get("cause"))
-        yield Case(str(row["service"]).split("/", 1)[0], name, _outcome(edge.state), message, detail)
+        yield Case(str(row["service"]).split("/", 1)[0], name, _outcome(edge.state), message, detail, edge.kind)
 
 
 def _beside(facts: Facts) -> Iterator[Case]:
     """What the judge says beside ports and connections: of missing evidence, the wire and traffic."""
     for violation in facts.judgement["missing"]:
-        yield Case("missing", violation["object"], _ERROR, violation["reason"], violation["remedy"])
+        yield Case("missing", violation["object"], _ERROR, violation["reason"], violation["remedy"], violation["kind"])
     for group in ("wire", "traffic"):
         for row in facts.judgement[group]:
             if row["result"] == EXCLUDED:
                 yield Case(group, row["object"], _SKIPPED, "excluded on request")
             elif row["result"] == FAIL:
                 outcome = _ERROR if row["kind"] == UNKNOWN else _FAILURE
-                yield Case(group, row["object"], outcome, f"{row['kind']}: {row['reason']}", row["remedy"])
+                message = f"{row['kind']}: {row['reason']}"
+                yield Case(group, row["object"], outcome, message, row["remedy"], row["kind"])
 
 
 def _said(said: Iterable[str | None], cause: str | None) -> str:
@@ -161,10 +174,11 @@ def _is_judged(thing: str, facts: Facts) -> bool:
 def _finding(item: Mapping[str, Any], facts: Facts, judged: _Judged) -> Case:
     """What the judge counts itself fails; others explain what it counts, and fail no mesh that it passes."""
     result = judged.get((item["object"], item["id"]))
-    explains = item["severity"] == "high" and bool(facts.judgement["violations"]) and _is_judged(item["object"], facts)
+    explains = item["severity"] == "high" and facts.judgement["exceeded"] and _is_judged(item["object"], facts)
     outcome = _FAILURE if result == FAIL or (result is None and explains) else _SKIPPED
     message = f"{item['severity']}: {item['message']}"
-    return Case(item["id"], item["object"], outcome, message, f"{item['message']}. Remedy: {item['fix']}")
+    kind = DISAGREEMENT if result == FAIL else None
+    return Case(item["id"], item["object"], outcome, message, f"{item['message']}. Remedy: {item['fix']}", kind)
 
 
 def _judged(facts: Facts) -> _Judged:
@@ -178,7 +192,7 @@ def _judged(facts: Facts) -> _Judged:
 
 def _rule(item: Mapping[str, Any]) -> Case:
     violated = _SKIPPED if item.get("severity") == "warning" else _FAILURE
-    return Case("", item["name"], _PASSED if item["passed"] else violated, str(item.get("message") or ""))
+    return Case("", item["name"], _PASSED if item["passed"] else violated, str(item.get("message") or ""), kind=RULE)
 
 
 def _certificates(found: Mapping[str, Any], facts: Facts, judged: _Judged) -> Iterator[Case]:
@@ -201,4 +215,5 @@ def _certificate(group: str, name: str, item: Mapping[str, Any], result: str | N
     outcome = _PASSED if state == "ok" else _FAILURE if state in ("expired", "expiring") else _ERROR
     if outcome != _PASSED and result not in (None, FAIL):
         outcome = _SKIPPED
-    return Case(group, name, outcome, f"{state or UNKNOWN}: valid until {item.get('not_after') or UNKNOWN}")
+    message = f"{state or UNKNOWN}: valid until {item.get('not_after') or UNKNOWN}"
+    return Case(group, name, outcome, message, kind=DISAGREEMENT if result == FAIL else None)

@@ -79,6 +79,19 @@ def test_junit_passes_exactly_where_the_judge_has_no_violation(document, terms):
     assert passes or states.headline(facts).tone != "good"
 
 
+@pytest.mark.parametrize(("limit", "verdict"), [(0, "fail"), (1, "fail"), (2, "pass")])
+def test_what_is_accepted_within_a_limit_fails_no_test_and_is_told(limit, verdict):
+    two = audit(status(workload(ports=[OPEN, port(9090, "PERMISSIVE", plaintext="accepted")])))
+    facts = states.facts_of(two, limits={"plaintext": limit})
+    root = ElementTree.fromstring(junit.junit(facts))
+    passes = root.get("failures") == root.get("errors") == "0"
+    assert (passes, facts.judgement["verdict"]) == (verdict == "pass", verdict)
+    told = states.headline(facts)
+    assert (told.tone, told.text.endswith("accepted within the limits: 2 plaintext")) == (
+        ("doubtful", True) if passes else ("bad", False)
+    )
+
+
 def test_a_file_may_leave_out_what_the_schema_does_not_ask_for():
     short = {
         "sources": ["declared"],

@@ -42,7 +42,8 @@ class Outcome(NamedTuple):
 class Collected:
     """The unit tests, and which of them call each function."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, at_import: set[types.CodeType]) -> None:
+        self._at_import = {_place(code) for code in at_import}
         self._items = {item.nodeid: item for item in session.items}
         self._seconds: dict[str, float] = {}
         self._callers: dict[tuple[str, int], set[str]] = {}
@@ -61,6 +62,11 @@ class Collected:
             for code in called:
                 self._callers.setdefault(_place(code), set()).add(name)
         return failed
+
+    def only_at_import(self, site: Site) -> bool:
+        """Whether a function has done its work before any test runs, so that changing it then changes nothing."""
+        place = _key(site)
+        return place in self._at_import and place not in self._callers
 
     def try_all(self, chosen: list[Site], patience: float, side_by_side: int) -> Iterator[Outcome]:
         """The outcomes as they come, each found in a child process that ends with it."""
@@ -111,11 +117,16 @@ class Collected:
 class _Keeper:
     """Takes the place of pytest's loop over tests."""
 
+    def __init__(self) -> None:
+        self._collecting = contextlib.ExitStack()
+        self._at_import = self._collecting.enter_context(_calls())
+
     found: Collected | None = None
     then: Callable[[Collected], None] = staticmethod(lambda _found: None)
 
     def pytest_runtestloop(self, session: Any) -> bool:
-        self.found = Collected(session)
+        self._collecting.close()
+        self.found = Collected(session, self._at_import)
         self.then(self.found)
         return True
 

@@ -175,7 +175,8 @@ def _decides(parent: ast.AST) -> bool:
 
 
 def _is_nothing(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+    """None; or False, for which None is as good, and which becomes True by a change of its own."""
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is False)
 
 
 def _joins_text(node: ast.BinOp) -> bool:

@@ -219,6 +219,6 @@ def is_pem(text: str) -> bool:
     """Whether TLS can use these certificates as roots."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, TypeError, ValueError):  # TypeError: for text that is not ASCII
         return False
     return True

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import (
     evidence,
     exclusions,
+    states,
     traffic,
     violations,
     wire,
@@ -286,3 +287,16 @@ def test_the_ports_that_the_probe_asked():
     endpoints = [{"pod": "s-1", "port": "8080"}, {"pod": "s-1", "port": 8080}, {"pod": "gone", "port": 1}]
     assert wire._places("demo", {"endpoints": endpoints}, {"demo/s-1": "s"}) == [("s", 8080)]
     assert wire._places("demo", {"endpoints": None}, {}) == wire._places("demo", {}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "port", "why"),
+    [
+        ({}, {"mode": "STRICT"}, "PeerAuthentication demo/p makes it STRICT"),
+        ({"policy": None}, {"mode": None}, "no PeerAuthentication decides, so it is unknown"),
+        ({}, {"mode": "STRICT", "captured": False}, "traffic to the port bypasses the proxy"),
+        ({"mesh": "none"}, {"mode": "STRICT", "captured": False}, "not in the mesh"),
+    ],
+)
+def test_why_a_port_is_what_it_is(more, port, why):
+    assert states._why({"mesh": "sidecar", "policy": "demo/p", **more}, port) == why

@@ -16,7 +16,7 @@ from .schema import problem_with
 
 # More than any mesh's audit; a file that unpacks to more is meant to fill the memory.
 MOST_BYTES = 2 * 1024**3
-_AGAIN = "Remedy: write it again with the module meshproof.mtls.audit."
+AGAIN = "Remedy: write it again with the module meshproof.mtls.audit."
 
 
 class ReportError(Exception):
@@ -26,7 +26,7 @@ class ReportError(Exception):
 def audit_in(path: str, raw: bytes) -> dict[str, Any]:
     """The audit in the bytes of a file, packed by gzip or not. `path` is for messages. Raises ReportError."""
     if not raw.strip():
-        raise ReportError(f"The file {path} is empty. {_AGAIN}")
+        raise ReportError(f"The file {path} is empty. {AGAIN}")
     text = _text(path, _unpacked(path, raw) if raw.startswith(MAGIC) else raw)
     try:
         document = json_text.parse(text)
@@ -35,7 +35,7 @@ def audit_in(path: str, raw: bytes) -> dict[str, Any]:
     _require_format(path, document)
     problem = problem_with(document)
     if problem:
-        raise ReportError(f"The file {path} is not as an audit's should be: {problem}. {_AGAIN}")
+        raise ReportError(f"The file {path} is not as an audit's should be: {problem}. {AGAIN}")
     found: dict[str, Any] = document
     return found
 
@@ -44,7 +44,7 @@ def _unpacked(path: str, raw: bytes) -> bytes:
     try:
         return inflated(raw, MOST_BYTES)
     except Unreadable as error:
-        raise ReportError(f"The gzip file {path} {error}. {_AGAIN}") from error
+        raise ReportError(f"The gzip file {path} {error}. {AGAIN}") from error
 
 
 def _text(path: str, raw: bytes) -> str:
@@ -52,7 +52,7 @@ def _text(path: str, raw: bytes) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ReportError(f"The file {path} is not UTF-8 in line {line}. {_AGAIN}") from error
+        raise ReportError(f"The file {path} is not UTF-8 in line {line}. {AGAIN}") from error
 
 
 def _why_no_json(path: str, text: str, error: Unreadable) -> str:
@@ -62,7 +62,7 @@ def _why_no_json(path: str, text: str, error: Unreadable) -> str:
             "meshproof.mtls.audit and its option snapshot, and give the file that this writes."
         )
     where = f" in line {error.line}" if error.line else ""
-    return f"The file {path} is no audit{where}: it {error}. {_AGAIN}"
+    return f"The file {path} is no audit{where}: it {error}. {AGAIN}"
 
 
 def _require_format(path: str, document: Any) -> None:
@@ -76,4 +76,4 @@ def _require_format(path: str, document: Any) -> None:
             f"The file {path} has the format {found}, which a newer release writes; this one knows {FORMAT}. Remedy: "
             "update the collection meshproof.mtls here, or write the audit with this release."
         )
-    raise ReportError(f"The file {path} is no audit: its format is not {FORMAT}. {_AGAIN}")
+    raise ReportError(f"The file {path} is no audit: its format is not {FORMAT}. {AGAIN}")

@@ -145,8 +145,13 @@ _TARGET = _object(
         "description": "What became of the certificates that the probe showed.",
         "additionalProperties": _object("", (), result=_maybe("string"), detail=_maybe("string")),
     },
-    outside={"type": ["object", "null"]},
-    inside={"type": ["object", "null"]},
+    outside=_object("What a caller without a mesh certificate met.", (), plaintext=_maybe("string")),
+    inside=_object(
+        "What a caller inside the mesh met.",
+        (),
+        request=_maybe("string"),
+        mtls=_object("", (), result=_maybe("string")),
+    ),
     endpoints=_list(
         _object(
             "",

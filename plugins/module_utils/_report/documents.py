@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from .._audit import document
-from .._audit.reading import audit_in
+from .._audit.reading import AGAIN, ReportError, audit_in
+from .._foreign.guards import NOT_UNDERSTOOD
+from .._judgement.exclusions import ExclusionError
 from .._judgement.states import Facts, Headline, facts_of, headline
 from . import junit
 from .html import page
@@ -63,11 +65,18 @@ def made(path: str, raw: bytes, formats: Iterable[str], title: str, rows: int, *
 
     Raises reading.ReportError and exclusions.ExclusionError.
     """
-    document = audit_in(path, raw)
-    facts = facts_of(document, **terms)
-    digest = hashlib.sha256(raw).hexdigest()
-    files = {name: DRAWN[name].draw(facts, digest, title, rows) for name in formats}
-    return Made(files, headline(facts), document["summary"])
+    audit = audit_in(path, raw)
+    try:
+        facts = facts_of(audit, **terms)
+        digest = hashlib.sha256(raw).hexdigest()
+        files = {name: DRAWN[name].draw(facts, digest, title, rows) for name in formats}
+        return Made(files, headline(facts), audit["summary"])
+    except ExclusionError:
+        raise
+    except NOT_UNDERSTOOD as error:  # its parts have the right types, and contradict each other
+        raise ReportError(
+            f"The file {path} cannot be drawn: what it says is not what an audit says ({type(error).__name__}). {AGAIN}"
+        ) from error
 
 
 def counts(name: str, data: bytes) -> str:

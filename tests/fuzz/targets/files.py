@@ -10,10 +10,9 @@ import json
 import random
 from typing import Any
 
-from ansible_collections.meshproof.mtls.plugins.module_utils._audit.reading import ReportError, audit_in
-from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.states import facts_of
+from ansible_collections.meshproof.mtls.plugins.module_utils._audit.reading import ReportError
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
-from ansible_collections.meshproof.mtls.plugins.module_utils._report.junit import junit
+from ansible_collections.meshproof.mtls.plugins.module_utils._report.documents import made
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import SnapshotError
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot.files import text_of, unpacked
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot.format import Content, is_snapshot, pack, unpack
@@ -100,11 +99,9 @@ def _audit(rnd: random.Random) -> None:
 
 def _audit_of(raw: bytes) -> None:
     try:
-        found = audit_in("a", raw)
+        made("a", raw, ["junit"], "", 20)
     except ReportError as error:
         damage.require_sentence(error)
-        return
-    junit(facts_of(found))
 
 
 def _judged(read: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import enrols
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import enrols, webhook_revision
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     INJECTED,
     answer,
@@ -324,3 +324,30 @@ def test_a_deployment_that_writes_the_agents_annotation_itself_is_doubted():
     forged = deployment("demo/a", annotations={"ambient.istio.io/redirection": "enabled"})
     result = judge(namespace("demo"), forged, pod("demo/a", "ambient"), STRICT)
     assert any("only Istio's CNI agent" in entry["reason"] for entry in result["unknown"])
+
+
+INJECTION, REVISION, POD = "istio-injection", "istio.io/rev", "sidecar.istio.io/inject"
+CALLED = {
+    "nothing is asked for": ({}, {}, None),
+    "the namespace is enabled": ({INJECTION: "enabled"}, {}, "default"),
+    "it is disabled": ({INJECTION: "disabled"}, {}, None),
+    "it is disabled, and the pod wants it": ({INJECTION: "disabled"}, {POD: "true"}, None),
+    "enabled, and the pod does not want it": ({INJECTION: "enabled"}, {POD: "false"}, None),
+    "enabled, and the pod says what is neither": ({INJECTION: "enabled"}, {POD: "no"}, "default"),
+    "enabled beats a revision": ({INJECTION: "enabled", REVISION: "canary"}, {}, "default"),
+    "disabled beats a revision": ({INJECTION: "disabled", REVISION: "canary"}, {}, None),
+    "a revision": ({REVISION: "canary"}, {}, "canary"),
+    "a revision, and the pod does not want it": ({REVISION: "canary"}, {POD: "false"}, None),
+    "a revision, and the pod says what is neither": ({REVISION: "canary"}, {POD: "no"}, "canary"),
+    "the namespace's beats the pod's revision": ({REVISION: "canary"}, {REVISION: "other"}, "canary"),
+    "a pod's own revision": ({}, {REVISION: "canary"}, "canary"),
+    "a pod's own revision, not wanted": ({}, {REVISION: "canary", POD: "false"}, None),
+    "a pod that wants it": ({}, {POD: "true"}, "default"),
+    "a pod that does not": ({}, {POD: "false"}, None),
+    "a pod that says what is neither": ({}, {POD: "yes"}, None),
+}
+
+
+@pytest.mark.parametrize(("namespace_labels", "pod_labels", "expected"), CALLED.values(), ids=CALLED)
+def test_whose_webhook_is_called(namespace_labels, pod_labels, expected):
+    assert webhook_revision(namespace_labels, pod_labels) == expected

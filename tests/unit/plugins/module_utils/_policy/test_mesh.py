@@ -10,6 +10,8 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._foreign import yam
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     judge,
     mesh_config,
+    namespace,
+    peer,
     pod,
     workload,
 )
@@ -89,3 +91,38 @@ def test_a_revision_without_its_config_map_gets_defaults_and_a_note():
     result = judge(mesh_config(), pod("demo/a", revision="canary"))
     assert [row["name"] for row in result["mesh"]["revisions"]] == ["canary", "default"]
     assert result["unknown"][0]["name"] == "istio-canary"
+
+
+SELECTED = {
+    "In, and it is": ({"key": "a", "operator": "In", "values": ["x", "y"]}, {"a": "y"}, True),
+    "In, and it is another": ({"key": "a", "operator": "In", "values": ["x"]}, {"a": "y"}, False),
+    "In, and it has none": ({"key": "a", "operator": "In", "values": ["x"]}, {}, False),
+    "NotIn, and it is another": ({"key": "a", "operator": "NotIn", "values": ["x"]}, {"a": "y"}, True),
+    "NotIn, and it is": ({"key": "a", "operator": "NotIn", "values": ["x"]}, {"a": "x"}, False),
+    "NotIn, and it has none": ({"key": "a", "operator": "NotIn", "values": ["x"]}, {}, True),
+    "Exists, and it does": ({"key": "a", "operator": "Exists"}, {"a": ""}, True),
+    "Exists, and it does not": ({"key": "a", "operator": "Exists"}, {"b": "x"}, False),
+    "DoesNotExist, and it does not": ({"key": "a", "operator": "DoesNotExist"}, {"b": "x"}, True),
+    "DoesNotExist, and it does": ({"key": "a", "operator": "DoesNotExist"}, {"a": "x"}, False),
+}
+
+
+@pytest.mark.parametrize(("requirement", "labels", "seen"), SELECTED.values(), ids=SELECTED)
+def test_which_namespaces_discovery_selectors_show(requirement, labels, seen):
+    """A proxy in a namespace that istiod does not watch has no policies of it."""
+    config = mesh_config(discoverySelectors=[{"matchExpressions": [requirement]}])
+    spaces = [namespace("demo", **labels), namespace("istio-system", a="x")]
+    policy = peer("demo/p", "STRICT")
+    result = judge(config, *spaces, pod("demo/a"), policy)
+    assert (workload(result, "demo/a")["mode"] == "STRICT") is seen
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "seen"),
+    [({"a": "x"}, {"b": "y"}, True), ({"a": "x"}, {"a": "z"}, True), ({"a": "z"}, {"b": "z"}, False)],
+    ids=["both", "the first", "neither"],
+)
+def test_one_of_several_discovery_selectors_is_enough(first, second, seen):
+    config = mesh_config(discoverySelectors=[{"matchLabels": first}, {"matchLabels": second}])
+    result = judge(config, namespace("demo", a="x", b="y"), pod("demo/a"), peer("demo/p", "STRICT"))
+    assert (workload(result, "demo/a")["mode"] == "STRICT") is seen

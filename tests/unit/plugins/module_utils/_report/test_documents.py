@@ -17,9 +17,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._report.
 def test_a_document_that_contradicts_itself_is_refused():
     audit = audits.two()
     audit["edges"][0] = {**audit["edges"][0], "service": "a name without its namespace"}
-    with pytest.raises(
-        ReportError, match=r"a\.json cannot be drawn: .*\(ValueError\)\. Remedy: write it again"
-    ):
+    with pytest.raises(ReportError, match=r"a\.json cannot be drawn: .*\(ValueError\)\. Remedy: write it again"):
         made("a.json", json.dumps(audit).encode(), ["junit"], "", 20)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._foreign import numbers
 from .exclusions import Exclusions
 from .violations import (
     DISAGREEMENT,
@@ -192,10 +193,11 @@ def _place(
         namespace, name = thing.split("/", 1)
         workload = workloads.get(pods[thing])
         return namespace, workload["name"] if workload else name, None
-    where, dummy, port = thing.rpartition(":")
-    if port.isdigit() and where.count("/") == 1 and " " not in where:
+    where, dummy, text = thing.rpartition(":")
+    port = numbers.port(text)
+    if port is not None and where.count("/") == 1 and " " not in where:
         namespace, name = where.split("/")
-        return namespace, name, int(port)
+        return namespace, name, port
     return "", "", None
 
 

@@ -318,7 +318,7 @@ def _rule(rule: Mapping[str, Any]) -> Row:
 
 def _hidden_servers(status: Mapping[str, Any], scope: Sequence[str], read: Sequence[str]) -> list[dict[str, str]]:
     """What could not be read and holds servers: they are missing in the rows, so the rows alone would look fine."""
-    shown = {(workload["namespace"], workload["name"]) for workload in status["workloads"]}
+    shown = {(workload["kind"], workload["namespace"], workload["name"]) for workload in status["workloads"]}
     only_elsewhere = bool(read) and set(scope) <= set(read)
     return [
         {
@@ -330,7 +330,7 @@ def _hidden_servers(status: Mapping[str, Any], scope: Sequence[str], read: Seque
         for entry in status["unknown"]
         if entry["kind"] in SERVERS_KINDS
         and (entry["namespace"] in scope if entry.get("namespace") else not only_elsewhere)
-        and (entry.get("namespace"), entry.get("name")) not in shown
+        and (entry["kind"], entry.get("namespace"), entry.get("name")) not in shown
     ]
 
 

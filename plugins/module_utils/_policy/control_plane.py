@@ -147,6 +147,8 @@ class ControlPlanes:
     def _assume(self, name: str) -> Mesh:
         if name in self.contested:
             return Mesh(name, doubt=f"webhooks give the tag {name} to several revisions")
+        if self._homes and name not in self.revisions and not self._webhooks_unread:
+            return Mesh(name, doubt=f"no webhook names a control plane of the revision {name}")
         [home, *others] = sorted(self._believed(name))
         if self._unread.anywhere("ConfigMap"):
             return Mesh(name, doubt="the mesh ConfigMap could not be read")

@@ -105,9 +105,17 @@ class Identity(NamedTuple):
         return age_of(self.metadata)
 
 
+def is_name(text: str) -> bool:
+    """Whether nothing in a name could be taken for a part of another one's id: Kubernetes has no such names."""
+    return "/" not in text and "~" not in text
+
+
 def identity_of(manifest: Mapping[str, Any]) -> Identity:
     metadata = mapping(manifest.get("metadata"), "metadata")
     name = text_of(metadata.get("name"), "metadata.name")
     if not name:
         raise Malformed("metadata.name is missing")
-    return Identity(text_of(metadata.get("namespace"), "metadata.namespace") or "default", name, metadata)
+    namespace = text_of(metadata.get("namespace"), "metadata.namespace") or "default"
+    if not is_name(name + namespace):
+        raise Malformed("metadata.name or metadata.namespace is no name")
+    return Identity(namespace, name, metadata)

@@ -60,6 +60,11 @@ class GatewayIndex:
             return UNKNOWN, "Gateways were not read"
         if found is not None:
             return found
+        if port in (number for number, dummy in workload.shape.ports):
+            return (
+                "gateway-plaintext",
+                f"port {port} of {workload.id} is another container's, and in a gateway's pod no proxy takes it",
+            )
         if KUBERNETES_GATEWAY in workload.labels or not self.ports(workload):
             return (
                 UNKNOWN,

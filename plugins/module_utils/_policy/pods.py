@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from .._foreign import numbers
+from .fields import is_name
 from .records import (
     INJECT,
     PROXY_CONTAINER,
@@ -180,7 +181,8 @@ class PodParser:
             mesh = "gateway"
         elif proxy is not None and status:
             mesh = "sidecar"
-        elif annotations.get(REDIRECTION) == "enabled":
+        elif annotations.get(REDIRECTION) == "enabled" and not (status is not None or _is_true(spec, "hostNetwork")):
+            # Neither is ever enrolled, whoever wrote the annotation (cni/pkg/util/podutil.go PodRedirectionEnabled).
             mesh = "ambient"
         if mesh != "none":
             revision = self._revision(status, labels, annotations)
@@ -239,11 +241,14 @@ class PodParser:
         ip = "" if ip is None else ip
         # Fails on whatever is not a string.
         "".join((name, namespace, ip, account, *labels, *labels.values()))
+        if not is_name(name + namespace):
+            raise Malformed("metadata.name or metadata.namespace is no name")
         owner = ("Pod", name)
         for reference in _each(metadata, "ownerReferences"):
-            # A static pod's owner is its Node, which is no workload.
-            if reference["kind"] != "Node" and (owner[0] == "Pod" or reference.get("controller")):
-                owner = (reference["kind"] + "", reference["name"] + "")
+            kind, owner_name = reference["kind"] + "", reference["name"] + ""
+            # A static pod's owner is its Node, which is no workload. Names that none can have would be another's id.
+            if kind != "Node" and is_name(kind + owner_name) and (owner[0] == "Pod" or reference.get("controller")):
+                owner = (kind, owner_name)
         if owner[0] == "ReplicaSet":
             suffix = "-" + labels.get("pod-template-hash", "")
             if len(suffix) > 1 and owner[1].endswith(suffix):

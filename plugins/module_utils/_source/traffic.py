@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import _cluster as api
@@ -103,13 +104,8 @@ def _from_prometheus(options: TrafficOptions, connect: Callable[[], api.Cluster]
     failures = []
     for protocol, question in _PROTOCOLS:
         answers: list[series.Answer] = []
-
-        def take(answer: series.Answer, protocol: str = protocol, answers: list[series.Answer] = answers) -> None:
-            counts.merge(series.count([(protocol, answer)], wanted.workloads, wanted.namespaces))
-            answers.append(answer._replace(samples=[]))
-
         try:
-            for lost in questions.ask(question, take):
+            for lost in questions.ask(question, partial(_take, counts, wanted, protocol, answers)):
                 doubt.add(lost.part.namespaces)
                 gaps += _lost(lost, protocol)
         except (TrafficError, api.ClusterError) as error:
@@ -145,6 +141,14 @@ def _lost(lost: Lost, protocol: str) -> Iterator[dict[str, Any]]:
             f"what is exported by pods of which Prometheus does not tell the namespace could not be read: {lost.why}"
         )
         yield rows.unknown(reason, f"{protocol} traffic")
+
+
+def _take(
+    counts: rows.Counts, wanted: _Wanted, protocol: str, answers: list[series.Answer], answer: series.Answer
+) -> None:
+    """Count a part of the answers, and keep what it says beside its series."""
+    counts.merge(series.count([(protocol, answer)], wanted.workloads, wanted.namespaces))
+    answers.append(answer._replace(samples=[]))
 
 
 def _doubts(name: str, answer: series.Answer) -> Iterator[str]:

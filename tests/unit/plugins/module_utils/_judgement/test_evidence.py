@@ -192,6 +192,8 @@ FINDINGS = {
     "an authority that has ended": (finding("MTLS-108", "authority O=a/b:c"), ["FAIL"]),
     "an authority that ends soon": (finding("MTLS-109", "authority O=cluster.local"), ["warning"]),
     "a server that takes bad certificates": (finding("MTLS-111", "demo/service-a:80"), ["FAIL"]),
+    "a port that is none": (finding("MTLS-111", "demo/service-a:²"), ["FAIL"]),
+    "a port without an end": (finding("MTLS-111", f"demo/service-a:{'9' * 5000}"), ["FAIL"]),
     "a server that is somebody else": (finding("MTLS-113", "demo/service-a:80"), ["FAIL"]),
     "a server elsewhere": (finding("MTLS-111", "other/service:80"), []),
     "what is a row of ports already": (finding("MTLS-102", "demo/Deployment/service-a port 8080"), []),

@@ -364,3 +364,14 @@ def test_the_message_says_which_rule_failed() -> None:
         "Mutual TLS is not as required: 1 rule (accepted 0).\n"
         "rule mine: rule, 2 found: a; b. Remedy: change what the rule names, or the rule (istio_verify_rules)."
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "violations"),
+    [("Pod", ["Pod demo/service-a"]), ("Deployment", [])],
+    ids=["a pod of that name", "the workload itself"],
+)
+def test_what_could_not_be_read_is_not_hidden_by_a_workload_of_its_name(kind, violations):
+    gap = {"kind": kind, "namespace": "demo", "name": "service-a", "reason": "odd", "touches": ""}
+    found = judge({**STRICT, "unknown": [gap]})
+    assert [item["object"] for item in found["violations"] if "odd" in item["reason"]] == violations

@@ -166,3 +166,13 @@ def test_a_gateway_that_was_not_read_may_serve_the_same_port_in_plaintext():
     parts = [mesh_config(), pod("demo/gw", "gateway"), own]
     assert port(judge(*parts), "demo/gw", 8443)["plaintext"] == "refused"
     assert port(judge(*parts, unread=[gap("Gateway", "tenant")]), "demo/gw", 8443)["plaintext"] == "unknown"
+
+
+def test_a_revision_that_no_webhook_names_is_nobodys():
+    """What a pod says of its revision is its own; a policy for that revision would be, too."""
+    own = peer("demo/default", "STRICT")
+    own["metadata"]["labels"] = {"istio.io/rev": "ghost"}
+    mesh = [webhook("default"), mesh_config(home="control"), peer("control/default", "PERMISSIVE"), own]
+    said = pod("demo/a", annotations={"sidecar.istio.io/status": '{"revision": "ghost"}'})
+    assert workload(judge(namespace("demo"), said, *mesh), "demo/a")["mode"] == "unknown"
+    assert workload(judge(namespace("demo"), pod("demo/a"), *mesh), "demo/a")["mode"] == "PERMISSIVE"

@@ -72,9 +72,11 @@ HARMLESS = [
     ("a global limit of requests", patch("HTTP_FILTER", "INSERT_BEFORE", "GATEWAY", **configured(
         "http.ratelimit.v3.RateLimit", rate_limit_service={"grpc_service": {"envoy_grpc": {"cluster_name": "x"}}}))),
     ("compression", patch("HTTP_FILTER", "INSERT_BEFORE", **configured("http.compressor.v3.Compressor"))),
-    ("a filter whose configuration is a struct", patch("HTTP_FILTER", "INSERT_BEFORE", "SIDECAR_OUTBOUND",
-        name="mine", typed_config={"@type": STRUCT, "type_url": f"{EXTENSIONS}.http.buffer.v3.Buffer", "value": {}})),
-    ("a filter that comes by ECDS", patch("HTTP_FILTER", "INSERT_BEFORE", "SIDECAR_INBOUND", name="mine",
+    ("a filter whose configuration is a struct", patch(
+        "HTTP_FILTER", "INSERT_BEFORE", "SIDECAR_OUTBOUND", name="mine",
+        typed_config={"@type": STRUCT, "type_url": f"{EXTENSIONS}.http.buffer.v3.Buffer", "value": {}})),
+    ("a filter that comes by ECDS", patch(
+        "HTTP_FILTER", "INSERT_BEFORE", "SIDECAR_INBOUND", name="mine",
         config_discovery={"config_source": {"ads": {}}, "type_urls": [f"{EXTENSIONS}.http.wasm.v3.Wasm"]})),
     ("what comes by ECDS", patch("EXTENSION_CONFIG", "ADD", "SIDECAR_INBOUND", **WASM)),
     ("an HTTP filter of a sidecar less", patch("HTTP_FILTER", "REMOVE", "SIDECAR_INBOUND")),
@@ -163,7 +165,8 @@ DOUBTFUL = [
      patch("HTTP_FILTER", "ADD", "SIDECAR_INBOUND", **configured("http.new.v3.New")), INBOUND),
     ("a type that only looks like one", patch("HTTP_FILTER", "ADD", "SIDECAR_INBOUND", typed_config={
         "@type": "evil.example/x.envoy.extensions.filters.http.lua.v3.Lua"}), INBOUND),
-    ("a struct of a type that chooses clusters", patch("NETWORK_FILTER", "INSERT_FIRST", "SIDECAR_OUTBOUND",
+    ("a struct of a type that chooses clusters", patch(
+        "NETWORK_FILTER", "INSERT_FIRST", "SIDECAR_OUTBOUND",
         typed_config={"@type": STRUCT, "type_url": f"{EXTENSIONS}.{TCP_PROXY}", "value": {"cluster": "x"}}), OUTBOUND),
     ("a filter without a type",
      patch("HTTP_FILTER", "ADD", "SIDECAR_OUTBOUND", name="envoy.filters.http.buffer"), OUTBOUND),

@@ -109,3 +109,12 @@ def test_what_a_server_offers(protocol, settings, plaintext):
     assert port(result, "edge/gw", 8443)["plaintext"] == plaintext
     if plaintext == "unknown":
         assert answer(result, "cafe/m", "edge/gw") == "mtls -> unknown"
+
+
+def test_a_port_of_another_container_is_not_the_gateways():
+    """A gateway's pod redirects nothing to its proxy."""
+    own = pod("edge/gw", "gateway")
+    own["spec"]["containers"].append({"name": "app", "ports": [{"containerPort": 9090}]})
+    result = judge(own, gateway("ISTIO_MUTUAL"))
+    assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
+    assert port(result, "edge/gw", 9090)["plaintext"] == "accepted"

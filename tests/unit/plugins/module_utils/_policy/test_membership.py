@@ -351,3 +351,35 @@ CALLED = {
 @pytest.mark.parametrize(("namespace_labels", "pod_labels", "expected"), CALLED.values(), ids=CALLED)
 def test_whose_webhook_is_called(namespace_labels, pod_labels, expected):
     assert webhook_revision(namespace_labels, pod_labels) == expected
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["one order", "the other"])
+def test_no_owner_gives_a_pod_the_id_of_another_ones(reverse):
+    """The API server takes any words in ownerReferences."""
+    outside, inside = pod("demo/evil", "none"), pod("demo/nice")
+    outside["metadata"]["ownerReferences"] = [{"kind": "X/y", "name": "z", "controller": True}]
+    inside["metadata"]["ownerReferences"] = [{"kind": "X", "name": "y/z", "controller": True}]
+    pods = [inside, outside] if reverse else [outside, inside]
+    found = {row["pods"][0]: row["ports"][0]["plaintext"] for row in judge(STRICT, pods)["workloads"]}
+    assert found == {"evil-5f5-1": "accepted", "nice-5f5-1": "refused"}
+
+
+def test_no_owner_is_taken_for_a_variant():
+    variants = [pod("demo/web"), pod("demo/web", number=2, annotations={"sidecar.istio.io/inject": "true"})]
+    forged = pod("demo/evil", "none")
+    forged["metadata"]["ownerReferences"] = [{"kind": "Deployment", "name": "web~2", "controller": True}]
+    ids = [row["id"] for row in judge(STRICT, variants, forged)["workloads"]]
+    assert len(ids) == len(set(ids)) == 3
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"hostNetwork": True}, {"annotations": {"sidecar.istio.io/status": "{}"}}],
+    ids=["in the host's network", "with a sidecar's annotation"],
+)
+def test_what_istio_never_enrols_in_ambient_is_not_there_by_its_annotation(more):
+    result = judge(
+        STRICT, namespace("demo", **{"istio.io/dataplane-mode": "ambient"}), pod("demo/a", "ambient", **more)
+    )
+    assert workload(result, "demo/a")["mesh"] == "none"
+    assert port(result, "demo/a", 8080)["plaintext"] == "accepted"

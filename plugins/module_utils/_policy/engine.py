@@ -293,7 +293,9 @@ class SetNames:
         """What a workload adds to the sum."""
         known = self._numbers.get(place)
         if known is None:
-            known = self._numbers[place] = int.from_bytes(hashlib.sha256(place.encode()).digest()[:16], "big")
+            # Out of Ansible's own hands a name can hold half of a character.
+            text = place.encode("utf-8", "surrogatepass")
+            known = self._numbers[place] = int.from_bytes(hashlib.sha256(text).digest()[:16], "big")
         return known
 
     def of(self, ids: Iterable[str]) -> str:

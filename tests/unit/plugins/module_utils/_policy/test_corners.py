@@ -440,3 +440,9 @@ def test_the_order_of_headless_services_is_that_of_the_clients_control_plane():
     for revision, expected in (("default", "mtls -> mtls"), ("canary", "plaintext -> plaintext")):
         result = judge(*mesh, pod("shop/c", revision=revision))
         assert rows(result, "shop/c", "shop/s") == {f"shop/Deployment/s: {expected}"}
+
+
+def test_half_a_character_in_a_name_ends_nothing():
+    """No file and no API server has any; Ansible makes them of bytes that are no UTF-8."""
+    result = judge(pod("demo/a"), pod("demo/\ud800"), service("demo/a"))
+    assert {row["verdict"] for row in edges(result, "demo/\ud800", service="demo/a")} == {"mtls"}

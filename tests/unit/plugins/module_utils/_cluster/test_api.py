@@ -271,3 +271,28 @@ def test_headers(server):
     assert headers["Authorization"] == "Bearer secret"
     assert headers["Impersonate-User"] == "auditor"
     assert ",".join(headers.get_all("Impersonate-Group")).replace(" ", "") == "readers,viewers"
+
+
+@pytest.mark.parametrize(
+    ("ask", "content"),
+    [
+        pytest.param(lambda cluster: cluster.get("/version"), None, id="a question"),
+        pytest.param(
+            lambda cluster: cluster.create(PODS, {"metadata": {"name": "a", "namespace": "demo"}}),
+            "application/json",
+            id="a manifest",
+        ),
+        pytest.param(
+            lambda cluster: cluster.delete(PODS, "a", "demo", gracePeriodSeconds=1), "application/json", id="options"
+        ),
+    ],
+)
+def test_a_body_says_what_it_is(server, cluster, ask, content):
+    server.answer("GET /version", {})
+    made = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "demo"}}
+    server.answer("POST /api/v1/namespaces/demo/pods", made)
+    server.answer("DELETE /api/v1/namespaces/demo/pods/a", {})
+    ask(cluster)
+    [(_method, _path, _query, body, headers)] = server.requests
+    assert (headers.get("Content-Type"), body is not None) == (content, content is not None)
+    assert (headers["Authorization"], headers["User-Agent"]) == ("Bearer secret", "meshproof.mtls")

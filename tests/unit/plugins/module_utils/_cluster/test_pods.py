@@ -466,3 +466,41 @@ def test_where_the_system_does_not_tell_nothing_is_dead(monkeypatch, named):
     monkeypatch.setattr(process, "_BOOT", "/nonexistent/boot_id")
     assert process.own_process() == ""
     assert process.has_died(named + "0") is False
+
+
+@pytest.mark.parametrize(
+    ("namespace", "waits"),
+    [
+        pytest.param({"labels": OURS}, False, id="ours, and it is deleted"),
+        pytest.param({"labels": OURS, "deletionTimestamp": "now"}, False, id="somebody deletes it already"),
+        pytest.param(None, False, id="it is gone"),
+        pytest.param({"labels": {"team": "x"}}, True, id="somebody else's"),
+        pytest.param({"labels": None}, True, id="without labels"),
+        pytest.param({"labels": {**OURS, "meshproof.mtls/role": "other"}}, True, id="of another role"),
+    ],
+)
+def test_pods_are_waited_for_only_where_their_namespace_stays(memory, monkeypatch, namespace, waits):
+    """What goes with its namespace goes for certain; elsewhere a pod that does not go is told."""
+    monkeypatch.setattr(short_lived, "_ACCOUNT_PATIENCE", -1)
+    memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
+    delete = memory.delete
+
+    def slowly(kind, name, where=None, **options):
+        if kind.kind == "Namespace":
+            delete(kind, name, where, **options)
+
+    def run():
+        with session(memory) as pods:
+            pods.start(pod())
+            memory.delete = slowly
+            if namespace is None:
+                memory.namespaces.clear()
+            else:
+                memory.namespaces[PLACE]["metadata"] = {"name": PLACE, "uid": "1", **namespace}
+
+    if waits:
+        with pytest.raises(api.ClusterError, match=f"Pods of this probe in {PLACE} are still terminating. Remedy: "):
+            run()
+    else:
+        run()
+    assert list(memory.pods) == ["p"]

@@ -151,3 +151,111 @@ def test_with_rights_in_one_namespace(server):
     rows, reasons = ask(server, "demo/a", namespaces=["shop"])
     assert rows == {(None, 1, "mutual_tls")}
     assert any("is forbidden" in reason for reason in reasons)
+
+
+def gaps_of(server, workloads=(), namespaces=(), tail_lines=100, **more):
+    cluster = api.connect({"host": server.url, "api_key": "secret"})
+    return access_logs.read(cluster, Counts(), workloads, namespaces, 600, tail_lines, **more)
+
+
+def test_a_refused_log_names_the_role_and_stays_a_refusal(server):
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), FORBIDDEN)
+    with pytest.raises(api.ClusterError) as caught:
+        gaps_of(server, ["demo/a"])
+    message = FORBIDDEN[1]["message"]
+    assert str(caught.value) == (
+        f"{message}. Remedy: ask for the ClusterRole meshproof-access-log that this collection ships, bound in the "
+        "servers' namespaces."
+    )
+    assert (caught.value.status, caught.value.forbidden, caught.value.reason) == (403, True, message)
+
+
+@pytest.mark.parametrize("ends", ["no rights", "no rights.", "no rights..."])
+def test_a_refusal_becomes_one_sentence(ends):
+    told = str(access_logs._with_less_rights(api.ClusterError("x", 403, ends)))
+    assert told.startswith("no rights. Remedy: ask for the ClusterRole ")
+
+
+def test_another_failure_of_a_log_asks_for_no_role(server):
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), WAITING)
+    with pytest.raises(api.ClusterError, match="is waiting to start") as caught:
+        gaps_of(server, ["demo/a"])
+    assert access_logs.ROLE not in str(caught.value)
+
+
+def test_pods_that_cannot_be_read_for_another_reason_are_an_error(server):
+    server.answer(PODS, (400, {"kind": "Status", "message": "out of order"}))
+    with pytest.raises(api.ClusterError, match="out of order"):
+        gaps_of(server, ["demo/a"])
+    assert [path for path, _query in server.asked()] == ["/api/v1/pods"]
+
+
+@pytest.mark.parametrize(
+    ("workloads", "namespaces", "gaps"),
+    [
+        pytest.param(["demo/x"], [], [("traffic to demo/x", "demo", "no pod of it was found")], id="no such workload"),
+        pytest.param([], ["bank"], [("traffic to bank", "bank", "no pod was found in it")], id="an empty namespace"),
+        pytest.param(
+            ["demo/y", "demo/x"],
+            ["z", "bank", "demo"],
+            [
+                ("traffic to demo/x", "demo", "no pod of it was found"),
+                ("traffic to demo/y", "demo", "no pod of it was found"),
+                ("traffic to bank", "bank", "no pod was found in it"),
+                ("traffic to z", "z", "no pod was found in it"),
+            ],
+            id="several, in order",
+        ),
+        pytest.param(["demo/a"], ["demo"], [], id="all are there"),
+    ],
+)
+def test_who_is_not_there_is_named(server, workloads, namespaces, gaps):
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), MUTUAL)
+    doubted, found = gaps_of(server, workloads, namespaces)
+    assert [(gap["touches"], gap["namespace"], gap["reason"]) for gap in found] == gaps
+    assert doubted == set()
+
+
+@pytest.mark.parametrize(
+    ("lines", "doubted"), [(9, set()), (10, {"demo/a"}), (11, {"demo/a"})], ids=["fewer", "as many", "more"]
+)
+def test_a_log_of_as_many_lines_as_were_asked_for_may_be_cut(server, lines, doubted):
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), f"{MUTUAL}\n" * lines)
+    assert gaps_of(server, ["demo/a"], tail_lines=10)[0] == doubted
+
+
+def test_a_log_that_reaches_its_limit_of_bytes_may_be_cut(server, monkeypatch):
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), MUTUAL)
+    for limit, doubted in ((len(MUTUAL) + 1, set()), (len(MUTUAL), {"demo/a"})):
+        monkeypatch.setattr(access_logs, "LOG_BYTES", limit)
+        assert gaps_of(server, ["demo/a"])[0] == doubted
+
+
+def test_an_empty_log_has_no_lines(server):
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), "")
+    doubted, [gap] = gaps_of(server, ["demo/a"])
+    assert doubted == set()
+    assert "logged no inbound connection in the last 10m" in gap["reason"]
+
+
+def test_all_logs_have_the_time_that_is_given(server):
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1")))
+    server.answer(log("a-0"), MUTUAL)
+    with pytest.raises(api.ClusterError, match="in time"):
+        gaps_of(server, ["demo/a"], seconds=1e-9)
+
+
+@pytest.mark.parametrize("missing", ["creationTimestamp", "podIP"])
+def test_whoever_has_no_age_or_no_address_called_nobody(server, missing):
+    caller = pod("b-0", "b", "198.18.0.9")
+    for part in ("metadata", "status"):
+        caller[part].pop(missing, None)
+    server.answer(PODS, listed("Pod", pod("a-0", "a", "198.18.0.1"), caller))
+    server.answer(log("a-0"), MUTUAL)
+    assert ask(server, "demo/a") == ({(None, 1, "mutual_tls")}, [])

@@ -232,3 +232,159 @@ def test_of_what_is_too_much_a_part_may_be_had(server, monkeypatch, status, body
     with pytest.raises(TrafficError) as caught:
         ask(f"http://{server.place}")
     assert isinstance(caught.value, prometheus.TooMuch) is too_much
+
+
+def test_an_answer_is_asked_for_in_json_and_by_name(server):
+    ask(f"http://{server.place}")
+    [(_path, headers)] = server.asked
+    assert (headers["Accept"], headers["User-Agent"]) == ("application/json", "meshproof.mtls")
+
+
+@pytest.mark.parametrize("status", [300, 302, 308, 399])
+def test_no_redirect_is_followed_and_no_token_goes_elsewhere(server, status):
+    elsewhere = Server()
+    try:
+        server.status, server.headers, server.body = status, {"Location": f"http://{elsewhere.place}/x?y=z"}, b""
+        with pytest.raises(TrafficError) as caught:
+            ask(f"http://{server.place}", token="secret")
+    finally:
+        elsewhere.http.shutdown()
+        elsewhere.http.server_close()
+    assert str(caught.value) == (
+        f"The Prometheus at http://{server.place} redirects to http://{elsewhere.place}/x, and redirects are not "
+        "followed, so that a token goes nowhere else. Remedy: give the url at which it answers itself."
+    )
+    assert (len(server.asked), elsewhere.asked) == (1, [])
+
+
+def test_what_is_no_redirect_is_an_answer(server):
+    server.status, server.body = 400, BAD_DATA
+    with pytest.raises(TrafficError, match="refuses: bad_data"):
+        ask(f"http://{server.place}")
+
+
+class Response:
+    """A body that is read piece by piece, and how much was asked for."""
+
+    def __init__(self, body):
+        self.body, self.asked = body, []
+
+    def read(self, size):
+        self.asked.append(size)
+        piece, self.body = self.body[:size], self.body[size:]
+        return piece
+
+
+@pytest.mark.parametrize(
+    ("length", "asked", "kept"),
+    [
+        pytest.param(0, [4], 0, id="nothing"),
+        pytest.param(3, [4, 4], 3, id="less than a piece"),
+        pytest.param(10, [4, 4, 3, 1], 10, id="as much as may be"),
+        pytest.param(11, [4, 4, 3], 11, id="a byte more, which tells"),
+        pytest.param(1000, [4, 4, 3], 11, id="much more"),
+    ],
+)
+def test_of_a_body_no_more_is_read_than_tells_that_it_is_too_long(monkeypatch, length, asked, kept):
+    monkeypatch.setattr(prometheus, "MOST_BYTES", 10)
+    monkeypatch.setattr(prometheus, "_PIECE", 4)
+    response = Response(b"x" * length)
+    assert prometheus._body(response, time.monotonic() + 60) == b"x" * kept
+    assert response.asked == asked
+
+
+def test_when_nobody_waits_any_more_nothing_is_read():
+    response = Response(b"x")
+    assert (prometheus._body(response, time.monotonic() - 1), response.asked) == (b"", [])
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)], ids=["as long as may be", "a byte longer"])
+def test_how_long_an_answer_may_be(monkeypatch, more, fits):
+    monkeypatch.setattr(prometheus, "MOST_BYTES", len(GOOD))
+    place = prometheus.Prometheus("It", 5, lambda _path, _query: (200, GOOD + b" " * more))
+    if fits:
+        assert place.ask("up").samples == []
+    else:
+        with pytest.raises(prometheus.TooMuch, match="It answered with more than 0 MiB"):
+            place.ask("up")
+
+
+def test_what_a_query_is_sent_with():
+    sent = []
+    prometheus.Prometheus("It", 5, lambda *given: sent.append(given) or (200, GOOD)).ask("up")
+    assert sent == [("/api/v1/query", {"query": "up", "timeout": "5s"})]
+
+
+@pytest.mark.parametrize(("reason", "too_much"), [("no answer within 5 s", True), ("forbidden", False)])
+def test_behind_a_service_only_lateness_is_too_much(reason, too_much):
+    error = prometheus.api.ClusterError("told", 403, reason)
+
+    def fail(*_given):
+        raise error
+
+    with pytest.raises((prometheus.TooMuch, prometheus.api.ClusterError)) as caught:
+        prometheus.Prometheus("It", 5, fail).ask("up")
+    assert isinstance(caught.value, prometheus.TooMuch) is too_much
+    assert str(caught.value) == "told"
+    assert too_much or caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "remedy"),
+    [
+        (401, "", "give a token"),
+        (403, "", "give a token"),
+        (404, "", "check that this is the address"),
+        (200, "not JSON", "check that this is the address"),
+        (200, "not one of its", "check that this is the address"),
+        (422, "", "ask for a shorter window"),
+        (503, "timeout", "ask for a shorter window"),
+        (200, "too many samples", "ask for a shorter window"),
+        (503, "", "see Prometheus' own log"),
+    ],
+)
+def test_each_problem_has_its_remedy(status, problem, remedy):
+    assert prometheus._remedy(status, problem).startswith(f"Remedy: {remedy}")
+
+
+@pytest.mark.parametrize(
+    ("service", "good"),
+    [
+        ("monitoring/prometheus:9090", True),
+        ("monitoring/https:prometheus:web", True),
+        ("monitoring/prometheus", False),
+        ("monitoring/a:b:c:d", False),
+        ("monitoring/prometheus:", False),
+        ("monitoring/", False),
+        ("/prometheus:9090", False),
+        ("prometheus:9090", False),
+        ("monitoring/x/prometheus:9090", False),
+    ],
+)
+def test_a_service_is_asked_through_the_api_server(monkeypatch, service, good):
+    given = PrometheusOptions(**{**DEFAULTS, "service": service})
+    asked, lent = [], object()
+    monkeypatch.setattr(prometheus.api, "get_through_service", lambda *given: asked.append(given) or (200, GOOD))
+    if good:
+        place = prometheus.connect(given, lambda: lent)
+        assert place.name == f"The Prometheus behind the Service {service}"
+        assert place.ask("up").samples == []
+        query = {"query": "up", "timeout": "2s"}
+        assert asked == [(lent, service, "/api/v1/query", query, 2, prometheus.MOST_BYTES)]
+    else:
+        with pytest.raises(TrafficError, match=f"^{service} names no Service's port. Remedy: write it as"):
+            prometheus.connect(given, no_cluster)
+
+
+@pytest.mark.parametrize("word", ["WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "CERTIFICATE_VERIFY_FAILED"])
+def test_why_tls_failed_has_its_remedy(word):
+    found = prometheus._unreachable("The X", prometheus.ssl.SSLError(1, word), PrometheusOptions(**DEFAULTS))
+    remedy = "give its CA" if word.startswith("CERT") else "it speaks no TLS on this port"
+    assert str(found).startswith("TLS with the X failed: ")
+    assert f"Remedy: {remedy}" in str(found)
+
+
+def test_an_answer_that_nobody_waits_for_keeps_no_process_alive():
+    threads = []
+    prometheus._in_time(1, lambda: threads.append(threading.current_thread()) or (200, b""))
+    assert threads[0].daemon

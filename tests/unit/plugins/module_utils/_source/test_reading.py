@@ -533,3 +533,66 @@ def test_the_collector_is_left_as_it_was(enabled):
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.parametrize(
+    ("answers", "starts", "read"),
+    [
+        pytest.param([refusal(410)], 3, False, id="a list that is never there in time"),
+        pytest.param([refusal(410), refusal(410), page("a")], 3, True, id="one that is there at the last start"),
+        pytest.param([refusal(403), page("a")], 1, False, id="a refusal is final"),
+        pytest.param([refusal(410), refusal(403), page("a")], 2, False, id="also at another start"),
+    ],
+)
+def test_how_often_a_list_starts(server, cluster, answers, starts, read):
+    services = reading.Selection(reading.Kind("", "v1", "services", "Service"))
+    server.answer("GET /api/v1/services", page("x", kind=services.kind))
+    server.answer("GET /api/v1/pods", *answers)
+    resources, unread = reading.read(cluster, [PODS, services])
+    assert sum(path == "/api/v1/pods" for path, _query in server.asked()) == starts
+    assert sorted(names(resources)) == ([("Pod", "a"), ("Service", "x")] if read else [("Service", "x")])
+    assert [gap["kind"] for gap in unread] == ([] if read else ["Pod"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"resources": None}, id="no list"),
+        pytest.param({"resources": {}}, id="a map"),
+        pytest.param({"resources": [5]}, id="no maps"),
+        pytest.param({"resources": [{"name": "peerauthentications"}, 5]}, id="the kind, and no map"),
+        pytest.param({"kind": "Status"}, id="another kind"),
+        pytest.param({"groupVersion": "other/v1"}, id="another group"),
+    ],
+)
+def test_a_version_whose_list_is_none_may_serve_anything(server, cluster, changed):
+    server.answer("GET /apis/security.istio.io", group("security.istio.io", "v1"))
+    answer = {"kind": "APIResourceList", "groupVersion": "security.istio.io/v1", "resources": [], **changed}
+    server.answer("GET /apis/security.istio.io/v1", answer)
+    with pytest.raises(reading.ClusterError) as caught:
+        reading.served_as(cluster, PEERS.kind)
+    assert caught.value.reason == (
+        "whether it is served is unknown: the answer to /apis/security.istio.io/v1 is no APIResourceList"
+    )
+    assert "Remedy: check that the address is a Kubernetes API server's" in str(caught.value)
+
+
+def test_what_thousands_of_pods_say_is_kept_once():
+    class Text(str):
+        """A kind of text of its own."""
+
+    def pod_of(number):
+        value = "".join(["istio", "-", "value"])  # a new object each time
+        labels = {"app": value, "own": Text(value), "number": number}
+        container = {"name": "istio-init", "args": [value]}
+        metadata = {"labels": labels, "annotations": {"x.istio.io/y": value}}
+        return slim({"kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}})
+
+    one, other = pod_of(1), pod_of(2)
+    for part in ("labels", "annotations"):
+        key = {"labels": "app", "annotations": "x.istio.io/y"}[part]
+        assert one["metadata"][part][key] is other["metadata"][part][key]
+    assert one["spec"]["containers"][0]["args"][0] is other["spec"]["containers"][0]["args"][0]
+    assert one["metadata"]["labels"]["own"] == "istio-value"
+    assert one["metadata"]["labels"]["own"].__class__ is Text
+    assert (one["metadata"]["labels"]["number"], other["metadata"]["labels"]["number"]) == (1, 2)

@@ -1,410 +1,504 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the probe finds to ask, which pods it makes for that, and what it does with their logs."""
+"""Asking the wire: which targets are found, which pods are made, and what their logs come to."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import Any, ClassVar
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import pods as probe_pods
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import wrong_identity
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe.plan import Endpoint, Target, TargetError
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import plan as probe_plan
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import wire
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import ProbeOptions
-from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.wire.wire_servers import issue, pem
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
 
-DEMO, OTHER = "/api/v1/namespaces/demo", "/api/v1/namespaces/other"
-SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
-POD = {
-    "metadata": {"name": "a-1", "namespace": "demo", "uid": "u1"},
-    "spec": {"serviceAccountName": "a", "containers": [{"name": "app", "ports": [{"containerPort": 8080}]}]},
-    "status": {"phase": "Running", "podIP": "10.244.0.12"},
-}
-SERVICE = {
-    "metadata": {"name": "a", "namespace": "demo"},
-    "spec": {
-        "clusterIP": "10.96.0.7",
-        "selector": {"app": "a"},
-        "ports": [{"port": 80, "targetPort": 8080, "name": "http"}],
-    },
-}
-SLICE = {
-    "metadata": {"name": "a-x", "namespace": "demo", "labels": {"kubernetes.io/service-name": "a"}},
-    "addressType": "IPv4",
-    "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
-    "endpoints": [
-        {
-            "addresses": ["10.244.0.12"],
-            "conditions": {"ready": True},
-            "targetRef": {"kind": "Pod", "name": "a-1", "namespace": "demo"},
-        }
-    ],
-}
-NO_RIGHT = (403, {"kind": "Status", "message": "no rights", "reason": "Forbidden"})
+RUN = "abcd1234"
+OUTSIDE, INSIDE = f"meshproof-probe-{RUN}-outside", f"meshproof-probe-{RUN}-inside"
+OPTIONS = ProbeOptions(namespace="probes", target_namespaces=["shop"], identities=[], timeout=60, step_timeout=2)
+FORBIDDEN = (403, {"kind": "Status", "message": "no rights", "reason": "Forbidden"})
+NAMESPACE = {"kind": "Namespace", "apiVersion": "v1"}
+PROXY = {"name": "istio-proxy", "env": [{"name": "TRUST_DOMAIN", "value": "x.example"}]}
 
 
-@pytest.fixture
-def demo(server):
-    """A namespace with one Service over one pod, and one with nothing."""
-    server.answer("GET /apis/discovery.k8s.io", group("discovery.k8s.io", "v1"))
-    server.answer("GET /apis/discovery.k8s.io/v1", served("discovery.k8s.io/v1", "endpointslices"))
-    for place, services, slices, pods in ((DEMO, [SERVICE], [SLICE], [POD]), (OTHER, [], [], [])):
-        server.answer(f"GET {place}/services", listed("Service", *services))
-        server.answer(f"GET {place}/pods", listed("Pod", *pods))
-        name = place.rpartition("/")[2]
-        path = f"GET {SLICES.format(name)}"
-        server.answer(path, listed("EndpointSlice", *slices, version="discovery.k8s.io/v1"))
-    return server
+def service(name="web", namespace="shop", *ports, **spec):
+    ports = [{"name": "http", "port": number, "protocol": "TCP"} for number in ports or (80,)]
+    spec = {"selector": {"app": name}, "clusterIP": "10.0.0.1", "ports": ports, **spec}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def endpoints(name="web", namespace="shop", *addresses, pod="web-1"):
+    owner = {"kind": "Pod", "name": pod}
+    return {
+        "metadata": {"name": f"{name}-x", "namespace": namespace, "labels": {"kubernetes.io/service-name": name}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080}],
+        "endpoints": [{"addresses": [address], "targetRef": owner} for address in addresses or ("10.1.0.1",)],
+    }
+
+
+def server_pod(name="web-1", namespace="shop", address="10.1.0.1", *ports):
+    spec = {
+        "serviceAccountName": "web",
+        "containers": [{"name": "app", "ports": [{"containerPort": number} for number in ports or (8080, 9090)]}],
+    }
+    status = {"phase": "Running", "podIP": address}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec, "status": status}
+
+
+def deployed(server, namespace="shop", services=None, slices=None, pods=None):
+    """What a namespace holds."""
+    core, discovery = f"GET /api/v1/namespaces/{namespace}", "GET /apis/discovery.k8s.io/v1/namespaces/" + namespace
+    given = (services, [service(namespace=namespace)]), (slices, [endpoints(namespace=namespace)])
+    services, slices = (default if found is None else found for found, default in given)
+    server.answer(f"{core}/services", listed("Service", *services))
+    server.answer(f"{discovery}/endpointslices", listed("EndpointSlice", *slices, version="discovery.k8s.io/v1"))
+    server.answer(f"{core}/pods", listed("Pod", *([server_pod(namespace=namespace)] if pods is None else pods)))
 
 
 def wanted(service=None, pod=None, port=None):
     return {"service": service, "pod": pod, "port": port}
 
 
+def found(cluster, **options):
+    return wire.find_targets(cluster, OPTIONS._replace(**options))
+
+
+def ports(targets):
+    return [(target.kind, target.namespace, target.name, target.port) for target in targets]
+
+
+WEB = ("service", "shop", "web", 80)
+POD_PORTS = [("pod", "shop", "web-1", 8080), ("pod", "shop", "web-1", 9090)]
+
+
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "expected"),
     [
-        ({"target_namespaces": ["demo"]}, [("demo/a", None, 80)]),
-        ({"target_namespaces": ["other"]}, []),
-        ({"targets": [wanted("demo/a")]}, [("demo/a", None, 80)]),
-        ({"targets": [wanted("demo/a", port=80)]}, [("demo/a", None, 80)]),
-        ({"targets": [wanted(pod="demo/a-1")]}, [(None, "demo/a-1", 8080)]),
-        ({"targets": [wanted(pod="demo/a-1", port=9090)]}, [(None, "demo/a-1", 9090)]),
-        ({"targets": [wanted("demo/a")], "pod_ports": True}, [("demo/a", None, 80), (None, "demo/a-1", 8080)]),
-        ({"target_namespaces": ["demo"], "pod_ports": True}, [("demo/a", None, 80), (None, "demo/a-1", 8080)]),
+        pytest.param({}, [WEB], id="every Service of the namespaces"),
+        pytest.param({"targets": [wanted(service="shop/web")]}, [WEB], id="a Service"),
+        pytest.param({"targets": [wanted(service="shop/web", port=80)]}, [WEB], id="a port of a Service"),
+        pytest.param({"targets": [wanted(pod="shop/web-1")]}, POD_PORTS, id="a pod and no Service"),
+        pytest.param({"targets": [wanted(pod="shop/web-1", port=9090)]}, POD_PORTS[1:], id="a port of a pod"),
+        pytest.param({"targets": [wanted(service="shop/web"), wanted(pod="shop/web-1")]}, [WEB, *POD_PORTS], id="both"),
+        pytest.param({"pod_ports": True}, [WEB, *POD_PORTS], id="the ports of the pods behind a Service"),
+        pytest.param(
+            {"pod_ports": True, "targets": [wanted(service="shop/web")]}, [WEB, *POD_PORTS], id="behind a chosen one"
+        ),
     ],
-    ids=["a namespace", "an empty one", "a Service", "its port", "a pod", "another port", "and its pods", "all pods"],
 )
-def test_what_is_asked(demo, cluster, options, found):
-    targets = wire.find_targets(cluster, ProbeOptions(**options))
-    assert [(target.service, target.pod, target.port) for target in targets] == found
+def test_which_targets_are_found(server, cluster, options, expected):
+    deployed(server)
+    targets = found(cluster, **options)
+    assert ports(targets) == expected
+    assert {target.endpoints[0].account for target in targets} == {"web"}
+    assert not any(target.obstacle for target in targets)
 
 
-def test_an_endpoint_is_the_pod_behind_it(demo, cluster):
-    [target] = wire.find_targets(cluster, ProbeOptions(target_namespaces=["demo"]))
-    assert target.endpoints == (Endpoint("10.244.0.12", 8080, "a-1", "a"),)
-    assert target.address == "10.96.0.7"
+def test_only_the_namespaces_of_the_targets_are_read(server, cluster):
+    deployed(server, "shop")
+    deployed(server, "bank", [service(namespace="bank")])
+    targets = found(cluster, targets=[wanted(service="bank/web")])
+    assert ports(targets) == [("service", "bank", "web", 80)]
+    assert all("/namespaces/bank/" in path for path, _query in server.asked())
 
 
-def test_only_so_many_endpoints_are_asked(demo, cluster):
-    more = {**SLICE["endpoints"][0], "addresses": ["10.244.0.13"]}
-    slices = {**SLICE, "endpoints": [*SLICE["endpoints"], more]}
-    demo.answer(f"GET {SLICES.format('demo')}", listed("EndpointSlice", slices, version="discovery.k8s.io/v1"))
-    [target] = wire.find_targets(cluster, ProbeOptions(target_namespaces=["demo"], max_endpoints=1))
-    assert (len(target.endpoints), target.endpoints_total) == (1, 2)
+def test_without_namespaces_all_are_read(server, cluster):
+    server.answer("GET /api/v1/services", listed("Service", service(), service(namespace="bank")))
+    server.answer(
+        "GET /apis/discovery.k8s.io/v1/endpointslices",
+        listed("EndpointSlice", endpoints(), version="discovery.k8s.io/v1"),
+    )
+    targets = found(cluster, target_namespaces=None)
+    assert ports(targets) == [("service", "bank", "web", 80), WEB]
+    assert [target.endpoints_total for target in targets] == [0, 1]
 
 
-def test_a_target_without_its_namespace_is_refused_before_anything_is_read(server, cluster):
-    with pytest.raises(TargetError, match=r"The target a names no namespace\. Remedy: write it as namespace/name"):
-        wire.find_targets(cluster, ProbeOptions(targets=[wanted("a")]))
-    assert not server.requests
+@pytest.mark.parametrize("kind", ["service", "pod"])
+@pytest.mark.parametrize("name", ["web", "a/b/c"])
+def test_a_target_without_a_namespace(server, cluster, kind, name):
+    with pytest.raises(probe_plan.TargetError, match=f"The target {name} names no namespace. Remedy: write it as"):
+        found(cluster, targets=[wanted(**{kind: name})])
+    assert server.requests == []
+
+
+CORE = "GET /api/v1/namespaces/shop"
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"),
+    ("route", "options", "kind"),
     [
-        ("Service", {"target_namespaces": ["demo"]}),
-        ("EndpointSlice", {"target_namespaces": ["demo"]}),
-        ("Pod", {"targets": [wanted(pod="demo/a-1")]}),
-        ("Pod", {"target_namespaces": ["demo"], "pod_ports": True}),
+        pytest.param(f"{CORE}/services", {}, "Services", id="services"),
+        pytest.param(
+            "GET /apis/discovery.k8s.io/v1/namespaces/shop/endpointslices", {}, "EndpointSlices", id="endpoint slices"
+        ),
+        pytest.param(f"{CORE}/pods", {"pod_ports": True}, "Pods", id="pods for their ports"),
+        pytest.param(f"{CORE}/pods", {"targets": [wanted(pod="shop/web-1")]}, "Pods", id="pods that are targets"),
     ],
-    ids=["Services", "EndpointSlices", "pods that are targets", "pods behind Services"],
 )
-def test_without_the_right_to_see_targets_nothing_is_asked(demo, cluster, kind, options):
-    path = SLICES.format("demo") if kind == "EndpointSlice" else f"{DEMO}/{kind.lower()}s"
-    demo.answer(f"GET {path}", NO_RIGHT)
-    with pytest.raises(TargetError, match=f"{kind}s of the namespace demo cannot be read: .*meshproof-reader"):
-        wire.find_targets(cluster, ProbeOptions(**options))
+def test_what_is_needed_and_cannot_be_read_is_an_error(server, cluster, route, options, kind):
+    deployed(server)
+    server.answer(route, FORBIDDEN)
+    with pytest.raises(probe_plan.TargetError) as caught:
+        found(cluster, **options)
+    assert str(caught.value) == (
+        f"{kind} of the namespace shop cannot be read: no rights. Remedy: ask for a role that may; the ClusterRole "
+        "meshproof-reader that this collection ships does."
+    )
 
 
-def test_without_the_right_to_see_pods_their_accounts_are_unknown(demo, cluster):
-    demo.answer(f"GET {DEMO}/pods", NO_RIGHT)
-    [target] = wire.find_targets(cluster, ProbeOptions(target_namespaces=["demo"]))
-    assert target.endpoints[0].account is None
+def test_without_pods_services_are_asked_and_identities_unknown(server, cluster):
+    deployed(server)
+    server.answer(f"{CORE}/pods", FORBIDDEN)
+    [target] = found(cluster)
+    assert (target.endpoints[0].pod, target.endpoints[0].account) == ("web-1", None)
 
 
-def test_an_answer_of_unknown_make_is_an_error_and_no_empty_list(demo, cluster):
-    demo.answer(f"GET {DEMO}/services", {"kind": "Status", "message": "odd"})
-    with pytest.raises(TargetError, match="Services of the namespace demo cannot be read"):
-        wire.find_targets(cluster, ProbeOptions(target_namespaces=["demo"]))
+def test_endpoints_and_asks_have_limits(server, cluster, monkeypatch):
+    deployed(server, slices=[endpoints("web", "shop", "10.1.0.1", "10.1.0.2", "10.1.0.3")])
+    [target] = found(cluster, max_endpoints=2)
+    assert (len(target.endpoints), target.endpoints_total, target.obstacle) == (2, 3, "")
+    monkeypatch.setattr(wire, "MOST_ASKS", 2)
+    [target] = found(cluster, max_endpoints=2)
+    assert "Remedy: choose fewer" in target.obstacle
 
 
-CERTIFICATE = wrong_identity.make_wrong("a.example", datetime(2026, 1, 31, 12))["certificate"]
-MAP = {"kind": "ConfigMap", "metadata": {"name": "istio-ca-root-cert"}}
+# The pods
 
 
-@pytest.mark.parametrize(
-    ("text", "valid"),
-    [(CERTIFICATE, True), ("", False), ("no certificate", False), (CERTIFICATE[:200], False), ("ü", False)],
-    ids=["PEM", "nothing", "text", "cut off", "not ASCII"],
-)
-def test_roots_that_tls_can_use(text, valid):
-    assert wire.is_pem(text) is valid
+class Kubelet:
+    """Takes pods as an API server does, runs none of them, and has what they would have printed."""
+
+    def __init__(self, server, monkeypatch):
+        monkeypatch.setattr(wire.secrets, "token_hex", lambda size: RUN if size == 4 else "")
+        self.server, self.pods, self.made = server, {}, {}
+        self.injects, self.status = True, {}
+        self.state = {"terminated": {"exitCode": 0}}
+        self.warned, self.hidden = [], []
+        for namespace in ("probes", "shop-clients"):
+            place = f"/api/v1/namespaces/{namespace}"
+            server.answer(f"GET {place}", {**NAMESPACE, "metadata": {"name": namespace, "uid": "1"}})
+            server.answer(f"POST {place}/pods", self.take)
+            server.answer(f"GET {place}/pods", self.show)
+            for name in (OUTSIDE, INSIDE):
+                server.answer(f"DELETE {place}/pods/{name}", self.drop)
+        server.answer(
+            "GET /api/v1/namespaces/shop/configmaps/istio-ca-root-cert",
+            (404, {"kind": "Status", "message": "not found"}),
+        )
+
+    def says(self, name, *logs, namespace="probes"):
+        self.server.answer(f"GET /api/v1/namespaces/{namespace}/pods/{name}/log", *logs)
+
+    def take(self, handler, _data):
+        pod = json.loads(json.dumps(self.server.requests[-1][3]))
+        name = pod["metadata"]["name"]
+        self.made[name] = self.server.requests[-1][3]
+        pod["metadata"].update(uid=f"of {name}", creationTimestamp="2026-11-22T15:00:00Z")
+        if pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "true" and self.injects:
+            pod["spec"]["initContainers"] = [PROXY]
+        states = [{"name": item["name"], "state": self.state} for item in pod["spec"]["containers"]]
+        pod["status"] = {"containerStatuses": states, **self.status.get(name, {})}
+        self.pods[name] = pod
+        answer(handler, pod)
+
+    def show(self, handler, _data):
+        namespace = handler.path.split("/")[4]
+        answer(
+            handler, listed("Pod", *(pod for pod in self.pods.values() if pod["metadata"]["namespace"] == namespace))
+        )
+
+    def drop(self, handler, _data):
+        self.pods.pop(handler.path.split("?")[0].rsplit("/", 1)[1], None)
+        answer(handler, {"kind": "Status"})
+
+    def asked(self, cluster, targets, **options):
+        return wire.ask(cluster, OPTIONS._replace(**options), targets, self.warned.append, self.hidden.append)
+
+    def plan(self, name, container=0):
+        return json.loads("".join(self.made[name]["spec"]["containers"][container]["args"]))
+
+    def logs_read(self):
+        return [
+            (path.split("/")[6], query["container"]) for path, query in self.server.asked() if path.endswith("/log")
+        ]
 
 
-@pytest.mark.parametrize(
-    ("answers", "roots"),
-    [
-        ({"demo": {**MAP, "data": {"root-cert.pem": f"\n{CERTIFICATE}\n"}}}, CERTIFICATE.strip()),
-        ({name: {**MAP, "data": {"root-cert.pem": CERTIFICATE}} for name in ("demo", "other")}, CERTIFICATE.strip()),
-        ({"demo": {**MAP, "data": {"root-cert.pem": "x"}}}, ""),
-        ({"demo": MAP}, ""),
-        ({"demo": NO_RIGHT}, ""),
-        ({}, ""),
-    ],
-    ids=["one", "the same twice", "no certificate", "no data", "no right", "none"],
-)
-def test_the_meshs_roots_where_they_can_be_read(server, cluster, answers, roots):
-    for name, answer in answers.items():
-        server.answer(f"GET /api/v1/namespaces/{name}/configmaps/istio-ca-root-cert", answer)
-    assert wire.root_certificates(cluster, {"demo", "other"}) == roots
-
-
-def test_an_api_server_that_fails_is_no_mesh_without_roots(server, cluster):
-    server.answer("GET /api/v1/namespaces/demo/configmaps/istio-ca-root-cert", (500, {"kind": "Status"}))
-    with pytest.raises(api.ClusterError):
-        wire.root_certificates(cluster, {"demo"})
-
-
-def test_a_wrong_identity_is_made_on_demand_and_its_key_hidden():
-    hidden: list[str] = []
-    found = wire.wrong_identity(["wrong"], "a.example", pytest.fail, hidden.append)
-    assert found is not None
-    assert hidden == [found["key"]]
-    assert wire.wrong_identity(["expired"], "a.example", pytest.fail, hidden.append) is None
-
-
-def test_without_the_library_it_is_told_that_none_could_be_made(monkeypatch):
-    def missing(_domain, _now):
-        raise ImportError("no cryptography")
-
-    told: list[str] = []
-    monkeypatch.setattr(wrong_identity, "make_wrong", missing)
-    assert wire.wrong_identity(["wrong"], "", told.append, pytest.fail) is None
-    assert "the Python library cryptography is missing. Remedy" in told[0]
-
-
-def injected(manifest: dict[str, Any], proxy: bool = True) -> dict[str, Any]:
-    """As an injector would hand it back."""
-    sidecar = {"name": "istio-proxy", "env": [{"name": "TRUST_DOMAIN", "value": "mesh.example"}]}
-    spec = {**manifest["spec"], "initContainers": [sidecar] if proxy else []}
-    return {**manifest, "spec": spec}
-
-
-@pytest.mark.parametrize("proxy", [True, False])
-def test_a_pod_inside_without_a_sidecar_would_lie(proxy):
-    pod = injected({"metadata": {"namespace": "p", "name": "x"}, "spec": {}}, proxy)
-    if proxy:
-        wire.require_sidecar(pod)
-    else:
-        with pytest.raises(api.ClusterError, match="The pod p/x came up without istio-proxy"):
-            wire.require_sidecar(pod)
-
-
-class Pods:
-    """In place of ShortLivedPods: pods that end at once, with logs that a test wrote."""
-
-    logs: ClassVar[dict[str, str | None]] = {}
-    lost: ClassVar[dict[str, str]] = {}
-    proxy = True
-
-    def __init__(self, _cluster: Any, namespaces: list[str], _ours: Any, _label: str, _run: str) -> None:
-        self.namespaces = namespaces
-        self.started: dict[str, dict[str, Any]] = {}
-        Pods.last = self
-
-    def __enter__(self) -> Pods:
-        return self
-
-    def __exit__(self, *_error: Any) -> None:
-        return None
-
-    def start(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        self.started[manifest["metadata"]["name"]] = manifest
-        inside = manifest["metadata"]["labels"].get("sidecar.istio.io/inject") == "true"
-        return injected(manifest, self.proxy) if inside else manifest
-
-    def clear_leftovers(self) -> None:
-        self.cleared = True
-
-    def wait(self, wanted: dict[str, list[str]], timeout: float, _reading: Any) -> dict[str, str]:
-        self.waited = (wanted, timeout)
-        return {name: why for name in wanted for part, why in self.lost.items() if part in name}
-
-    def log(self, _namespace: str, _pod: str, container: str) -> str:
-        text = self.logs.get(container)
-        if text is None:
-            raise api.ClusterError("gone", 404)
-        return text
-
-
-def plan_of(pod: dict[str, Any], number: int = 0) -> dict[str, Any]:
-    """The plan that a container of a pod gets."""
-    container = pod["spec"]["containers"][number]
-    texts = [item.get("value", "") for item in container.get("env", ())]
-    texts += [*container.get("command", ()), *container.get("args", ())]
-    found: dict[str, Any] = json.loads(next(text for text in texts if text.startswith('{"mode"')))
-    return found
+def answer(handler, content):
+    data = json.dumps(content).encode()
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
 
 
 @pytest.fixture
-def pods(monkeypatch):
-    monkeypatch.setattr(wire.api, "ShortLivedPods", Pods)
-    for name, value in (("logs", {}), ("lost", {}), ("proxy", True)):
-        monkeypatch.setattr(Pods, name, value)
-    return Pods
+def kubelet(server, monkeypatch):
+    return Kubelet(server, monkeypatch)
 
 
-ASKED = [Target("demo", "a", 80, "http", "10.96.0.7", (Endpoint("10.244.0.12", 8080, "a-1", "a"),), 1)]
+def log(*lines, done=None):
+    return "".join(f"{json.dumps(line)}\n" for line in [*lines, {"done": len(lines) if done is None else done}])
 
 
-def lines(*answers, done):
-    return "\n".join([*map(json.dumps, answers), json.dumps({"done": done})])
+ENDPOINT = probe_plan.Endpoint("10.1.0.1", 8080, "web-1", "web")
+TARGET = probe_plan.Target("shop", "web", 80, "http", "10.0.0.1", (ENDPOINT,), 1)
+REFUSED = {"result": "refused", "detail": "reset", "connected": True}
+PLAIN = {"result": "answered", "detail": "HTTP 200", "connected": True}
+NO_TLS = {"result": "error", "detail": "no TLS"}
+SERVICE, POD = ({"id": name, "plaintext": PLAIN, "tls": NO_TLS} for name in ("0/service", "0/0"))
+REQUEST, HANDSHAKE = {"id": "0/request", "request": PLAIN}, {"id": "0/0", "mtls": NO_TLS}
 
 
-def whole():
-    return {
-        "outside": lines({"id": "0/service"}, {"id": "0/0", "plaintext": {"result": "refused"}}, done=2),
-        "request": lines({"id": "0/request", "request": {"result": "answered"}}, done=1),
-        "handshake": lines({"id": "0/0", "mtls": {"result": "no_tls"}}, done=1),
+def test_both_pods_ask_and_go(server, cluster, kubelet):
+    kubelet.says(OUTSIDE, log(SERVICE, POD))
+    kubelet.says(INSIDE, log(REQUEST), log(HANDSHAKE), namespace="shop-clients")
+    heard = kubelet.asked(cluster, [TARGET], inside_namespace="shop-clients", image_pull_secrets=["registry"])
+    assert heard == (
+        {
+            "outside": {"0/service": SERVICE, "0/0": POD},
+            "request": {"0/request": REQUEST},
+            "handshake": {"0/0": HANDSHAKE},
+        },
+        "x.example",
+    )
+    assert kubelet.logs_read() == [(INSIDE, "request"), (INSIDE, "handshake"), (OUTSIDE, "outside")]
+    assert {name: pod["metadata"]["namespace"] for name, pod in kubelet.made.items()} == {
+        INSIDE: "shop-clients",
+        OUTSIDE: "probes",
     }
+    assert (kubelet.pods, kubelet.warned, kubelet.hidden) == ({}, [], [])
+    for pod in kubelet.made.values():
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+        assert pod["spec"]["activeDeadlineSeconds"] == 120
+        assert pod["metadata"]["labels"]["meshproof.mtls/run"] == RUN
+    plans = [kubelet.plan(OUTSIDE), kubelet.plan(INSIDE), kubelet.plan(INSIDE, 1)]
+    assert [(plan["mode"], [ask["id"] for ask in plan["asks"]], plan["seconds"]) for plan in plans] == [
+        ("outside", ["0/service", "0/0"], 2),
+        ("request", ["0/request"], 2),
+        ("handshake", ["0/0"], 2),
+    ]
+    assert (plans[0]["wrong"], plans[0]["roots"], plans[2]["expired"]) == (None, "", False)
 
 
-def ask(cluster, told=None, **options):
-    warnings = [] if told is None else told
-    return wire.ask(cluster, ProbeOptions(**options), ASKED, warnings.append, lambda _secret: None)
-
-
-def test_what_the_pods_heard(server, cluster, pods):
-    pods.logs = whole()
-    told: list[str] = []
-    heard = ask(cluster, told, namespace="p", inside_namespace="in", timeout=90, identities=["wrong", "expired"])
-    assert heard.trust_domain == "mesh.example"
-    assert heard.answers["outside"]["0/0"]["plaintext"] == {"result": "refused"}
-    assert heard.answers["request"]["0/request"]["request"] == {"result": "answered"}
-    assert heard.answers["handshake"]["0/0"]["mtls"] == {"result": "no_tls"}
-    assert told == []
-    inside, outside = pods.last.started.values()
-    assert (inside["metadata"]["namespace"], outside["metadata"]["namespace"]) == ("in", "p")
-    assert pods.last.namespaces == ["p", "in"]
-    assert list(pods.last.waited[0].values()) == [["request", "handshake"], ["outside"]]
-    assert pods.last.waited[1] == 90
-    assert pods.last.cleared
-    # Of the trust domain that the injector named, and of nobody's making.
-    assert "certificate" in plan_of(outside)["wrong"]
-    assert plan_of(inside, 1)["expired"] is True
+def test_the_program_that_the_pods_get_runs_by_itself(cluster, kubelet):
+    kubelet.says(OUTSIDE, log(SERVICE, POD))
+    kubelet.asked(cluster, [TARGET], inside=False)
+    [command] = [container["command"] for container in kubelet.made[OUTSIDE]["spec"]["containers"]]
+    plan = json.dumps({"mode": "outside", "asks": [], "deadline": 1})
+    result = subprocess.run([sys.executable, *command[1:], plan], check=True, capture_output=True, text=True)
+    assert result.stdout == '{"done": 0}\n'
 
 
 @pytest.mark.parametrize(
-    ("options", "containers"),
+    ("options", "made", "answers"),
     [
-        ({}, ["outside", "request", "handshake"]),
-        ({"inside": False}, ["outside"]),
-        ({"outside": False}, ["request", "handshake"]),
+        pytest.param({"inside": False}, [OUTSIDE], ["outside"], id="outside alone"),
+        pytest.param({"outside": False}, [INSIDE], ["request", "handshake"], id="inside alone"),
     ],
-    ids=["both", "outside only", "inside only"],
 )
-def test_only_the_pods_that_are_wanted_are_made(server, cluster, pods, options, containers):
-    pods.logs = whole()
-    heard = ask(cluster, **options)
-    assert sorted(heard.answers) == sorted(containers)
-    assert heard.trust_domain == ("mesh.example" if "request" in containers else "")
+def test_only_pods_that_are_wanted_are_made(cluster, kubelet, options, made, answers):
+    kubelet.says(OUTSIDE, log(SERVICE, POD))
+    kubelet.says(INSIDE, log(REQUEST), log(HANDSHAKE))
+    heard = kubelet.asked(cluster, [TARGET], **options)
+    assert (list(kubelet.made), list(heard.answers)) == (made, answers)
+    assert heard.trust_domain == ("x.example" if INSIDE in made else "")
 
 
-def test_no_wrong_identity_where_none_is_wanted(server, cluster, pods):
-    pods.logs = whole()
-    ask(cluster, identities=[], inside=False)
-    [outside] = pods.last.started.values()
-    assert plan_of(outside)["wrong"] is None
+def test_the_pod_inside_has_the_revision_and_the_life_that_is_asked_for(cluster, kubelet):
+    kubelet.says(INSIDE, log(REQUEST), log(HANDSHAKE))
+    kubelet.asked(cluster, [TARGET], outside=False, revision="canary", identities=["expired"])
+    assert kubelet.made[INSIDE]["metadata"]["labels"]["istio.io/rev"] == "canary"
+    assert kubelet.plan(INSIDE, 1)["expired"] is True
 
 
-def test_a_pod_inside_that_was_not_injected_asks_nothing(server, cluster, pods):
-    pods.proxy = False
-    with pytest.raises(api.ClusterError, match="came up without istio-proxy"):
-        ask(cluster)
+def test_what_dead_probes_left_goes_before_anybody_is_waited_for(server, cluster, kubelet):
+    """Their pods may hold what ours need."""
+    labels = {**wire.probe_pods.OURS, wire.probe_pods.RUN: "dead"}
+    old = {"name": "old", "namespace": "probes", "labels": labels, "creationTimestamp": "2026-11-22T10:00:00Z"}
+    kubelet.pods["old"] = {"metadata": {**old, "uid": "1"}, "spec": {"activeDeadlineSeconds": 240}}
+    server.answer("DELETE /api/v1/namespaces/probes/pods/old", kubelet.drop)
+    kubelet.says(OUTSIDE, log(SERVICE, POD))
+    kubelet.asked(cluster, [TARGET], inside=False)
+    steps = [(method, path.rsplit("/", 1)[1]) for method, path, *_more in server.requests]
+    assert steps.index(("DELETE", "old")) < steps.index(("GET", "log"))
+    assert kubelet.pods == {}
 
 
-def test_a_lost_pod_leaves_what_it_had_answered(server, cluster, pods):
-    pods.logs = {**whole(), "outside": json.dumps({"id": "0/service", "plaintext": {"result": "refused"}})}
-    pods.lost = {"outside": "it was evicted"}
-    told: list[str] = []
-    heard = ask(cluster, told)
-    assert heard.answers["outside"]["0/service"]["plaintext"] == {"result": "refused"}
-    assert heard.answers["outside"]["0/0"]["obstacle"] == "the probe's pod did not finish: it was evicted"
-    assert any("did not finish (it was evicted)" in text for text in told)
-    assert set(heard.answers["request"]["0/request"]) == {"id", "request"}
+def test_a_pod_that_no_sidecar_was_put_into_asks_nothing(cluster, kubelet):
+    kubelet.injects = False
+    with pytest.raises(api.ClusterError, match=f"The pod probes/{INSIDE} came up without istio-proxy.*Remedy: check"):
+        kubelet.asked(cluster, [TARGET])
+    assert (kubelet.pods, list(kubelet.made), kubelet.logs_read()) == ({}, [INSIDE], [])
 
 
-def test_a_lost_pod_without_a_log_has_answered_nothing(server, cluster, pods):
-    pods.logs = {**whole(), "outside": None}
-    pods.lost = {"outside": "it is gone"}
-    assert set(ask(cluster).answers["outside"]["0/0"]) == {"obstacle"}
+EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}
 
 
-def test_a_log_that_cannot_be_had_of_a_pod_that_is_there_is_an_error(server, cluster, pods):
-    pods.logs = {**whole(), "outside": None}
-    with pytest.raises(api.ClusterError, match="gone"):
-        ask(cluster)
+@pytest.mark.parametrize(
+    ("text", "answered"),
+    [
+        pytest.param(json.dumps(SERVICE) + "\n", True, id="half a log"),
+        pytest.param("", False, id="an empty log"),
+        pytest.param((404, {"kind": "Status", "message": "gone"}), False, id="no log any more"),
+    ],
+)
+def test_what_a_lost_pod_had_not_answered_is_unknown(cluster, kubelet, text, answered):
+    kubelet.state, kubelet.status = {"running": {}}, {OUTSIDE: EVICTED}
+    kubelet.says(OUTSIDE, text)
+    heard = kubelet.asked(cluster, [TARGET], inside=False)
+    why = {"obstacle": "the probe's pod did not finish: Evicted: low on memory"}
+    assert heard.answers["outside"] == {"0/service": {**(SERVICE if answered else {}), **why}, "0/0": why}
+    assert kubelet.warned == [
+        f"The probe's pod {OUTSIDE} did not finish (Evicted: low on memory); what it had not answered is unknown."
+    ]
+    assert kubelet.pods == {}
 
 
-def test_a_container_that_ended_too_early_says_why(server, cluster, pods):
-    pods.logs = {**whole(), "request": "Killed"}
-    with pytest.raises(api.ClusterError, match=r"container request could not ask anything: Killed\. Remedy: the image"):
-        ask(cluster)
+def test_the_log_of_a_pod_that_was_not_lost_must_be_there(cluster, kubelet):
+    kubelet.says(OUTSIDE, FORBIDDEN)
+    with pytest.raises(api.ClusterError, match="no rights"):
+        kubelet.asked(cluster, [TARGET], inside=False)
+    assert kubelet.pods == {}
 
 
-def test_a_container_that_ended_in_the_middle_leaves_the_rest_unknown(server, cluster, pods):
-    begun = json.dumps({"id": "0/service", "plaintext": {"result": "refused"}})
-    pods.logs = {**whole(), "outside": f"{begun}\nKilled"}
-    heard = ask(cluster)
-    assert heard.answers["outside"]["0/0"]["obstacle"].endswith("container outside ended with: Killed")
+def test_a_log_that_ends_too_early_leaves_the_rest_unknown(cluster, kubelet):
+    kubelet.says(OUTSIDE, json.dumps(SERVICE) + "\nMemoryError\n")
+    heard = kubelet.asked(cluster, [TARGET], inside=False)
+    why = "the probe's pod did not finish: container outside ended with: MemoryError"
+    assert heard.answers["outside"] == {"0/service": {**SERVICE, "obstacle": why}, "0/0": {"obstacle": why}}
+    assert kubelet.warned == []
 
 
-def test_what_nobody_asked_is_told_and_left_out(server, cluster, pods):
-    strange = json.dumps({"id": "7/7", "plaintext": {"result": "refused"}})
-    pods.logs = {**whole(), "outside": f"{strange}\n{whole()['outside']}"}
-    told: list[str] = []
-    heard = ask(cluster, told)
+def test_an_image_that_cannot_ask_is_an_error(cluster, kubelet):
+    kubelet.says(OUTSIDE, "python3: not found\n")
+    with pytest.raises(api.ClusterError) as caught:
+        kubelet.asked(cluster, [TARGET], inside=False, image="busybox")
+    assert str(caught.value) == (
+        "The probe's container outside could not ask anything: python3: not found. Remedy: the image busybox must have "
+        "python3, version 3.10 or newer."
+    )
+
+
+def test_what_is_odd_in_a_log_is_told(cluster, kubelet):
+    kubelet.says(OUTSIDE, log(SERVICE, POD, {"id": "9/9", "plaintext": REFUSED}, done=2))
+    heard = kubelet.asked(cluster, [TARGET], inside=False)
     assert set(heard.answers["outside"]) == {"0/service", "0/0"}
-    assert any("container outside is odd" in text and "7/7" in text for text in told)
+    assert kubelet.warned == [
+        "The log of the probe's container outside is odd: it answers 1 times what was not asked, such as 9/9; that is "
+        "ignored, or unknown."
+    ]
 
 
-def test_without_targets_no_pod_is_made(demo, cluster, pods):
-    options = ProbeOptions(target_namespaces=["other"])
-    pods.last = None
-    assert wire.probe(cluster, options, pytest.fail, pytest.fail, {}) == []
-    assert pods.last is None
+def test_a_probe_from_end_to_end(server, cluster, kubelet):
+    deployed(server)
+    kubelet.says(OUTSIDE, log(SERVICE, POD))
+    kubelet.says(INSIDE, log(REQUEST), log(HANDSHAKE))
+    [result] = wire.probe(cluster, OPTIONS, kubelet.warned.append, kubelet.hidden.append, {})
+    assert (result["service"], result["port"], result["verdict"]) == ("shop/web", 80, "plaintext")
+
+
+def test_without_targets_no_pod_is_made(server, cluster, kubelet):
+    deployed(server, services=[])
+    assert wire.probe(cluster, OPTIONS, kubelet.warned.append, kubelet.hidden.append, {}) == []
+    assert kubelet.made == {}
+
+
+def test_without_answers_all_is_unknown():
+    [result] = wire.judged(OPTIONS, [TARGET], wire.NOTHING, {})
+    assert result["verdict"] == "unknown"
+
+
+# Certificates
+
+
+@pytest.fixture(scope="module")
+def roots():
+    return [pem(issue(name)[1]).decode() for name in ("one", "two")]
+
+
+def config_map(server, namespace, *answers):
+    server.answer(f"GET /api/v1/namespaces/{namespace}/configmaps/istio-ca-root-cert", *answers)
 
 
 @pytest.mark.parametrize(
-    ("heard", "named", "expected"),
+    ("answer", "kept"),
     [
-        ("mesh.example", [], "mesh.example"),
-        ("mesh.example", ["old.example"], "mesh.example"),
-        ("", ["old.example"], "old.example"),
-        ("", [], None),
+        pytest.param({"data": {"root-cert.pem": "PEM"}}, True, id="a certificate"),
+        pytest.param({"data": {"root-cert.pem": "no PEM"}}, False, id="something else"),
+        pytest.param({"data": {"root-cert.pem": ""}}, False, id="nothing"),
+        pytest.param({"data": {"other": "PEM"}}, False, id="another key"),
+        pytest.param({"data": None}, False, id="no data"),
+        pytest.param({}, False, id="an empty map"),
+        pytest.param(FORBIDDEN, False, id="no rights"),
+        pytest.param((404, {"kind": "Status", "message": "not found"}), False, id="no map"),
     ],
-    ids=["the injector's", "the injector's first", "one that is named", "none is known"],
 )
-def test_which_trust_domain_counts(heard, named, expected):
-    [result] = wire.judged(ProbeOptions(trust_domains=named), ASKED, wire.Heard({}, heard), {})
-    assert result["verdict"] == "unknown"
-    identity = expected and f"spiffe://{expected}/ns/demo/sa/a"
-    assert result["endpoints"][0]["identity_expected"] == identity
+def test_root_certificates_are_those_that_can_be_read(server, cluster, roots, answer, kept):
+    text = json.dumps(answer[1] if isinstance(answer, tuple) else answer)
+    text = text.replace('"PEM"', json.dumps(roots[0] + "\n"))
+    config_map(server, "a", (answer[0], text) if isinstance(answer, tuple) else text)
+    config_map(server, "b", {"data": {"root-cert.pem": roots[1]}})
+    expected = sorted(one.strip() for one in (roots if kept else roots[1:]))
+    assert wire.root_certificates(cluster, ["b", "a"]) == "\n".join(expected)
 
 
-def test_what_is_known_of_a_pod_counts_before_its_account():
-    known = {"demo/a-1": ("spiffe://x/ns/demo/sa/own",)}
-    [result] = wire.judged(ProbeOptions(), ASKED, wire.Heard({}, "mesh.example"), known)
-    assert "spiffe://x/ns/demo/sa/own" in str(result["endpoints"][0]["identity_expected"])
+def test_the_same_root_of_two_namespaces_is_one(server, cluster, roots):
+    for name, end in (("a", ""), ("b", "\n")):
+        config_map(server, name, {"data": {"root-cert.pem": roots[0] + end}})
+    assert wire.root_certificates(cluster, ["a", "b"]) == roots[0].strip()
 
 
-def test_the_pods_own_program_is_whole():
-    names = [part.__name__.rpartition(".")[2] for part in wire.PROGRAM]
-    assert names == ["http2", "plain", "tls", "program"]
-    assert probe_pods.CONTAINERS == ("outside", "request", "handshake")
+def test_roots_that_fail_otherwise_are_an_error(server, cluster):
+    config_map(server, "a", (500, {"kind": "Status", "message": "out of order"}))
+    with pytest.raises(api.ClusterError, match="out of order"):
+        wire.root_certificates(cluster, ["a"])
+
+
+def test_the_roots_and_the_wrong_certificate_are_sent(server, cluster, kubelet, roots):
+    config_map(server, "shop", {"data": {"root-cert.pem": roots[0]}})
+    kubelet.says(OUTSIDE, log(SERVICE, POD))
+    kubelet.says(INSIDE, log(REQUEST), log(HANDSHAKE))
+    kubelet.asked(cluster, [TARGET], identities=["wrong"])
+    plan = kubelet.plan(OUTSIDE)
+    assert plan["roots"] == roots[0].strip()
+    assert kubelet.hidden == [plan["wrong"]["key"]]
+
+
+@pytest.mark.parametrize(("domain", "used"), [("x.example", "x.example"), ("", "cluster.local")])
+def test_a_wrong_certificate_is_of_the_meshs_domain_and_its_key_is_hidden(monkeypatch, domain, used):
+    made, hidden = [], []
+
+    def make(*given):
+        made.append(given)
+        return {"certificate": "c", "key": "k"}
+
+    monkeypatch.setattr(wire.probe_identity, "make_wrong", make)
+    assert wire.wrong_identity(["wrong"], domain, print, hidden.append) == {"certificate": "c", "key": "k"}
+    [(name, moment)] = made
+    assert (name, moment.utcoffset().total_seconds(), hidden) == (used, 0, ["k"])
+
+
+@pytest.mark.parametrize("wanted", [[], ["none"], ["expired"]])
+def test_a_wrong_certificate_is_made_only_where_it_is_wanted(wanted):
+    assert wire.wrong_identity(wanted, "x.example", pytest.fail, pytest.fail) is None
+
+
+def test_without_the_library_no_wrong_certificate_is_shown(monkeypatch):
+    def missing(*_given):
+        raise ImportError("cryptography")
+
+    warned = []
+    monkeypatch.setattr(wire.probe_identity, "make_wrong", missing)
+    assert wire.wrong_identity(["wrong"], "x.example", warned.append, pytest.fail) is None
+    assert "the Python library cryptography is missing. Remedy: install" in warned[0]
+
+
+def test_what_is_pem(roots):
+    bad = ("", "x", roots[0][:100], "ü")  # Python refuses what is not ASCII by a TypeError
+    assert [wire.is_pem(text) for text in (*roots, "".join(roots))] == [True, True, True]
+    assert [wire.is_pem(text) for text in bad] == [False] * len(bad)

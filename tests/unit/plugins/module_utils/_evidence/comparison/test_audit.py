@@ -1,147 +1,139 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An audit's result: what each source adds to the judgement of the policies, and what it counts."""
+"""What an audit adds to the result of status_info: what each source said, and all of it counted anew."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.comparison.audit import Evidence, compared
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
-from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
-    mesh_config,
-    namespace,
-    peer,
-    pod,
-    service,
-)
 
-from .build import certificate, proxy, target
+from .build import CLIENT, SERVER, certificate, edge, proxy, target, traffic, upstream, workload
 
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-MESH = [mesh_config(), namespace("shop"), pod("shop/a"), pod("shop/c"), service("shop/a"), peer("shop/p", "STRICT")]
-TRAFFIC = {
-    "traffic": [
-        {
-            "source": {"workload": "shop/c", "principal": "spiffe://cluster.local/ns/shop/sa/c"},
-            "destination": {
-                "workload": "shop/a",
-                "service": "shop/a",
-                "principal": "spiffe://cluster.local/ns/shop/sa/a",
-            },
-            "port": 8080,
-            "protocol": "http",
-            "exporter": None,
-            "requests": 5,
-            "mutual_tls": 5,
-            "share": 1.0,
-            "security": "mutual_tls",
-        }
-    ],
-    "window": 3600,
+NOW = datetime(2026, 11, 22, 13, tzinfo=UTC)
+DECLARED = {"id": "peer-permissive", "severity": "warning", "object": "shop", "message": "m"}
+RESULT = {
+    "context": "as it is",
+    "workloads": [workload(), workload(CLIENT)],
+    "edges": [edge()],
+    "client_sets": {"set": [CLIENT]},
+    "mesh": {"revisions": [{"trust_domain": "cluster.local"}]},
+    "findings": [DECLARED],
+    "unknown": [],
+    "summary": {"workloads": {"total": 2}, "findings": {"total": 1}, "edges": {"total": 1, "by_verdict": {"mtls": 1}}},
 }
+ADDRESSES = {"10.0.0.1": SERVER}
+PROXIES = [
+    proxy(certificates=(certificate(), certificate("root"))),
+    proxy(CLIENT, upstreams=(upstream("mtls", ("10.0.0.1:8080", "mtls")),)),
+]
 
 
-def audit(result: dict[str, Any] | None = None, **evidence: Any) -> dict[str, Any]:
-    result = result or evaluate(MESH)
-    return compared(result, result["workloads"], Evidence(**evidence), {}, NOW, 60)
+def audit(result=RESULT, **evidence):
+    return compared(result, result["workloads"], Evidence(**evidence), ADDRESSES, NOW, 30)
 
 
-def test_policies_alone_are_as_they_were():
-    result = evaluate(MESH)
-    found = audit(result)
-    assert {name: found[name] for name in ("workloads", "client_sets", "findings", "mesh")} == {
-        name: result[name] for name in ("workloads", "client_sets", "findings", "mesh")
+def test_without_other_sources_all_that_was_there_stays():
+    found = audit()
+    assert found["context"] == "as it is"
+    assert found["seen"] == {
+        name: {"state": "not asked", "detail": ""} for name in ("declared", "programmed", "observed", "traffic")
     }
-    assert {edge["programmed"] for edge in found["edges"]} == {None}
-    assert {name: item["state"] for name, item in found["seen"].items()} == dict.fromkeys(
-        ("declared", "programmed", "observed", "traffic"), "not asked"
-    )
     assert not {"proxies", "certificates", "probe", "traffic"} & found.keys()
-    json.dumps(found)
+    assert [(row["workload"], row["port"]) for row in found["ports"]] == [(SERVER, 8080), (CLIENT, 8080)]
+    assert found["findings"] == [DECLARED]
+
+
+def test_what_each_source_said_is_told():
+    said = {"state": "partly", "detail": "one of two"}
+    assert audit(seen={"traffic": said})["seen"]["traffic"] == said
 
 
 @pytest.mark.parametrize(
-    ("evidence", "keys"),
+    ("given", "names"),
     [
-        ({"proxies": ()}, {"proxies", "certificates"}),
-        ({"targets": ()}, {"probe"}),
-        ({"traffic": TRAFFIC}, {"traffic"}),
-        ({"proxies": (), "targets": (), "traffic": TRAFFIC}, {"proxies", "certificates", "probe", "traffic"}),
+        pytest.param({"proxies": PROXIES}, {"proxies", "certificates"}, id="proxies"),
+        pytest.param({"proxies": []}, {"proxies", "certificates"}, id="proxies that gave nothing"),
+        pytest.param({"targets": [target("refused", "handshake", "accepted", "strict")]}, {"probe"}, id="the wire"),
+        pytest.param({"targets": []}, {"probe"}, id="a wire that gave nothing"),
+        pytest.param({"traffic": {"traffic": [traffic("mutual_tls")], "window": 60}}, {"traffic"}, id="traffic"),
     ],
-    ids=["proxies", "the wire", "telemetry", "all"],
 )
-def test_what_was_asked_stands_beside_it(evidence, keys):
-    found = audit(**evidence)
-    assert found.keys() & {"proxies", "certificates", "probe", "traffic"} == keys
-    assert found.get("traffic", TRAFFIC) == TRAFFIC
-    assert found.get("probe", []) == []
+def test_each_source_has_its_own_part(given, names):
+    found = audit(**given)
+    assert {"proxies", "certificates", "probe", "traffic"} & found.keys() == names
+    for name in names & {"probe", "traffic"}:
+        assert found[name] == given["targets" if name == "probe" else "traffic"]
+    if "proxies" in names:
+        assert [item["pod"] for item in found["proxies"]] == [item.pod for item in given["proxies"]]
+        assert not any({"ports", "upstreams"} & item.keys() for item in found["proxies"])
+        assert all(item["answered"] for item in found["proxies"])
 
 
-def test_how_much_of_a_source_was_seen_is_handed_on():
-    found = audit(seen={"programmed": {"state": "partly", "detail": "1 of 2 answered"}})
-    assert found["seen"]["programmed"] == {"state": "partly", "detail": "1 of 2 answered"}
-    assert found["seen"]["traffic"] == {"state": "not asked", "detail": ""}
+def test_what_the_sources_say_of_a_port_and_of_a_connection_is_compared():
+    found = audit(
+        proxies=PROXIES,
+        targets=[target("refused", "handshake", "accepted", "strict")],
+        traffic={"traffic": [traffic("mutual_tls")]},
+    )
+    [port, _client] = found["ports"]
+    assert (port["declared"], port["programmed"], port["observed"], port["agreement"]) == (
+        *("strict", "strict", "strict"),
+        "proven",
+    )
+    [connection] = found["edges"]
+    assert (connection["programmed"], connection["observed"], connection["agreement"]) == ("mtls", "mtls", "proven")
 
 
-def test_a_proxy_is_shown_without_what_is_compared_already():
-    [shown] = audit(proxies=[proxy()])["proxies"]
-    assert shown["pod"] == "shop/a-1"
-    assert not {"ports", "upstreams"} & shown.keys()
-
-
-def row(found: dict[str, Any]) -> dict[str, Any]:
-    return next(item for item in found["ports"] if (item["workload"], item["port"]) == ("shop/Deployment/a", 8080))
-
-
-@pytest.mark.parametrize(
-    ("accepts", "agreement", "findings"),
-    [("strict", "proven", []), ("permissive", "contradicted", ["MTLS-102"])],
-)
-def test_ports_are_compared_and_counted(accepts, agreement, findings):
-    result = evaluate(MESH)
-    found = audit(result, proxies=[proxy(accepts=accepts)])
-    assert (row(found)["declared"], row(found)["programmed"], row(found)["agreement"]) == ("strict", accepts, agreement)
-    added = [item for item in found["findings"] if item not in result["findings"]]
-    assert [item["id"] for item in added if item["id"] == "MTLS-102"] == findings
+def test_the_summary_counts_what_is_listed():
+    found = audit(
+        proxies=[proxy(accepts="permissive"), PROXIES[1]],
+        targets=[target("answered", "handshake", "accepted", "permissive")],
+    )
     summary = found["summary"]
-    assert summary["ports"]["total"] == len(found["ports"])
-    assert summary["ports"]["by_agreement"][agreement] >= 1
-    assert sum(summary["edges"]["by_agreement"].values()) == len(found["edges"])
-    assert summary["edges"]["total"] == result["summary"]["edges"]["total"]
-    assert summary["findings"]["total"] == len(found["findings"])
-    assert sum(summary["findings"]["by_severity"].values()) == len(found["findings"])
-    assert summary["workloads"] == result["summary"]["workloads"]
+    assert summary["workloads"] == {"total": 2}
+    severities = [item["severity"] for item in found["findings"]]
+    assert len(severities) > 1
+    assert summary["findings"] == {
+        "total": len(severities),
+        "by_severity": {name: severities.count(name) for name in sorted(set(severities))},
+    }
+    for part, rows in (("ports", found["ports"]), ("edges", found["edges"])):
+        agreements = [row["agreement"] for row in rows]
+        assert summary[part]["by_agreement"] == {name: agreements.count(name) for name in sorted(set(agreements))}
+        assert list(summary[part]["by_agreement"]) == sorted(set(agreements))
+    assert summary["ports"]["total"] == 2
+    assert (summary["edges"]["total"], summary["edges"]["by_verdict"]) == (1, {"mtls": 1})
 
 
-def test_findings_are_in_order():
-    open_door = target("answered", "no_tls", "no_tls", "plaintext")
-    found = audit(proxies=[proxy(accepts="plaintext")], targets=[open_door])["findings"]
+def ids(found):
+    return {item["id"] for item in found["findings"]} - {DECLARED["id"]}
+
+
+def test_findings_of_all_sources_stand_in_one_order():
+    found = audit(
+        proxies=[proxy(accepts="permissive"), proxy(CLIENT, answered=False, reason="gone")],
+        targets=[target("answered", "handshake", "accepted", "permissive")],
+    )["findings"]
+    assert DECLARED in found
+    assert len(found) > 2
     keys = [(item["id"], item["object"], item["message"]) for item in found]
     assert keys == sorted(keys)
-    assert "MTLS-102" in {item["id"] for item in found}
 
 
 @pytest.mark.parametrize(
-    ("aliases", "strange"),
-    [([], 1), (["spiffe://old.example/ns/shop/sa/a"], 0)],
-    ids=["no alias", "an alias of the mesh"],
+    ("workloads", "foreign"),
+    [
+        pytest.param({}, True, id="a domain that is not the mesh's"),
+        pytest.param({"identity_aliases": ["spiffe://old.example/ns/shop/sa/a"]}, False, id="an alias of the mesh's"),
+    ],
 )
-def test_a_trust_domain_that_is_the_meshs_by_an_alias_is_no_finding(aliases, strange):
-    result = evaluate(MESH)
-    mesh = [{**workload, "identity_aliases": aliases} for workload in result["workloads"]]
-    own = proxy()._replace(certificates=(certificate(trust_domain="old.example"),))
-    found = compared(result, mesh, Evidence(proxies=[own]), {}, NOW, 60)
-    assert len([item for item in found["findings"] if item["id"] == "MTLS-110"]) == strange
-
-
-@pytest.mark.parametrize(("days", "ending"), [(60, 1), (10, 0)])
-def test_how_many_days_a_certificate_authority_must_have_left(days, ending):
-    result = evaluate(MESH)
-    root = certificate("root", not_after="2026-02-28T12:00:00Z")
-    found = compared(result, (), Evidence(proxies=[proxy()._replace(certificates=(root,))]), {}, NOW, days)
-    assert len([item for item in found["findings"] if item["id"] == "MTLS-109"]) == ending
+def test_trust_domains_of_the_mesh_are_its_own_and_its_aliases(workloads, foreign):
+    other = certificate(trust_domain="old.example", identity="spiffe://old.example/ns/shop/sa/a")
+    result = {**RESULT, "workloads": [{**item, **workloads} for item in RESULT["workloads"]]}
+    own, strange = (
+        ids(audit(result, proxies=[proxy(certificates=(one, certificate("root")))])) for one in (certificate(), other)
+    )
+    assert bool(strange - own) is foreign

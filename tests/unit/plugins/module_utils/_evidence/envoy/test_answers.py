@@ -10,7 +10,11 @@ import json
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import ProxyTarget
-from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import Shared
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.records import (
+    Shared,
+    Upstream,
+    UpstreamEndpoint,
+)
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.envoy.answers import (
     recorded,
 )
@@ -111,7 +115,9 @@ def test_one_that_does_not_answer():
         None,
         None,
     )
-    assert [(port.port, port.accepts) for port in found.ports] == [(8080, "unknown"), (8082, "unknown")]
+    why = found.ports[0].reason
+    assert found.ports == tuple(answers.ListenerPort(port, "unknown", (), False, why) for port in (8080, 8082))
+    assert why
 
 
 def test_summary():
@@ -227,3 +233,63 @@ def test_what_a_proxy_says_can_be_shown():
     found = ask(node=json.dumps(content).encode())
     assert found.version.startswith("1 2\\u001b[31m")
     assert len(found.version) < 400
+
+
+FIELDS = ("name", "eds_cluster_config", "load_assignment", "transport_socket", "transport_socket_matches")
+
+
+@pytest.mark.parametrize(
+    ("question", "more"),
+    [(answers.CLUSTERS, ("transport_socket_matcher",)), (answers.OLDER_CLUSTERS, ())],
+    ids=["a newer Envoy", "an older Envoy"],
+)
+def test_of_clusters_only_what_is_read_is_asked_for(question, more):
+    assert question == answers._clusters(*more)
+    assert question.path == "/config_dump"
+    assert question.query == {
+        "resource": "dynamic_active_clusters",
+        "mask": ",".join(f"cluster.{name}" for name in (*FIELDS, *more)),
+        "name_regex": r"outbound\|.*",
+    }
+
+
+@pytest.mark.parametrize(
+    ("speaks", "identity", "sends"),
+    [
+        ("mtls", IDENTITY, "mtls"),
+        ("hbone", IDENTITY, "hbone"),
+        ("mtls", "spiffe://x/ns/a/sa/b", "unknown"),
+        ("hbone", "spiffe://x/ns/a/sa/b", "unknown"),
+        ("plaintext", "spiffe://x/ns/a/sa/b", "plaintext"),
+        ("simple", "spiffe://x/ns/a/sa/b", "simple"),
+    ],
+)
+def test_what_a_proxy_sends_is_believed_of_its_own_identity(speaks, identity, sends):
+    whose = answers.compared(IDENTITY, [identity], ())
+    endpoint = UpstreamEndpoint("10.0.0.1:8080", speaks)
+    upstream = Upstream("outbound|80||a", "a", 80, "", speaks, (endpoint,), "")
+    found = answers._sent(upstream, whose)
+    assert (found.sends, [item.sends for item in found.endpoints]) == (sends, [sends])
+    assert bool(found.reason) is (identity != IDENTITY)
+    assert answers._sent(upstream._replace(reason="first"), whose).reason == "first"
+    assert found._replace(sends=speaks, endpoints=(endpoint,), reason="") == upstream
+
+
+def test_the_summary_counts_proxies_that_deserve_a_look():
+    whole = ask()
+    off = whole.istiod._replace(connected=False)
+    refused = whole.configuration._replace(accepted=False)
+    bare = whole._replace(certificates=tuple(item._replace(root_fingerprint="") for item in whole.certificates))
+    foreign = tuple(item._replace(root_fingerprint="other") for item in whole.certificates if item.kind == "root")
+    assert foreign
+    found = [
+        whole._replace(certificates=(*whole.certificates, *foreign)),
+        bare,
+        whole._replace(istiod=off),
+        whole._replace(configuration=refused),
+        whole._replace(istiod=off, configuration=refused, answered=False),
+    ]
+    summary = answers.summary(found)
+    assert (summary["not_answered"], summary["not_connected"], summary["rejected"]) == (1, 1, 1)
+    assert (summary["roots"]["unknown"], sum(summary["roots"].values())) == (1, 5)
+    assert list(summary["roots"]) == sorted(summary["roots"])

@@ -239,3 +239,23 @@ def test_what_a_secret_can_hold_is_unreadable_at_worst(content):
 def test_an_identity_stands_alone(names, identity):
     [found] = certificates.certificates([own(signed(uris(*names)))], Shared())
     assert found.identity == identity
+
+
+@pytest.mark.parametrize(
+    ("stated", "issuer", "other", "issued"),
+    [
+        pytest.param("root", "EC P-256", None, True, id="EC"),
+        pytest.param("root", "RSA 2048", None, True, id="RSA"),
+        pytest.param("root", "Ed25519", None, True, id="Ed25519"),
+        pytest.param("root", "EC P-256", "EC P-384", False, id="another key of the same kind"),
+        pytest.param("root", "EC P-256", "RSA 2048", False, id="a key of another kind"),
+        pytest.param("root", "RSA 2048", "Ed25519", False, id="a key of a third kind"),
+        pytest.param("elsewhere", "EC P-256", None, False, id="the key, and another name"),
+    ],
+)
+def test_an_issuer_has_the_name_and_the_key(stated, issuer, other, issued):
+    leaf = issue("leaf", OTHER, stated, KEYS[issuer])
+    key = KEYS[other or issuer]
+    assert bool(certificates._issued(leaf, issue("root", key, "root", key))) is issued
+    found = certificates.certificates([own(leaf), roots(issue("root", key, "root", key))], Shared())
+    assert bool(found[0].root_fingerprint) is issued

@@ -75,3 +75,49 @@ def test_what_a_target_knows():
 def test_a_workload_that_does_not_exist():
     with pytest.raises(ChoiceError, match=r"no workload shop/Deployment/card\. Remedy: .* shop/Deployment/cart"):
         choose(MESH, ids=["shop/Deployment/card"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        pytest.param(["edge/Deployment/x"], "edge/Deployment/front", id="those of the same namespace"),
+        pytest.param(
+            ["bank/Deployment/x"],
+            "edge/Deployment/front, shop/Deployment/cart, shop/Deployment/later, shop/Deployment/legacy, "
+            "shop/Deployment/pay",
+            id="of an unknown namespace the first five of all",
+        ),
+    ],
+)
+def test_an_error_names_what_may_be_meant(asked, named):
+    with pytest.raises(ChoiceError) as caught:
+        choose(MESH, ids=["shop/Deployment/pay", *asked])
+    assert str(caught.value) == (
+        f"There is no workload {asked[0]}. Remedy: name it as status_info does, for example {named}."
+    )
+
+
+def test_without_any_workload_an_example_is_named():
+    with pytest.raises(ChoiceError, match=r"for example demo/Deployment/service-a\.$"):
+        choose([], ids=["shop/Deployment/x"])
+
+
+@pytest.mark.parametrize(
+    ("pods", "sample", "taken"),
+    [(5, 1, [0]), (5, 2, [0, 2]), (5, 3, [0, 1, 3]), (5, 5, [0, 1, 2, 3, 4]), (5, 6, [0, 1, 2, 3, 4]), (0, 1, [])],
+)
+def test_a_sample_is_spread_over_the_names(pods, sample, taken):
+    found = choose([workload("a", pods)], sample=sample)
+    assert [target.pod for target in found.targets] == [f"a-{number}" for number in taken]
+    assert found.total == pods
+
+
+def test_a_target_has_all_that_its_answers_are_judged_by():
+    known = {**workload("a", 1), "identity": "spiffe://x/ns/shop/sa/a", "identity_aliases": ["spiffe://y/ns/shop/sa/a"]}
+    [target] = choose([known]).targets
+    assert target == (
+        *("shop", "a-0", "shop/Deployment/a", "default", False, {8080, 9000}, {9000}, "spiffe://x/ns/shop/sa/a"),
+        ("spiffe://y/ns/shop/sa/a",),
+    )
+    [gateway] = choose([workload("front", 1, "gateway")]).targets
+    assert (gateway.gateway, gateway.identity, gateway.aliases) == (True, None, ())

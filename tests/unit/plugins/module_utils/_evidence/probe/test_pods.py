@@ -206,3 +206,94 @@ def test_a_pod_is_finished_when_ours_have_ended_and_the_sidecar_runs_on():
     }
     assert probe_pods.is_finished(pod, ["request"])
     assert not probe_pods.is_finished(pod, ["request", "handshake"])
+
+
+def test_a_pod_asks_for_no_more_than_it_needs():
+    outside, inside = pods()
+    for pod, part in ((outside, "outside"), (inside, "inside")):
+        assert (pod["apiVersion"], pod["kind"]) == ("v1", "Pod")
+        assert pod["metadata"]["name"] == f"meshproof-probe-abcd1234-{part}"
+        spec = {name: value for name, value in pod["spec"].items() if name not in ("containers", "volumes")}
+        assert spec == {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": 240,
+            "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "imagePullSecrets": [{"name": "registry"}],
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+        }
+    config = json.loads(inside["metadata"]["annotations"]["proxy.istio.io/config"])
+    assert config["holdApplicationUntilProxyStarts"] is True
+    assert outside["metadata"]["annotations"] == {}
+    assert outside["spec"]["volumes"] == []
+    assert [sorted(volume) for volume in inside["spec"]["volumes"]] == [["emptyDir", "name"]]
+    assert inside["spec"]["volumes"][0]["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Mi"}
+    assert inside["spec"]["volumes"][0]["name"] == inside["spec"]["containers"][1]["volumeMounts"][0]["name"]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "uid"),
+    [(0, "outside", 65532), (1, "request", 65532), (2, "handshake", 1337)],
+    ids=["outside", "request", "handshake"],
+)
+def test_a_container_may_do_no_more_than_it_needs(part, name, uid):
+    container = [item for pod in pods() for item in pod["spec"]["containers"]][part]
+    assert (container["name"], container["image"], container["imagePullPolicy"]) == (
+        name,
+        "python:3.13-alpine",
+        "IfNotPresent",
+    )
+    assert container["command"] == ["python3", "-I", "-c", "print()"]
+    assert container["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container["resources"] == {
+        "requests": {"cpu": "10m", "memory": "32Mi"},
+        "limits": {"cpu": "500m", "memory": "128Mi"},
+    }
+    plan = json.loads("".join(container["args"]))
+    assert (plan["mode"], plan["asks"], plan["voice"]) == (name, [ASK], 1027584326)
+
+
+def waiting(reason, **more):
+    return {"waiting": {"reason": reason, **more}}
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        *((waiting(reason), f"container x, image python: {reason}: no message") for reason in (
+            "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
+        )),
+        *((waiting(reason), f"container x: {reason}: no message") for reason in (
+            "RunContainerError", "CreateContainerError", "CrashLoopBackOff",
+        )),
+        (waiting("CrashLoopBackOff", message="again"), "container x: CrashLoopBackOff: again"),
+        *(({"terminated": {"reason": reason, "message": "m"}}, "container x, image python: m") for reason in (
+            "StartError", "ContainerCannotRun",
+        )),
+        (waiting("PodInitializing"), None),
+        ({"terminated": {"reason": "Error", "message": "m"}}, None),
+        (None, None),
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["containerStatuses", "initContainerStatuses"])
+def test_why_a_pod_will_never_start(kind, state, problem):
+    well = {"name": "well", "image": "python", "state": {"running": {}}}
+    found = {"status": {kind: [well, {"name": "x", "image": "python", "state": state}]}}
+    assert probe_pods.problem_of(found) == problem
+
+
+@pytest.mark.parametrize("pod", [{}, {"status": None}, {"status": {"containerStatuses": None}}], ids=str)
+def test_a_pod_without_a_status_has_no_problem_and_is_not_finished(pod):
+    assert (probe_pods.problem_of(pod), probe_pods.loss_of(pod)) == (None, None)
+    assert (probe_pods.is_finished(pod, ["x"]), probe_pods.has_started(pod, ["x"])) == (False, False)
+    assert probe_pods.hindrance_of(pod) == "it is still unknown"

@@ -236,6 +236,9 @@ MUTUAL = fields(downstream_tls_version="TLSv1.3", downstream_peer_uri_san=B)
     ("line", "candidates", "workload"),
     [
         (fields(), [Caller("demo/service-b", BEFORE)], "demo/service-b"),
+        # Born in the very second of the call, and a second later.
+        (fields(), [Caller("demo/service-b", "2026-11-22T22:16:42Z")], "demo/service-b"),
+        (fields(), [Caller("demo/service-b", "2026-11-22T22:16:43Z")], None),
         # The address was somebody else's then.
         (fields(), [Caller("demo/service-b", AFTER)], None),
         (fields(), [Caller("demo/new", AFTER), Caller("demo/service-b", BEFORE)], "demo/service-b"),
@@ -296,3 +299,19 @@ def test_random_lines_raise_nothing_but_what_is_counted():
         rows, reading = counted("".join(line))
         assert reading.inbound + reading.unread <= 1
         assert len(rows) == reading.inbound + reading.unread
+
+
+@pytest.mark.parametrize(
+    ("odd", "reading"),
+    [
+        pytest.param(http()[:-40], Reading(inbound=1, silent=0, unread=1), id="one that cannot be read"),
+        pytest.param("noise", Reading(inbound=1, silent=0, unread=0), id="one that is no access log"),
+        pytest.param(
+            fields(upstream_cluster="outbound|80||x"), Reading(inbound=1, silent=0, unread=0), id="an outbound one"
+        ),
+    ],
+)
+def test_no_line_hides_those_behind_it(odd, reading):
+    rows, found = counted(odd, MUTUAL)
+    assert found == reading
+    assert [row["security"] for row in rows if row["port"]] == ["mutual_tls"]

@@ -165,3 +165,96 @@ def test_no_words_of_a_probe_are_known_beforehand(serve, protocol):
     assert len(heard) == 6
     assert not any(b"probe" in words or b"meshproof" in words for words in heard)
     assert all(len(words) >= 5 for words in heard)
+
+
+@pytest.mark.parametrize("voice", [None, 0, 1, 6, 7, 28, 29, 2**32])
+def test_a_voice_changes_only_what_makes_no_difference(voice):
+    more = {} if voice is None else {"voice": voice}
+    number = voice or 0
+    agent = wire_plain.USER_AGENTS[number % 7]
+    asked = {**item(8080), "host": "a.demo.svc", **more}
+    assert (
+        wire_plain._question(asked)
+        == (
+            f"GET / HTTP/1.1\r\nHost: a.demo.svc\r\nUser-Agent: {agent}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        ).encode()
+    )
+    assert wire_plain._question({**asked, "protocol": "tcp"}) == b"\r\n" * (3 + number % 29)
+    grpc = wire_plain._question({**asked, "protocol": "grpc"})
+    assert grpc == wire_plain.http2.request("a.demo.svc", agent)
+
+
+def test_a_question_by_tcp_is_never_too_short_to_be_told_from_tls():
+    lengths = {len(wire_plain._question({**item(1, "tcp"), "voice": voice})) for voice in range(60)}
+    assert (min(lengths), max(lengths)) == (6, 62)
+
+
+ENDED = frame(1, 5, 1, b"\x88")
+FAILED, FAILED_AND_ENDED = frame(1, 4, 1, b"\x48\x03503"), frame(1, 5, 1, b"\x48\x03503")
+
+
+@pytest.mark.parametrize(
+    ("data", "http", "grpc"),
+    [
+        pytest.param(b"", False, False, id="nothing"),
+        pytest.param(ALERT, True, True, id="an alert, behind which more can come"),
+        pytest.param(ALERT[:1], True, True, id="the first byte of an alert"),
+        pytest.param(ALERT + b"x", False, True, id="more than an alert, and less than a frame"),
+        pytest.param(ALERT + b"xyz", False, False, id="more than an alert"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", True, True, id="HTTP/1"),
+        pytest.param(b"220 mail", False, True, id="another protocol, less than a frame"),
+        pytest.param(b"220 mail ready", False, False, id="another protocol"),
+        pytest.param(SETTINGS, False, True, id="HTTP/2 without a response"),
+        pytest.param(SETTINGS + frame(1, 4, 1, b"\x88"), False, False, id="HTTP/2 with a status"),
+        pytest.param(SETTINGS + ENDED, False, False, id="HTTP/2 with a whole response"),
+        pytest.param(SETTINGS + FAILED, False, True, id="HTTP/2 with a failure whose text is to come"),
+        pytest.param(SETTINGS + FAILED_AND_ENDED, False, False, id="HTTP/2 with a failure that has no text"),
+    ],
+)
+def test_when_more_of_an_answer_is_due(data, http, grpc):
+    found = {name: wire_plain._is_beginning(data, item(1, name)) for name in ("http", "tcp", "grpc")}
+    assert found == {"http": http, "tcp": http, "grpc": grpc}
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        pytest.param(b"HTTP/1.1 204\r\n\r\n", 204, id="a status without words"),
+        pytest.param(b"HTTP/1.1 200 OK and more\r\n\r\n", 200, id="a status with several words"),
+        pytest.param(b"HTTP/1.1\r\n\r\n", None, id="no status"),
+        pytest.param(b"HTTP/1.1 20\r\n\r\n", None, id="two digits"),
+        pytest.param(b"HTTP/1.1 2000\r\n\r\n", None, id="four digits"),
+        pytest.param(b"HTTP/1.1 abc\r\n\r\n", None, id="letters"),
+        pytest.param(b"HTTP/1.1 1\xb2\xb3\r\n\r\n", None, id="digits that are none"),
+        pytest.param(b"XTTP/1.1 200 OK\r\n\r\n", None, id="another protocol"),
+    ],
+)
+def test_what_is_a_status_of_http(data, status):
+    answer = wire_plain.judge_bytes(data)
+    assert (answer["result"], answer.get("status")) == ("answered", status)
+    assert answer["detail"] == (f"HTTP {status}" if status else f"{len(data)} bytes that are not HTTP/1")
+
+
+@pytest.mark.parametrize(
+    ("head", "by_proxy"),
+    [
+        pytest.param("server: envoy", True, id="Envoy"),
+        pytest.param("Server:  istio-envoy ", True, id="Istio's Envoy, written otherwise"),
+        pytest.param("server: nginx", False, id="somebody else"),
+        pytest.param("x: server: envoy", False, id="in another header"),
+        pytest.param("server: envoy\r\nX-Envoy-Upstream-Service-Time: 3", False, id="an upstream that Envoy names"),
+        pytest.param("server: envoy\r\nno header", True, id="beside what is no header"),
+    ],
+)
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_whose_a_failure_is(head, by_proxy, status):
+    data = f"HTTP/1.1 {status} X\r\n{head}\r\n\r\none\r\n\r\ntwo".encode()
+    refused = by_proxy and status != 500
+    answer = wire_plain.judge_bytes(data, own_proxy=True)
+    assert answer["result"] == ("refused" if refused else "answered")
+    assert answer["detail"] == (f"the proxy answered {status}: one\r\n\r\ntwo" if refused else f"HTTP {status}")
+
+
+@pytest.mark.parametrize(("length", "due"), [(8, True), (9, False)])
+def test_a_frame_has_nine_bytes_at_least(length, due):
+    assert wire_plain._is_beginning(b"x" * length, item(1, "grpc")) is due

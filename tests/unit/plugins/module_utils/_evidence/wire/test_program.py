@@ -148,3 +148,125 @@ def test_whoever_is_in_ambient_is_asked_by_its_tunnel(monkeypatch):
         "tunnel",
         "port",
     ]
+
+
+class Clock:
+    """Time that only sleeping moves."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def ready(*statuses):
+    """A proxy's health, one answer after the other, and what it was asked."""
+    left, asked = list(statuses), []
+
+    def answer(connection):
+        asked.append(connection.recv(4096).split(b"\r\n")[0])
+        status = left.pop(0) if len(left) > 1 else left[0]
+        connection.sendall(
+            status if isinstance(status, bytes) else b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status
+        )
+
+    return answer, asked
+
+
+def waited(monkeypatch, port, patience=2):
+    clock = Clock()
+    monkeypatch.setattr(program, "OWN_PROXY_READY", ("127.0.0.1", port, "/healthz/ready"))
+    monkeypatch.setattr(program, "time", clock)
+    return program.wait_for_proxy({"patience": patience}), clock.now - 100
+
+
+@pytest.mark.parametrize(
+    ("statuses", "obstacle", "seconds"),
+    [
+        pytest.param([200], None, 0, id="ready at once"),
+        pytest.param([503, 503, 200], None, 1, id="ready later"),
+        pytest.param([b"", 200], None, 0.5, id="it hung up first"),
+        pytest.param([503], "HTTP 503", 2, id="never ready"),
+        pytest.param([204], "HTTP 204", 2, id="another answer than 200"),
+        pytest.param([b"220 mail\r\n"], "220 mail", 2, id="no HTTP"),
+    ],
+)
+def test_the_own_proxy_is_waited_for(serve, monkeypatch, statuses, obstacle, seconds):
+    answer, asked = ready(*statuses)
+    found, took = waited(monkeypatch, serve(answer))
+    assert took == seconds
+    assert set(asked) == {b"GET /healthz/ready HTTP/1.1"}
+    if obstacle is None:
+        assert found is None
+    else:
+        assert found.startswith("the probe's own sidecar was not ready after 2 s (")
+        assert obstacle in found
+
+
+def test_a_proxy_that_is_not_there_is_waited_for(monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        found, took = waited(monkeypatch, closed.getsockname()[1], 1)
+    assert (found, took) == ("the probe's own sidecar was not ready after 1 s (Connection refused)", 1)
+
+
+def test_without_patience_nobody_is_waited_for(monkeypatch):
+    assert waited(monkeypatch, 1, 0) == ("the probe's own sidecar was not ready after 0 s (not asked)", 0)
+
+
+@pytest.mark.parametrize("health", [200, 503])
+def test_requests_are_sent_only_through_a_proxy_that_is_ready(serve, monkeypatch, capsys, health):
+    heard = []
+    monkeypatch.setattr(program, "OWN_PROXY_READY", ("127.0.0.1", serve(ready(health)[0]), "/healthz/ready"))
+    monkeypatch.setattr(program, "ask_plaintext", lambda item, *_rest, **_more: heard.append(item) or {"result": "x"})
+    asks = [{"id": "0/request"}]
+    program.main([json.dumps({"mode": "request", "asks": asks, "deadline": 5, "patience": 0.1, "seconds": 1})])
+    answer, done = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (len(heard), "obstacle" in answer, "request" in answer) == (
+        (1, False, True) if health == 200 else (0, True, False)
+    )
+    assert done == {"done": 1}
+
+
+def test_certificates_are_waited_for(monkeypatch, tmp_path):
+    clock = Clock()
+    names = ["root-cert.pem", "cert-chain.pem", "key.pem"]
+
+    def sleep(seconds):
+        clock.now += seconds
+        (tmp_path / names.pop()).touch()
+
+    clock.sleep = sleep
+    monkeypatch.setattr(program, "time", clock)
+    assert program.wait_for_certificates({"certificates": str(tmp_path), "patience": 5}) is None
+    assert (clock.now - 100, names) == (1.5, [])
+
+
+def test_certificates_that_do_not_come_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(program, "time", Clock())
+    (tmp_path / "key.pem").touch()
+    assert program.wait_for_certificates({"certificates": str(tmp_path), "patience": 2}) == (
+        f"the probe's own sidecar had written no certificate after 2 s ({tmp_path / 'cert-chain.pem'})"
+    )
+
+
+@pytest.mark.parametrize("expired", [True, False])
+@pytest.mark.parametrize("obstacle", [None, "no certificate"])
+def test_the_expired_certificate_is_the_one_from_before(monkeypatch, capsys, expired, obstacle):
+    heard = []
+    monkeypatch.setattr(program, "wait_for_certificates", lambda plan: obstacle)
+    monkeypatch.setattr(program, "own_certificate", lambda folder: ("pair of", folder))
+    monkeypatch.setattr(program, "wait_for_expiry", lambda pair, end: heard.append(pair) or "why not")
+    monkeypatch.setattr(program, "ask_handshake", lambda item, plan: {"mtls": "m"})
+    monkeypatch.setattr(program, "ask_as", lambda item, *given: [*given])
+    plan = {"mode": "handshake", "asks": [{"id": "0/0"}], "deadline": 5, "seconds": 3, "certificates": "/c"}
+    program.main([json.dumps({**plan, "expired": expired})])
+    *answers, done = map(json.loads, capsys.readouterr().out.splitlines())
+    first = {"id": "0/0", **({"obstacle": obstacle} if obstacle else {"mtls": "m"})}
+    again = expired and not obstacle
+    assert answers == [first, *([{"id": "0/0", "expired": [3, ["pair of", "/c"], "why not"]}] if again else [])]
+    assert (heard, done) == ([("pair of", "/c")] if again else [], {"done": 1})

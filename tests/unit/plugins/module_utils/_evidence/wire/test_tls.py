@@ -139,3 +139,19 @@ def test_a_tunnel_that_does_not_come_about(serve, mesh, server, client, result):
     answer = tls.ask_hbone({**item(8080), "hbone_port": serve(server(mesh))}, 2, str(mesh[client]))
     assert answer.get("after", answer["result"]) == result
     assert (answer.get("after_detail") or answer["detail"]).startswith("HBONE: ")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["the mesh's", "another mesh's"])
+def test_whose_certificate_is_at_the_end_of_a_tunnel(serve, mesh, tmp_path, monkeypatch, known):
+    for name in ("cert-chain.pem", "key.pem"):
+        (tmp_path / name).write_bytes((mesh["client"] / name).read_bytes())
+    (tmp_path / "root-cert.pem").write_text(mesh["root" if known else "foreign"])
+    asked = []
+    taken = tunnel(asked, headers(b"\x88"))
+    monkeypatch.setattr(tls, "HBONE_PORT", serve(lambda connection: mutual_tls(connection, mesh, taken)))
+    answer = tls.ask_hbone(item(8080), 2, str(tmp_path))
+    if known:
+        assert (answer["result"], answer["verified"], answer["after"]) == ("handshake", True, "answered")
+    else:
+        detail = "HBONE: self-signed certificate in certificate chain"
+        assert (answer, asked) == ({"result": "untrusted", "detail": detail, "verified": False}, [])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import evidence
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.exclusions import Exclusions
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import REMEDIES
 
 from .samples import STRICT, edge, port, status, target, workload
 
@@ -227,3 +230,243 @@ def test_a_compact_set_of_clients_is_everybody_but_some() -> None:
     inside = ["demo/Deployment/service-a", "demo/Deployment/service-b"]
     whole = {**STRICT, "client_sets": {"in": inside, "out": {"all_but": inside}}}
     assert [row["clients"] for row in judge(whole)["edges"]] == ["demo/service-a, demo/service-b", "legacy/cron"]
+
+
+STATES_OF_THE_WIRE = {
+    "no word of the wire": ({}, None),
+    "it was not asked": ({"seen": seen(observed="not asked")}, None),
+    "it was not asked, and why": (
+        {"seen": {"observed": {"state": "not asked", "detail": "no client could ask"}}},
+        {"msg": "no client could ask"},
+    ),
+    "it was seen, and no Service is there": ({"seen": seen(), "probe": []}, {"targets": []}),
+    "it was seen in part": ({"seen": seen(observed="partly"), "probe": [answer()]}, {"targets": [answer()]}),
+    "it was seen in part, and nothing is kept": ({"seen": seen(observed="partly"), "probe": None}, {"targets": []}),
+    "it was not seen": ({"seen": seen(observed="not seen"), "probe": []}, {"msg": "so it was"}),
+    "answers are kept, whatever the state says": (
+        {"seen": seen(observed="not seen"), "probe": [answer()]},
+        {"targets": [answer()]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "expected"), STATES_OF_THE_WIRE.values(), ids=STATES_OF_THE_WIRE.keys())
+def test_the_wire_of_an_audit_as_the_probe_would_tell_it(
+    document: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    assert evidence.probe_of(document) == expected
+
+
+ANSWERED = {"pod": "demo/service-b-1", "workload": "demo/Deployment/service-b", "answered": True, "reason": ""}
+MISSING = {
+    "the policies are always there": ("declared", {}, None, None),
+    "the wire was seen": ("observed", {}, {"targets": []}, None),
+    "the proxies were seen": ("programmed", {"seen": seen()}, None, None),
+    "the proxies were seen in part": ("programmed", {"seen": seen("partly")}, None, None),
+    "nobody asked the wire": ("observed", {}, None, "what the wire answers is required and could not be had: it was"),
+    "the probe has a reason": (
+        "observed",
+        {},
+        {"msg": "no image."},
+        "what the wire answers is required and could not be had: no image",
+    ),
+    "nobody asked the proxies": (
+        "programmed",
+        {},
+        {"msg": "no image."},
+        "what the proxies run with is required and could not be had: it was not asked",
+    ),
+    "the first proxy that did not answer tells": (
+        "programmed",
+        {"seen": seen("not seen"), "proxies": [ANSWERED, *SILENT, {**SILENT[0], "reason": "gone"}]},
+        None,
+        "what the proxies run with is required and could not be had: so it was (demo/service-a-1: forbidden)",
+    ),
+    "no proxy is there": (
+        "programmed",
+        {"seen": seen("not seen"), "proxies": [ANSWERED]},
+        None,
+        "what the proxies run with is required and could not be had: so it was",
+    ),
+}
+
+
+@pytest.mark.parametrize(("require", "document", "probe", "reason"), MISSING.values(), ids=MISSING.keys())
+def test_evidence_that_is_required_and_missing(require: str, document: Any, probe: Any, reason: str | None) -> None:
+    found = evidence.missing_evidence(document, probe, require)
+    if reason is None:
+        assert found == []
+        return
+    [violation] = found
+    assert violation["reason"].startswith(reason)
+    thing = {"observed": "the wire", "programmed": "the proxies"}[require]
+    assert (violation["kind"], violation["object"]) == ("unknown", thing)
+    assert violation["remedy"] == REMEDIES[require]
+
+
+def test_what_the_judgement_stands_on() -> None:
+    document = {"seen": seen("partly"), "cluster": {"server": "x"}, "unknown": [{"kind": "Pod"}]}
+    assert evidence.evidence(document, None, ["declared", "programmed", "other"], "programmed") == {
+        "sources": {"declared": True, "programmed": True, "other": False},
+        "seen": {source: seen("partly")[source] for source in ("declared", "programmed")},
+        "require": "programmed",
+        "cluster": {"server": "x"},
+        "unknown": [{"kind": "Pod"}],
+    }
+    assert evidence.evidence({}, None, ["observed"], "declared") == {
+        "sources": {"observed": False},
+        "seen": {},
+        "require": "declared",
+        "cluster": {},
+        "unknown": [],
+    }
+
+
+SIDECAR, AMBIENT, NAKED, GATEWAY = ({"mesh": mesh} for mesh in ("sidecar", "ambient", "none", "gateway"))
+UNDECLARED = "look at the object that makes it unknown to the policies, such as an EnvoyFilter"
+NEEDED = "the way out"
+VIOLATIONS_OF_PORTS = {
+    "contradicted": (
+        SIDECAR,
+        compared("strict", "permissive", None, "contradicted"),
+        "observed",
+        ("disagreement", "strict as declared, but permissive as programmed: ", "look at the likely cause: the"),
+    ),
+    "contradicted by both": (
+        SIDECAR,
+        compared("strict", "permissive", "plaintext", "contradicted"),
+        "declared",
+        (
+            "disagreement",
+            "strict as declared, but permissive as programmed and plaintext as observed: ",
+            "look at the likely cause: the",
+        ),
+    ),
+    "the proxy accepts what no policy tells": (
+        SIDECAR,
+        compared("unknown", "plaintext", None, "unproven"),
+        "declared",
+        ("disagreement", "plaintext as programmed, and the policies do not tell why: ", UNDECLARED),
+    ),
+    "the wire has the first word": (
+        SIDECAR,
+        compared("unknown", "plaintext", "permissive", "unproven"),
+        "declared",
+        ("disagreement", "permissive as observed, and the policies do not tell why: ", UNDECLARED),
+    ),
+    "a source that refuses is none that accepts": (
+        SIDECAR,
+        compared("unknown", "strict", "strict", "unproven"),
+        "declared",
+        (None, "", ""),
+    ),
+    "accepted as declared is the server's own row": (
+        SIDECAR,
+        compared("permissive", "permissive", "permissive", "proven"),
+        "observed",
+        (None, "", ""),
+    ),
+    "a required source was not asked": (
+        SIDECAR,
+        compared("strict", None, "strict", "unproven"),
+        "programmed",
+        ("unknown", "what the proxies run with is required: ", NEEDED),
+    ),
+    "a required source does not know": (
+        GATEWAY,
+        compared("strict", "strict", "unknown", "unproven"),
+        "observed",
+        ("unknown", "what the wire answers is required: ", NEEDED),
+    ),
+    "ambient has no proxy of its own": (
+        AMBIENT,
+        compared("strict", None, "strict", "unproven"),
+        "programmed",
+        ("unknown", "in ambient there is no proxy of its own that could be asked", REMEDIES["ambient"]),
+    ),
+    "ambient can be asked on the wire": (
+        AMBIENT,
+        compared("strict", None, None, "unproven"),
+        "observed",
+        ("unknown", "what the wire answers is required: ", NEEDED),
+    ),
+    "the source that is required knows": (
+        SIDECAR,
+        compared("strict", None, "strict", "unproven"),
+        "observed",
+        (None, "", ""),
+    ),
+    "the policies alone are required": (
+        SIDECAR,
+        compared("unknown", None, None, "unproven"),
+        "declared",
+        (None, "", ""),
+    ),
+    "what is not in the mesh is not required": (
+        NAKED,
+        compared("plaintext", None, None, "unproven"),
+        "programmed",
+        (None, "", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("workload_", "row", "require", "expected"), VIOLATIONS_OF_PORTS.values(), ids=VIOLATIONS_OF_PORTS.keys()
+)
+def test_which_violation_a_compared_port_is(workload_: Any, row: Any, require: str, expected: Any) -> None:
+    kind, reason, remedy = evidence._port_violation(workload_, row, require, NEEDED)
+    assert kind == expected[0]
+    assert reason.startswith(expected[1])
+    assert reason.endswith("what each of them says") or kind == "unknown"
+    assert remedy.startswith(expected[2])
+    assert bool(remedy) == bool(kind)
+
+
+def wire_row(seen_: bool = True, kind: str | None = None, place: tuple[str, int] = ("x", 1)) -> dict[str, Any]:
+    return {"seen": seen_, "kind": kind, "places": [place]}
+
+
+WAYS_OUT = {
+    "the wire answered elsewhere": ("observed", [wire_row(False), wire_row()], "port"),
+    "the wire answered nowhere": ("observed", [wire_row(False)], "observed"),
+    "no Service leads to the mesh": ("observed", [], "observed"),
+    "the wire answers, the proxies are required": ("programmed", [wire_row()], "programmed"),
+}
+
+
+@pytest.mark.parametrize(("require", "wire", "remedy"), WAYS_OUT.values(), ids=WAYS_OUT.keys())
+def test_the_way_out_of_a_port_without_the_required_evidence(require: str, wire: Any, remedy: str) -> None:
+    row = compared("strict", None, None, "unproven")
+    rows = evidence.port_rows({"ports": [row]}, {row["workload"]: workload()}, ["demo"], require, wire, Exclusions([]))
+    assert [item["remedy"] for item in rows] == [REMEDIES[remedy]]
+
+
+def test_compared_ports_of_nobody_in_scope_are_passed_over() -> None:
+    row = compared("strict", "strict", None, "proven")
+    elsewhere = workload("other/x")
+    ports = [
+        {**row, "workload": "gone"},
+        {**row, "workload": elsewhere["id"]},
+        row,
+        {**row, "workload": "demo/Deployment/gone"},
+        {**row, "port": 81},
+    ]
+    known = {item["id"]: item for item in (workload(), elsewhere)}
+    rows = evidence.port_rows({"ports": ports}, known, ["demo"], "declared", [], Exclusions([]))
+    assert [row["object"] for row in rows] == [SERVER, "demo/service-a port 81"]
+    assert {key: rows[0][key] for key in ("result", "id", "workload", "port", "declared", "agreement", "told")} == {
+        "result": "ok",
+        "id": "demo/Deployment/service-a",
+        "workload": "demo/service-a",
+        "port": 8080,
+        "declared": "strict",
+        "agreement": "proven",
+        "told": False,
+    }
+
+
+def test_causes_are_those_of_contradictions() -> None:
+    ports = [compared("strict", None, None, "unproven"), {**compared("strict", "x", None, "contradicted"), "port": 1}]
+    assert evidence.causes({"ports": ports}) == {("demo/Deployment/service-a", 1): "the likely cause"}
+    assert evidence.causes({}) == {}

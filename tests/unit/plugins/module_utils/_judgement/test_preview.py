@@ -47,6 +47,58 @@ def test_strict_as_a_reader_sees_it() -> None:
     ]
 
 
+def test_what_gets_worst_comes_first_then_what_reads_first() -> None:
+    edges = [
+        change("in", answer("plaintext"), answer(after), service=f"demo/{service}")
+        for after, service in [
+            ("mtls", "b"),
+            ("mtls", "a"),
+            ("unknown", "c"),
+            ("plaintext", "d"),
+            ("tls", "e"),
+            ("broken", "g"),
+            ("broken", "f"),
+        ]
+    ]
+    lines = preview(proposed(*edges))["lines"]
+    assert [(line.split()[2][5], line.split()[5]) for line in lines[2:]] == [
+        ("f", "broken"),
+        ("g", "broken"),
+        ("d", "plaintext"),
+        ("c", "unknown"),
+        ("a", "mtls"),
+        ("b", "mtls"),
+        ("e", "tls"),
+    ]
+
+
+def test_a_reason_is_no_verdict() -> None:
+    after = {"client_tls": "none", "verdict": "mtls", "reason": "broken"}
+    better = change("in", answer("plaintext"), after, service="demo/a")
+    worse = change("in", answer("mtls"), answer("unknown"), service="demo/z")
+    lines = preview(proposed(better, worse))["lines"]
+    assert [line.split()[5] for line in lines[2:]] == ["unknown", "mtls"]
+
+
+def test_what_comes_and_goes_as_a_reader_sees_it() -> None:
+    opened = {"what": "port", "workload": "gone/Deployment/x", "port": 1, "before": None, "after": OPEN_PORT}
+    without_mode = {**STRICT_PORT, "mode": None}
+    closed = {"what": "port", "workload": SERVER, "port": 2, "before": without_mode, "after": None}
+    comes = {**change("in", None, answer("mtls")), "subset": "v1"}
+    goes = change("out", answer("broken"), None)
+    assert preview(proposed(opened, closed, comes, goes))["lines"] == [
+        "PORTS THAT CHANGE (2)",
+        "WORKLOAD           PORT  BEFORE                      AFTER",
+        "gone/Deployment/x  1     nothing                  →  PERMISSIVE, plaintext accepted",
+        "demo/service-a     2     none, plaintext refused  →  nothing",
+        "",
+        "CONNECTIONS THAT CHANGE (2)",
+        "CLIENTS            SERVICE                      BEFORE      AFTER    WHY",
+        "demo/service-b  →  demo/service-a:80 subset v1  nothing  →  mtls     because of none",
+        "legacy/cron     →  demo/service-a:80            refused  →  nothing",
+    ]
+
+
 def test_nothing_changes() -> None:
     assert preview(STRICT) == {"lines": [], "breaks": []}
 

@@ -77,6 +77,22 @@ def test_a_long_example_is_cut():
     assert found["examples"] == ["y" * 500]
 
 
+@pytest.mark.parametrize(
+    ("example", "shown"),
+    [
+        pytest.param("y" * 160, "y" * 160, id="as long as may be"),
+        pytest.param("y" * 161, "y" * 159 + "…", id="one too long"),
+        pytest.param(["y" * 79, "z" * 80], "y" * 79 + " " + "z" * 80, id="fields as long as may be"),
+        pytest.param({"is": "süß"}, '{"is": "süß"}', id="letters stay letters"),
+        pytest.param([None, True, 1.5, "a"], "null true 1.5 a", id="fields of other kinds"),
+        pytest.param([], "", id="no fields"),
+        pytest.param([[1], 2], "[[1], 2]", id="a list in a list"),
+    ],
+)
+def test_an_example_is_one_short_line(example, shown):
+    assert rules._short(example) == shown
+
+
 def test_when_is_another_word_for_expression():
     assert judged(compiled([{"name": "x", "when": "edges", "expression": None}]), RESULT)[0]["count"] == 5
 
@@ -126,6 +142,15 @@ def test_rules_keep_their_order_and_severity():
         ("not_null()", "column 1: not_null takes at least 1 arguments, not 0."),
         ("merge()", "column 1: merge takes at least 1 arguments, not 0."),
         ("edges[0", "column 8: the expression ends too early."),
+        ("edges.", "column 7: the expression ends too early."),
+        (
+            "edges]\n  .service",
+            "The expression of the rule no plaintext cannot be used, line 1, column 6: ] is not expected here.\n"
+            "    edges]\n"
+            "         ^\n"
+            "Remedy: ",
+        ),
+        ("edges.\n", "the expression ends too early.\n    edges.\n    "),
         ("edges[?verdict=='x'", "the expression ends too early"),
         ("edges 'x'", "x is not expected here"),
         ("'edges", "column 1: Unclosed ' delimiter"),

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import (
+    _remedy,
+    _server_violation,
+    failure_message,
+    judge,
+)
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS
 
 from .samples import STRICT, edge, port, status, target, workload
@@ -375,3 +380,151 @@ def test_what_could_not_be_read_is_not_hidden_by_a_workload_of_its_name(kind, vi
     gap = {"kind": kind, "namespace": "demo", "name": "service-a", "reason": "odd", "touches": ""}
     found = judge({**STRICT, "unknown": [gap]})
     assert [item["object"] for item in found["violations"] if "odd" in item["reason"]] == violations
+
+
+@pytest.mark.parametrize(
+    ("mesh", "policy", "found", "expected"),
+    [
+        pytest.param("sidecar", "demo/p", port(), (None, "PeerAuthentication demo/p", ""), id="a policy refuses"),
+        pytest.param(
+            "ambient", None, port(), (None, "the default, without any policy", ""), id="another policy refuses"
+        ),
+        pytest.param(
+            "sidecar",
+            None,
+            port(mode="PERMISSIVE", plaintext="accepted"),
+            (
+                "plaintext",
+                "the default, without any policy, makes the port PERMISSIVE, so it accepts plaintext",
+                "plaintext",
+            ),
+            id="the default accepts",
+        ),
+        pytest.param(
+            "none",
+            None,
+            port(mode=None, plaintext="accepted"),
+            ("plaintext", "the workload is not in the mesh, so no proxy refuses plaintext", "no proxy"),
+            id="no proxy",
+        ),
+        pytest.param(
+            "none",
+            None,
+            port(mode=None, plaintext="unknown"),
+            ("plaintext", "the workload is not in the mesh, so no proxy refuses plaintext", "no proxy"),
+            id="no proxy, and nothing is known",
+        ),
+        pytest.param("none", None, port(), (None, "the default, without any policy", ""), id="something else refuses"),
+        pytest.param(
+            "gateway",
+            "demo/p",
+            port(captured=False),
+            ("uncaptured", "traffic to the port bypasses the proxy, so STRICT is not enforced", "uncaptured"),
+            id="bypassed",
+        ),
+        pytest.param(
+            "sidecar",
+            None,
+            port(mode=None, captured=False),
+            ("uncaptured", "traffic to the port bypasses the proxy, so no mode is not enforced", "uncaptured"),
+            id="bypassed without a mode",
+        ),
+        pytest.param(
+            "sidecar",
+            None,
+            port(mode="unknown", captured=False, plaintext="unknown"),
+            ("unknown", "whether the port accepts plaintext could not be told", "unknown"),
+            id="nothing is known",
+        ),
+        pytest.param(
+            "sidecar",
+            "demo/p",
+            port(plaintext="perhaps"),
+            ("unknown", "whether the port accepts plaintext could not be told", "unknown"),
+            id="a word that is none of ours",
+        ),
+    ],
+)
+def test_why_a_port_is_a_violation(mesh: str, policy: str | None, found: dict[str, Any], expected: Any) -> None:
+    assert _server_violation({"mesh": mesh, "policy": policy}, found) == expected
+
+
+def test_what_is_well_has_no_remedy() -> None:
+    result = judge(STRICT)
+    assert {row["remedy"] for row in (*result["servers"], *result["edges"])} == {""}
+
+
+def test_counts_are_those_of_the_rows() -> None:
+    edges = [
+        edge("in", "mtls", "mtls"),
+        edge("in", "mtls", "mtls", port=81),
+        edge("in", "tls", "simple"),
+        edge("out", "broken", "none"),
+        edge("both", "plaintext", "none"),
+    ]
+    targets = [target(), target(port=81)]
+    counts = judge(status(workload(ports=[port(), port(1)]), edges), {"targets": targets})["counts"]
+    names = ("ports", "edges", "mtls", "tls", "refused", "probed", "excluded", "plaintext")
+    assert [counts[name] for name in names] == [2, 5, 2, 1, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("ports", "remedy"),
+    [
+        ([], "otherwise"),
+        ([port()], "otherwise"),
+        ([port(), port(captured=False)], "uncaptured"),
+        ([port(captured=False), port()], "uncaptured"),
+    ],
+)
+def test_one_port_that_is_bypassed_is_the_remedy(ports: list[dict[str, Any]], remedy: str) -> None:
+    assert _remedy(workload(ports=ports), "otherwise") == remedy
+    assert _remedy(workload(mesh="none", ports=ports), "otherwise") == "no proxy"
+    assert _remedy(None, "otherwise") == "otherwise"
+
+
+def offenders(kinds: list[str], exceeded: list[str]) -> dict[str, Any]:
+    return {
+        "violations": [
+            {"kind": kind, "object": f"o{place}", "reason": "why.", "remedy": "what"}
+            for place, kind in enumerate(kinds)
+        ],
+        "exceeded": exceeded,
+        "counts": {kind: kinds.count(kind) for kind in KINDS},
+        "limits": {**dict.fromkeys(KINDS, 0), "broken": 3},
+    }
+
+
+@pytest.mark.parametrize(
+    ("judgement", "lines"),
+    [
+        pytest.param(offenders([], []), [], id="none"),
+        pytest.param(offenders(["broken"], []), [], id="all are accepted"),
+        pytest.param(
+            offenders(["rule", "broken", "broken", "rule"], ["rule"]),
+            ["Mutual TLS is not as required: 2 rule (accepted 0).", "o0: rule, why.", "o3: rule, why."],
+            id="accepted ones are not named",
+        ),
+        pytest.param(
+            offenders(["broken"] * 4 + ["rule"], ["broken", "rule"]),
+            [
+                "Mutual TLS is not as required: 4 broken (accepted 3), 1 rule (accepted 0).",
+                *(f"o{place}: broken, why." for place in range(4)),
+                "o4: rule, why.",
+            ],
+            id="as many as are named",
+        ),
+        pytest.param(
+            offenders(["rule"] * 6, ["rule"]),
+            [
+                "Mutual TLS is not as required: 6 rule (accepted 0).",
+                *(f"o{place}: rule, why." for place in range(5)),
+                "And 1 more: see the table above, or the report.",
+            ],
+            id="one more",
+        ),
+    ],
+)
+def test_the_message_names_the_first_that_are_not_accepted(judgement: dict[str, Any], lines: list[str]) -> None:
+    found = failure_message(judgement).splitlines()
+    assert [line.removesuffix(" Remedy: what.") for line in found] == lines

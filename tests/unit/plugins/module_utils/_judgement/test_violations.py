@@ -199,6 +199,11 @@ def test_servers_in_scope(found, scope, count):
     assert len(rows_of([found, found], scope=scope)) == 2 * count
 
 
+def test_what_is_out_of_scope_hides_nothing_behind_it():
+    found = [item(server="other/x"), item(server=None), item(), item(server="other/x"), item(port=81)]
+    assert [row["server"] for row in rows_of(found)] == ["demo/s:80", "demo/s:81"]
+
+
 def test_how_a_row_reads():
     rows = rows_of(
         [
@@ -233,6 +238,8 @@ def test_a_server_that_is_excluded(exclude, result):
         pytest.param([edge("but")], [edge("but")], B, True, id="all clients but one"),
         pytest.param([edge("but")], [edge("but")], A, False, id="the one that is left out"),
         pytest.param([edge(endpoint="b")], [edge(endpoint="b")], A, False, id="another server"),
+        pytest.param([edge(endpoint=None)], [edge(endpoint=None)], A, False, id="no server"),
+        pytest.param([edge("gone")], [edge("gone")], A, False, id="a set that is not there"),
     ],
 )
 def test_what_the_edges_told_already(edges, failed, client, told):

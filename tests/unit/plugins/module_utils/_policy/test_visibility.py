@@ -6,6 +6,25 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
+    UNDATED,
+    YOUNGEST,
+    Egress,
+    Ingress,
+    SidecarObject,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services import (
+    DESTINATION,
+    Destination,
+    DestinationPort,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.visibility import (
+    HostOwners,
+    SidecarIndex,
+    View,
+    _Listener,
+    covered,
+)
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     edges,
@@ -162,3 +181,327 @@ def test_ranges_and_unknown_addresses_cannot_be_judged():
     client = pod("cafe/c", annotations=note("excludeOutboundIPRanges", "10.0.0.0/8"))
     result = judge(client, pod("shop/a"), headless("shop/a"))
     assert answer(result, "cafe/c", "shop/a") == "unknown -> unknown"
+
+
+# Parts of it by themselves.
+
+
+def listener_of(*hosts, port=0, proxy=False, home="cafe"):
+    return _Listener(Egress(port, proxy, hosts), home)
+
+
+def destination(place="shop/a", ports=(80,), host="a.test", age="2026-01-01T00:00:01", kubernetes=False, **more):
+    """A destination, a ServiceEntry's unless it says so."""
+    found = tuple(DestinationPort(number, f"p{number}", "http", (), ()) for number in ports)
+    home = place.split("/")[0]
+    return Destination(place, home, host, age, kubernetes, False, False, "STATIC", found, (), (), "")._replace(**more)
+
+
+@pytest.mark.parametrize(
+    ("host", "pattern", "inside"),
+    [
+        ("a.b", "a.b", True),
+        ("a.b", "b", False),
+        ("a.b", "*", True),
+        ("a.b", "*.b", True),
+        ("x.a.b", "*.b", True),
+        ("ab", "*.b", False),
+        ("b", "*.b", False),
+        ("*", "*", True),
+        ("*", "*.b", False),
+        ("*.b", "*", True),
+        ("*.b", "*.b", True),
+        ("*.a.b", "*.b", True),
+        ("*.b", "*.a.b", False),
+        ("*ab", "*.b", False),
+        ("*.a.c", "*.b", False),
+        ("*.b", "a.b", False),
+    ],
+)
+def test_which_hosts_a_pattern_covers(host, pattern, inside):
+    assert covered(host, pattern) is inside
+
+
+@pytest.mark.parametrize(
+    ("hosts", "imported"),
+    [
+        pytest.param(["*/*"], True, id="all of all"),
+        pytest.param(["shop/*"], True, id="all of its namespace"),
+        pytest.param(["shop/*.test"], True, id="a pattern"),
+        pytest.param(["shop/*.other"], False, id="another pattern"),
+        pytest.param(["shop/*.other", "shop/*"], True, id="all after a pattern"),
+        pytest.param(["shop/*", "shop/*.other"], True, id="all before a pattern"),
+        pytest.param(["shop/a.test"], True, id="its name"),
+        pytest.param(["*/a.test"], True, id="its name anywhere"),
+        pytest.param(["shop/b.test"], False, id="another name"),
+        pytest.param(["./*"], False, id="the client's own namespace"),
+        pytest.param(["zoo/*"], False, id="another namespace"),
+        pytest.param([], False, id="nothing"),
+        pytest.param(["*", "a.test", "a/b/c"], False, id="what is no host of a namespace"),
+        pytest.param(["a.test", "shop/*"], True, id="what is none before one that is"),
+        pytest.param(["*/*", "~shop/a.test"], False, id="left out in its namespace"),
+        pytest.param(["*/*", "~/a.test"], False, id="left out everywhere"),
+        pytest.param(["*/*", "~*/*.test"], False, id="left out everywhere by a pattern"),
+        pytest.param(["shop/*", "~shop/b.test"], True, id="another name is left out"),
+        pytest.param(["*/*", "~zoo/*"], True, id="another namespace is left out"),
+        pytest.param(["*/*", "~./*"], True, id="the client's own is left out"),
+        pytest.param(["~shop/b.test"], False, id="nothing but what is left out"),
+    ],
+)
+def test_what_a_listener_imports(hosts, imported):
+    assert listener_of(*hosts).imports(destination()) is imported
+
+
+def test_a_dot_is_the_clients_own_namespace():
+    assert listener_of("./*", home="shop").imports(destination())
+    assert not listener_of("*/*", "~./*", home="shop").imports(destination())
+
+
+@pytest.mark.parametrize(
+    ("listeners", "ports", "listens"),
+    [
+        pytest.param([listener_of("*/*")], None, True, id="all traffic"),
+        pytest.param([listener_of("*/*", port=80)], {80}, False, id="one port"),
+        pytest.param([listener_of("*/*", port=99)], set(), False, id="a port that it has not"),
+        pytest.param([listener_of("zoo/*")], set(), False, id="another namespace"),
+        pytest.param([listener_of("*/*", port=80), listener_of("*/*", port=81)], {80, 81}, False, id="two ports"),
+        pytest.param([listener_of("*/*", port=80), listener_of("zoo/*")], {80}, False, id="one of two imports it"),
+        pytest.param([listener_of("*/*", port=80), listener_of("*/*")], None, True, id="a port, and all traffic"),
+        pytest.param([listener_of("*/*", port=80, proxy=True)], None, False, id="a port that is an HTTP proxy"),
+        pytest.param([], set(), False, id="none"),
+    ],
+)
+def test_which_ports_a_view_shows(listeners, ports, listens):
+    view = View("", tuple(listeners), None)
+    found = view.ports(destination(ports=(80, 81, 82)))
+    assert found == (None if ports is None else frozenset(ports))
+    assert view.listens(destination()) is listens
+
+
+def test_of_which_namespaces_a_view_shows_something():
+    listeners = (listener_of("./*", "shop/a.test"), listener_of("*/x", "~zoo/*", "none"))
+    assert View("", listeners, None).namespaces() == {"cafe", "shop", "*", "zoo"}
+
+
+@pytest.mark.parametrize(
+    ("port", "ports"), [(0, [80, 81]), (81, [81]), (99, [])], ids=["all traffic", "its port", "another port"]
+)
+def test_the_ports_that_a_listener_is_for(port, ports):
+    found = listener_of("*/*", port=port).ports(destination(ports=(80, 81)))
+    assert [item.number for item in found] == ports
+
+
+def sidecar_object(name, namespace="cafe", selector=None, age="2026-01-01T00:00:01", **more):
+    return SidecarObject(namespace, name, age, None, selector, (), None, ())._replace(**more)
+
+
+HTTP, OTHER = (Egress(80, False, ("*/*",)),), (Egress(81, False, ("*/*",)),)
+MINE, THEIRS = {"app": "c"}, {"app": "x"}
+
+
+@pytest.mark.parametrize(
+    ("sidecars", "applies"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param([sidecar_object("a", "zoo")], None, id="another namespace's"),
+        pytest.param([sidecar_object("a", selector=THEIRS)], None, id="another workload's"),
+        pytest.param([sidecar_object("a", selector=THEIRS), sidecar_object("b")], "b", id="beside another workload's"),
+        pytest.param([sidecar_object("a"), sidecar_object("b", selector=MINE, age="9")], "b", id="with a selector"),
+        pytest.param(
+            [sidecar_object("a", age="2"), sidecar_object("b", age="1"), sidecar_object("c", age="3")],
+            "b",
+            id="the oldest",
+        ),
+        pytest.param([sidecar_object("b"), sidecar_object("a")], "a", id="the first name"),
+        pytest.param([sidecar_object("a", "root")], "a", id="the root's"),
+        pytest.param([sidecar_object("a", "root", MINE)], None, id="the root's with a selector"),
+        pytest.param([sidecar_object("a", "root"), sidecar_object("b")], "b", id="its own before the root's"),
+    ],
+)
+def test_which_sidecar_applies(sidecars, applies):
+    index = SidecarIndex(sidecars, "root")
+    found = index.of("cafe", MINE)
+    assert (found and found.name) == applies
+    assert index.contest("cafe", MINE) == ""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "contested"),
+    [
+        pytest.param({}, {}, False, id="they say the same"),
+        pytest.param({"egress": HTTP}, {"egress": OTHER}, True, id="they import otherwise"),
+        pytest.param({"outbound": "ALLOW_ANY"}, {"outbound": "REGISTRY_ONLY"}, True, id="they pass on otherwise"),
+        pytest.param({"ingress": ((Ingress(80, True, False)),)}, {}, True, id="they listen otherwise"),
+        pytest.param({"egress": HTTP}, {"egress": OTHER, "age": "2026-01-01T00:00:01"}, True, id="one has a time"),
+        pytest.param({"egress": HTTP}, {"egress": OTHER, "selector": MINE}, False, id="one has a selector"),
+        pytest.param({"egress": HTTP}, {"egress": OTHER, "selector": THEIRS}, False, id="one is another workload's"),
+        pytest.param({"egress": HTTP}, {"egress": OTHER, "namespace": "root"}, False, id="one is the root's"),
+    ],
+)
+def test_sidecars_without_a_time(first, second, contested):
+    undated = [sidecar_object(name, age=UNDATED)._replace(**more) for name, more in (("a", first), ("b", second))]
+    found = SidecarIndex(undated, "root").contest("cafe", MINE)
+    assert found.startswith("which Sidecar of cafe/a and cafe/b applies depends on their age") is contested
+    assert bool(found) is contested
+
+
+def owners_of(visible, view=None, client="cafe", public=lambda item: True, meaning=lambda item, port: item):
+    return HostOwners([]).owned(list(visible), view, client, public, meaning)
+
+
+def named(owners):
+    return {port: item.name for port, item in owners.ports.items()}
+
+
+SERVICE = destination("shop/svc", (80, 81), kubernetes=True)
+
+
+@pytest.mark.parametrize(
+    ("visible", "ports"),
+    [
+        pytest.param([], {}, id="none"),
+        pytest.param([SERVICE], {80: "shop/svc", 81: "shop/svc"}, id="one"),
+        pytest.param(
+            [destination("zoo/e", (80, 99)), SERVICE], {80: "shop/svc", 81: "shop/svc"}, id="a Service displaces"
+        ),
+        pytest.param([SERVICE, destination("zoo/e", (80, 99))], {80: "shop/svc", 81: "shop/svc"}, id="a Service stays"),
+        pytest.param(
+            [SERVICE, destination("shop/svc2", (99,), kubernetes=True)],
+            {80: "shop/svc", 81: "shop/svc", 99: "shop/svc2"},
+            id="two Services of one namespace",
+        ),
+        pytest.param(
+            [SERVICE, destination("zoo/svc", (99,), kubernetes=True)],
+            {80: "shop/svc", 81: "shop/svc"},
+            id="Services of two namespaces",
+        ),
+        pytest.param(
+            [destination("shop/a", (80,)), destination("shop/b", (80, 81)), destination("shop/c", (81, 82))],
+            {80: "shop/a", 81: "shop/b", 82: "shop/c"},
+            id="ServiceEntries lend each other ports",
+        ),
+        pytest.param(
+            [destination("shop/a", (80,)), destination("shop/b", (80,)), destination("shop/c", (81,))],
+            {80: "shop/a", 81: "shop/c"},
+            id="one of them adds nothing",
+        ),
+    ],
+)
+def test_who_owns_which_port(visible, ports):
+    assert named(owners_of(visible)) == ports
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"namespace": "zoo"},
+        {"resolution": "DNS"},
+        {"selector": {"app": "a"}},
+        {"export_to": (".",)},
+        {"revision": "canary"},
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_what_differs_lends_no_port(other):
+    first, second = destination("shop/a", (80,)), destination("shop/b", (81,))
+    assert named(owners_of([first, second])) == {80: "shop/a", 81: "shop/b"}
+    assert named(owners_of([first, second._replace(**other)])) == {80: "shop/a"}
+
+
+def test_what_is_exported_to_the_namespace_by_name_comes_first():
+    first, second = destination("shop/a"), destination("zoo/b")
+    assert named(owners_of([first, second], public=lambda item: item is first)) == {80: "zoo/b"}
+
+
+def view_of_listeners(*listeners):
+    return View("", listeners, None)
+
+
+A, B, HOME = destination("shop/a", (80, 81)), destination("zoo/b", (80, 82)), destination("cafe/c", (81, 83))
+ZOO = destination("zoo/svc", (80, 82), kubernetes=True)
+
+
+@pytest.mark.parametrize(
+    ("visible", "listeners", "ports"),
+    [
+        pytest.param([A, B], [listener_of("*/*")], {80: "shop/a", 81: "shop/a"}, id="one namespace, the first"),
+        pytest.param([A, HOME], [listener_of("*/*")], {81: "cafe/c", 83: "cafe/c"}, id="the client's own"),
+        pytest.param([HOME, A], [listener_of("*/*")], {81: "cafe/c", 83: "cafe/c"}, id="the client's own is first"),
+        pytest.param([A, ZOO], [listener_of("*/*")], {80: "zoo/svc", 82: "zoo/svc"}, id="a Service's"),
+        pytest.param([ZOO, A], [listener_of("*/*")], {80: "zoo/svc", 82: "zoo/svc"}, id="a Service's is first"),
+        pytest.param([HOME, ZOO], [listener_of("*/*")], {81: "cafe/c", 83: "cafe/c"}, id="its own beats a Service's"),
+        pytest.param([ZOO, HOME], [listener_of("*/*")], {81: "cafe/c", 83: "cafe/c"}, id="even where it is later"),
+        pytest.param(
+            [ZOO, destination("shop/svc", (90,), kubernetes=True)],
+            [listener_of("*/*")],
+            {80: "zoo/svc", 82: "zoo/svc"},
+            id="of two Services the first",
+        ),
+        pytest.param([A, B], [listener_of("zoo/*")], {80: "zoo/b", 82: "zoo/b"}, id="what is imported alone"),
+        pytest.param([A, B], [listener_of("*/*", port=82)], {82: "zoo/b"}, id="who has the listener's port"),
+        pytest.param([A, B], [listener_of("*/*", port=80)], {80: "shop/a"}, id="the listener's port alone"),
+        pytest.param([A, B], [listener_of("*/*", port=99)], {}, id="nobody has it"),
+        pytest.param([A], [listener_of("zoo/*")], {}, id="nothing is imported"),
+        pytest.param([A], [], {}, id="no listener"),
+        pytest.param(
+            [A], [listener_of("*/*", port=80), listener_of("*/*", port=81)], {80: "shop/a", 81: "shop/a"}, id="two"
+        ),
+    ],
+)
+def test_who_owns_which_port_where_a_sidecar_applies(visible, listeners, ports):
+    assert named(owners_of(visible, view_of_listeners(*listeners))) == ports
+
+
+def undated(place, ports=(80,), age=UNDATED):
+    return destination(place, ports, age=age)
+
+
+OLD = "2026-01-01T00:00:01"
+
+
+@pytest.mark.parametrize(
+    ("visible", "meaning", "unclear"),
+    [
+        pytest.param([undated("shop/a"), undated("zoo/b")], lambda item, port: item, {80}, id="nobody knows"),
+        pytest.param(
+            [undated("shop/a", age=OLD), undated("zoo/b")], lambda item, port: item, {80}, id="one has a time"
+        ),
+        pytest.param(
+            [undated("shop/a", age=OLD), undated("zoo/b", age=OLD)], lambda item, port: item, set(), id="both have one"
+        ),
+        pytest.param(
+            [undated("shop/a", age=OLD), undated("zoo/b", age=YOUNGEST)],
+            lambda item, port: item,
+            set(),
+            id="what is proposed is younger",
+        ),
+        pytest.param([undated("shop/a"), undated("zoo/b")], lambda item, port: port, set(), id="both mean the same"),
+        pytest.param(
+            [undated("shop/a", (80, 81)), undated("zoo/b", (80, 81))],
+            lambda item, port: item if port == 81 else port,
+            {81},
+            id="both mean the same at one port",
+        ),
+        pytest.param(
+            [undated("shop/a", (80,)), undated("shop/b", (81,))], lambda item, port: item, set(), id="each has its own"
+        ),
+        pytest.param(
+            [undated(f"n{number}/a") for number in range(4)], lambda item, port: port, {80}, id="too many to try"
+        ),
+    ],
+)
+def test_ports_whose_owner_cannot_be_told(visible, meaning, unclear):
+    found = owners_of(visible, meaning=meaning)
+    assert named(found)[80] == visible[0].name
+    assert found.unclear == unclear
+    assert found.contest.startswith(f"which {DESTINATION} of ") is bool(unclear)
+    assert bool(found.contest) is bool(unclear)
+
+
+def test_hosts_of_several_destinations_are_contested():
+    second, first = destination("shop/b", age="2"), destination("shop/a", age="1")
+    service = destination("zoo/s", age="1", kubernetes=True)
+    alone = destination("shop/x", host="x.test")
+    contested = HostOwners([second, first, alone, service, destination("cafe/a", age="1")]).contested
+    names = {host: [item.name for item in found] for host, found in contested.items()}
+    assert names == {"a.test": ["zoo/s", "cafe/a", "shop/a", "shop/b"]}

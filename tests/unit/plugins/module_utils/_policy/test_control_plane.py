@@ -8,7 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.control_plane import version_of
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.control_plane import (
+    ControlPlanes,
+    Istiod,
+    version_of,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.mesh import Mesh
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
+    MeshMap,
+    Snapshot,
+    Template,
+    Webhook,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import Unread
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     deployment,
@@ -176,3 +188,341 @@ def test_a_revision_that_no_webhook_names_is_nobodys():
     said = pod("demo/a", annotations={"sidecar.istio.io/status": '{"revision": "ghost"}'})
     assert workload(judge(namespace("demo"), said, *mesh), "demo/a")["mode"] == "unknown"
     assert workload(judge(namespace("demo"), pod("demo/a"), *mesh), "demo/a")["mode"] == "PERMISSIVE"
+
+
+# Parts of it by themselves.
+
+
+def planes(maps=(), webhooks=(), templates=(), unread=()):
+    """Of mesh ConfigMaps as (namespace, revision), or with their mesh."""
+    snapshot = Snapshot()
+    snapshot.mesh_maps = [MeshMap(place, revision, config[0] if config else {}) for place, revision, *config in maps]
+    snapshot.webhooks = list(webhooks)
+    snapshot.templates = list(templates)
+    return ControlPlanes(snapshot, Unread(unread, ()))
+
+
+def hook(revision, *homes, tag=None, remote=False):
+    return Webhook(f"{revision}-{tag}", revision, tag, frozenset(homes), remote)
+
+
+def template(place, image="pilot:1.31.1", **env):
+    home, name = place.split("/")
+    return Template(home, name, {}, {}, None, env, image)
+
+
+@pytest.mark.parametrize(
+    ("found", "revision", "name", "namespace", "doubt"),
+    [
+        pytest.param(planes(), None, "default", "istio-system", "", id="nothing is there"),
+        pytest.param(planes(), "canary", "canary", "istio-system", "", id="a revision, and nothing is there"),
+        pytest.param(planes([("istio-system", "default")]), None, "default", "istio-system", "", id="the default"),
+        pytest.param(
+            planes([("istio-system", "canary")]), None, "canary", "istio-system", "", id="the only one is the default"
+        ),
+        pytest.param(
+            planes([("istio-system", "canary")]), "other", "other", "istio-system", "", id="another is not the only one"
+        ),
+        pytest.param(
+            planes([("istio-system", "a"), ("istio-system", "b")]),
+            None,
+            "default",
+            "istio-system",
+            "",
+            id="none of two is the default",
+        ),
+        pytest.param(
+            planes([("istio-system", "canary"), ("istio-system", "default")], [hook("canary", tag="prod")]),
+            "prod",
+            "canary",
+            "istio-system",
+            "",
+            id="a tag",
+        ),
+        pytest.param(
+            planes([("one", "default")], [hook("default", "one"), hook("canary", "two")]),
+            "canary",
+            "canary",
+            "two",
+            "",
+            id="a webhook alone",
+        ),
+        pytest.param(
+            planes([("one", "default")], [hook("default", "one")]),
+            "canary",
+            "canary",
+            "one",
+            "",
+            id="nobody speaks of it",
+        ),
+        pytest.param(
+            planes([("one", "canary")], [hook("default", "one")]),
+            "canary",
+            "canary",
+            "one",
+            "",
+            id="a ConfigMap beside another revision's control plane",
+        ),
+        pytest.param(
+            planes([("one", "default")], [hook("default", "one"), hook("other", "two")]),
+            "canary",
+            "canary",
+            None,
+            "no ConfigMap configures it, and there are control planes in several namespaces",
+            id="several places",
+        ),
+        pytest.param(
+            planes([("one", "default")], [hook("default", "one")], unread=[gap("ConfigMap", "two")]),
+            "canary",
+            "canary",
+            None,
+            "the mesh ConfigMap could not be read",
+            id="ConfigMaps were not read",
+        ),
+        pytest.param(
+            planes([("one", "default")], [hook("a", "one", tag="prod"), hook("b", "one", tag="prod")]),
+            "prod",
+            "prod",
+            None,
+            "webhooks give the tag prod to several revisions",
+            id="a tag of two",
+        ),
+        pytest.param(
+            planes([("one", "default"), ("two", "default")], [hook("default", "one", "two")]),
+            "default",
+            "default",
+            None,
+            "control planes in several namespaces have one: one, two",
+            id="two ConfigMaps that are believed",
+        ),
+        pytest.param(
+            planes([("two", "default"), ("one", "default")]),
+            None,
+            "default",
+            None,
+            "no webhook tells whether the control plane is the one in one, two",
+            id="two that nobody speaks of",
+        ),
+        pytest.param(
+            planes([("one", "canary"), ("istio-system", "default")]),
+            "canary",
+            "canary",
+            "istio-system",
+            "",
+            id="a revision in a place of its own",
+        ),
+        pytest.param(
+            planes([("two", "default")], [hook("canary", "one")]),
+            "default",
+            "default",
+            "one",
+            "",
+            id="a default that no webhook speaks of",
+        ),
+    ],
+)
+def test_the_control_plane_of_a_revision(found, revision, name, namespace, doubt):
+    mesh = found.of(revision)
+    assert (mesh.name, mesh.namespace, mesh.doubt) == (name, namespace, doubt)
+    assert found.of(revision) is mesh
+
+
+SELECTORS = {"discoverySelectors": [{"matchLabels": {"a": "b"}}]}
+ONE = [hook("default", "one")]
+TWICE = [hook("a", "one", tag="prod"), hook("default", "one", tag="prod"), hook("default", "one", tag="edge")]
+
+
+@pytest.mark.parametrize(
+    ("found", "doubt"),
+    [
+        pytest.param(planes([("one", "default")], ONE), "", id="none"),
+        pytest.param(
+            planes([("one", "default")], ONE, unread=[gap("MutatingWebhookConfiguration")]),
+            "the webhooks that tell which control planes there are could not be read",
+            id="webhooks",
+        ),
+        pytest.param(
+            planes([("one", "default")], TWICE), "webhooks give the tag prod to several revisions", id="a tag of two"
+        ),
+        pytest.param(
+            planes([("one", "default")], [*ONE, hook("a", tag="prod"), hook("b", tag="prod")]),
+            "",
+            id="a tag of two others",
+        ),
+        pytest.param(
+            planes([("one", "default")], [*ONE, hook("default", "two")]),
+            "its webhooks name control planes in several namespaces",
+            id="two places",
+        ),
+        pytest.param(
+            planes([("one", "default")], [*ONE, hook("default", remote=True)]),
+            "its webhook names a control plane outside this cluster",
+            id="outside",
+        ),
+        pytest.param(
+            planes([("one", "default")], [*ONE, hook("canary", remote=True)]), "", id="another revision's is outside"
+        ),
+        pytest.param(planes([], [], unread=[gap("ConfigMap")]), "the mesh ConfigMap could not be read", id="its map"),
+        pytest.param(planes([], [], unread=[gap("ConfigMap", "elsewhere")]), "", id="another map"),
+        pytest.param(
+            planes([("one", "default")], ONE, unread=[gap("ConfigMap", "one")]), "", id="a map beside the one there is"
+        ),
+        pytest.param(
+            planes([("one", "default", SELECTORS)], ONE, unread=[gap("Namespace")]),
+            "its discoverySelectors go by labels of namespaces, which could not be read",
+            id="namespaces that it selects by",
+        ),
+        pytest.param(
+            planes([("one", "default")], ONE, unread=[gap("Namespace")]), "", id="namespaces, and it selects none"
+        ),
+        pytest.param(planes([("one", "default", SELECTORS)], ONE), "", id="it selects by what was read"),
+    ],
+)
+def test_what_makes_a_control_plane_doubtful(found, doubt):
+    assert found.by_name["default"].doubt == doubt
+
+
+TAGGED = planes(
+    [("one", "default"), ("one", "canary")],
+    [
+        hook("default", "one"),
+        hook("default", "one", tag="prod"),
+        hook("default", "one", tag="live"),
+        hook("canary", "one", tag="next"),
+        hook("canary", "one", tag="next"),
+        hook("canary", "one", tag="both"),
+        hook("default", "one", tag="both"),
+        hook("silent", "one"),
+    ],
+)
+
+
+def test_tags_are_those_of_one_revision():
+    assert TAGGED.tags == {"prod": "default", "live": "default", "next": "canary"}
+    assert TAGGED.contested == {"both": {"default", "canary"}}
+    assert TAGGED.revisions == {"default", "canary", "silent"}
+    assert {name: mesh.tags for name, mesh in TAGGED.by_name.items()} == {
+        "default": ("live", "prod"),
+        "canary": ("next",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "revision"),
+    [
+        ("prod", "default"),
+        ("next", "canary"),
+        ("both", None),
+        ("canary", "canary"),
+        ("silent", "silent"),
+        ("default", "default"),
+        ("typo", None),
+    ],
+)
+def test_what_a_label_means(label, revision):
+    assert TAGGED.resolve(label) == revision
+
+
+def test_the_default_is_known_without_any_word_of_it():
+    assert planes([("istio-system", "canary")]).resolve("default") == "default"
+    assert planes([("istio-system", "canary")]).resolve("canary") == "canary"
+
+
+@pytest.mark.parametrize(
+    ("label", "seen"),
+    [(None, True), ("default", True), ("prod", True), ("next", False), ("canary", False), ("both", False)],
+)
+def test_which_objects_a_revision_sees(label, seen):
+    assert TAGGED.sees(TAGGED.by_name["default"], label) is seen
+    assert TAGGED.sees(TAGGED.by_name["canary"], label) is (label in (None, "next", "canary"))
+
+
+@pytest.mark.parametrize(
+    ("templates", "revision", "version"),
+    [
+        pytest.param([template("one/istiod")], "default", "1.31.1", id="its own"),
+        pytest.param([template("two/istiod")], "default", None, id="another namespace's"),
+        pytest.param([template("one/istiod-canary", "p:2")], "canary", "2", id="a revision's"),
+        pytest.param([template("one/istiod-canary", "p:2")], "default", None, id="another revision's"),
+        pytest.param([template("one/istiod"), template("one/istiod", "p:2")], "default", None, id="two that differ"),
+        pytest.param([template("one/istiod"), template("one/istiod")], "default", "1.31.1", id="two that agree"),
+        pytest.param([template("one/istiod", "p")], "default", None, id="an image without one"),
+    ],
+)
+def test_the_version_of_a_control_plane(templates, revision, version):
+    found = planes([("one", "default"), ("one", "canary")], ONE, templates)
+    assert found.by_name[revision].version == version
+
+
+@pytest.mark.parametrize(
+    ("place", "unread", "known"),
+    [
+        ("one", [], True),
+        ("one", [gap("Deployment", "one")], False),
+        ("one", [gap("Deployment", "two")], True),
+        ("one", [gap("Pod")], True),
+        (None, [], False),
+    ],
+)
+def test_whether_the_processes_of_a_control_plane_are_known(place, unread, known):
+    found = planes([("one", "default")], ONE, [template("one/istiod", A="1"), template("two/istiod", B="1")], unread)
+    istiods = found.istiod(Mesh("default", namespace=place))
+    assert istiods.known is known
+    assert istiods.environments == (({"A": "1"},) if place else ())
+
+
+@pytest.mark.parametrize(
+    ("value", "off", "on"),
+    [
+        *((word, True, True) for word in ("1", "t", "T", "TRUE", "true", "True")),
+        *((word, False, False) for word in ("0", "f", "F", "FALSE", "false", "False")),
+        ("yes", False, True),
+        (None, False, True),
+        ("", None, None),
+    ],
+)
+def test_what_a_variable_says(value, off, on):
+    """By its default, off or on."""
+    found = Istiod(({} if value is None else {"X": value},), known=True)
+    assert (found.switched("X"), found.switched("X", default=True)) == (off, on)
+
+
+OFF, ON, ELSEWHERE = {"X": "false"}, {"X": "true"}, {"X": ""}
+
+
+@pytest.mark.parametrize(
+    ("environments", "known", "switched"),
+    [
+        ((), True, False),
+        ((), False, None),
+        ((OFF,), True, False),
+        ((OFF,), False, None),
+        ((OFF, ON), True, True),
+        ((ON, ELSEWHERE), False, True),
+        ((OFF, ELSEWHERE), True, None),
+        ((OFF, OFF), True, False),
+    ],
+)
+def test_a_switch_of_several_processes(environments, known, switched):
+    assert Istiod(environments, known).switched("X") is switched
+
+
+AMBIENT, SENDING = "PILOT_ENABLE_AMBIENT", "PILOT_ENABLE_SENDING_HBONE"
+
+
+@pytest.mark.parametrize(
+    ("environments", "known", "sends"),
+    [
+        pytest.param((), True, None, id="it is not in the input"),
+        pytest.param(({},), True, False, id="without ambient"),
+        pytest.param(({AMBIENT: "true"},), True, True, id="with ambient"),
+        pytest.param(({AMBIENT: "true", SENDING: "false"},), True, False, id="it is told not to"),
+        pytest.param(({SENDING: "true"},), True, False, id="without ambient, told to"),
+        pytest.param(({AMBIENT: ""},), True, None, id="ambient is said elsewhere"),
+        pytest.param(({AMBIENT: "true", SENDING: ""},), True, None, id="sending is said elsewhere"),
+        pytest.param(({AMBIENT: "true"},), False, True, id="known of one, others were not read"),
+        pytest.param(({},), False, None, id="not known, others were not read"),
+    ],
+)
+def test_whether_sidecars_send_hbone(environments, known, sends):
+    assert Istiod(environments, known).sends_hbone is sends

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -202,6 +203,11 @@ def planes(maps=(), webhooks=(), templates=(), unread=()):
     return ControlPlanes(snapshot, Unread(unread, ()))
 
 
+def given(*parts, **more):
+    """Made anew in each test."""
+    return partial(planes, *parts, **more)
+
+
 def hook(revision, *homes, tag=None, remote=False):
     return Webhook(f"{revision}-{tag}", revision, tag, frozenset(homes), remote)
 
@@ -214,17 +220,17 @@ def template(place, image="pilot:1.31.1", **env):
 @pytest.mark.parametrize(
     ("found", "revision", "name", "namespace", "doubt"),
     [
-        pytest.param(planes(), None, "default", "istio-system", "", id="nothing is there"),
-        pytest.param(planes(), "canary", "canary", "istio-system", "", id="a revision, and nothing is there"),
-        pytest.param(planes([("istio-system", "default")]), None, "default", "istio-system", "", id="the default"),
+        pytest.param(given(), None, "default", "istio-system", "", id="nothing is there"),
+        pytest.param(given(), "canary", "canary", "istio-system", "", id="a revision, and nothing is there"),
+        pytest.param(given([("istio-system", "default")]), None, "default", "istio-system", "", id="the default"),
         pytest.param(
-            planes([("istio-system", "canary")]), None, "canary", "istio-system", "", id="the only one is the default"
+            given([("istio-system", "canary")]), None, "canary", "istio-system", "", id="the only one is the default"
         ),
         pytest.param(
-            planes([("istio-system", "canary")]), "other", "other", "istio-system", "", id="another is not the only one"
+            given([("istio-system", "canary")]), "other", "other", "istio-system", "", id="another is not the only one"
         ),
         pytest.param(
-            planes([("istio-system", "a"), ("istio-system", "b")]),
+            given([("istio-system", "a"), ("istio-system", "b")]),
             None,
             "default",
             "istio-system",
@@ -232,7 +238,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="none of two is the default",
         ),
         pytest.param(
-            planes([("istio-system", "canary"), ("istio-system", "default")], [hook("canary", tag="prod")]),
+            given([("istio-system", "canary"), ("istio-system", "default")], [hook("canary", tag="prod")]),
             "prod",
             "canary",
             "istio-system",
@@ -240,7 +246,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="a tag",
         ),
         pytest.param(
-            planes([("one", "default")], [hook("default", "one"), hook("canary", "two")]),
+            given([("one", "default")], [hook("default", "one"), hook("canary", "two")]),
             "canary",
             "canary",
             "two",
@@ -248,7 +254,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="a webhook alone",
         ),
         pytest.param(
-            planes([("one", "default")], [hook("default", "one")]),
+            given([("one", "default")], [hook("default", "one")]),
             "canary",
             "canary",
             "one",
@@ -256,7 +262,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="nobody speaks of it",
         ),
         pytest.param(
-            planes([("one", "canary")], [hook("default", "one")]),
+            given([("one", "canary")], [hook("default", "one")]),
             "canary",
             "canary",
             "one",
@@ -264,7 +270,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="a ConfigMap beside another revision's control plane",
         ),
         pytest.param(
-            planes([("one", "default")], [hook("default", "one"), hook("other", "two")]),
+            given([("one", "default")], [hook("default", "one"), hook("other", "two")]),
             "canary",
             "canary",
             None,
@@ -272,7 +278,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="several places",
         ),
         pytest.param(
-            planes([("one", "default")], [hook("default", "one")], unread=[gap("ConfigMap", "two")]),
+            given([("one", "default")], [hook("default", "one")], unread=[gap("ConfigMap", "two")]),
             "canary",
             "canary",
             None,
@@ -280,7 +286,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="ConfigMaps were not read",
         ),
         pytest.param(
-            planes([("one", "default")], [hook("a", "one", tag="prod"), hook("b", "one", tag="prod")]),
+            given([("one", "default")], [hook("a", "one", tag="prod"), hook("b", "one", tag="prod")]),
             "prod",
             "prod",
             None,
@@ -288,7 +294,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="a tag of two",
         ),
         pytest.param(
-            planes([("one", "default"), ("two", "default")], [hook("default", "one", "two")]),
+            given([("one", "default"), ("two", "default")], [hook("default", "one", "two")]),
             "default",
             "default",
             None,
@@ -296,7 +302,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="two ConfigMaps that are believed",
         ),
         pytest.param(
-            planes([("two", "default"), ("one", "default")]),
+            given([("two", "default"), ("one", "default")]),
             None,
             "default",
             None,
@@ -304,7 +310,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="two that nobody speaks of",
         ),
         pytest.param(
-            planes([("one", "canary"), ("istio-system", "default")]),
+            given([("one", "canary"), ("istio-system", "default")]),
             "canary",
             "canary",
             "istio-system",
@@ -312,7 +318,7 @@ def template(place, image="pilot:1.31.1", **env):
             id="a revision in a place of its own",
         ),
         pytest.param(
-            planes([("two", "default")], [hook("canary", "one")]),
+            given([("two", "default")], [hook("canary", "one")]),
             "default",
             "default",
             "one",
@@ -322,6 +328,7 @@ def template(place, image="pilot:1.31.1", **env):
     ],
 )
 def test_the_control_plane_of_a_revision(found, revision, name, namespace, doubt):
+    found = found()
     mesh = found.of(revision)
     assert (mesh.name, mesh.namespace, mesh.doubt) == (name, namespace, doubt)
     assert found.of(revision) is mesh
@@ -335,54 +342,54 @@ TWICE = [hook("a", "one", tag="prod"), hook("default", "one", tag="prod"), hook(
 @pytest.mark.parametrize(
     ("found", "doubt"),
     [
-        pytest.param(planes([("one", "default")], ONE), "", id="none"),
+        pytest.param(given([("one", "default")], ONE), "", id="none"),
         pytest.param(
-            planes([("one", "default")], ONE, unread=[gap("MutatingWebhookConfiguration")]),
+            given([("one", "default")], ONE, unread=[gap("MutatingWebhookConfiguration")]),
             "the webhooks that tell which control planes there are could not be read",
             id="webhooks",
         ),
         pytest.param(
-            planes([("one", "default")], TWICE), "webhooks give the tag prod to several revisions", id="a tag of two"
+            given([("one", "default")], TWICE), "webhooks give the tag prod to several revisions", id="a tag of two"
         ),
         pytest.param(
-            planes([("one", "default")], [*ONE, hook("a", tag="prod"), hook("b", tag="prod")]),
+            given([("one", "default")], [*ONE, hook("a", tag="prod"), hook("b", tag="prod")]),
             "",
             id="a tag of two others",
         ),
         pytest.param(
-            planes([("one", "default")], [*ONE, hook("default", "two")]),
+            given([("one", "default")], [*ONE, hook("default", "two")]),
             "its webhooks name control planes in several namespaces",
             id="two places",
         ),
         pytest.param(
-            planes([("one", "default")], [*ONE, hook("default", remote=True)]),
+            given([("one", "default")], [*ONE, hook("default", remote=True)]),
             "its webhook names a control plane outside this cluster",
             id="outside",
         ),
         pytest.param(
-            planes([("one", "default")], [*ONE, hook("canary", remote=True)]), "", id="another revision's is outside"
+            given([("one", "default")], [*ONE, hook("canary", remote=True)]), "", id="another revision's is outside"
         ),
-        pytest.param(planes([], [], unread=[gap("ConfigMap")]), "the mesh ConfigMap could not be read", id="its map"),
-        pytest.param(planes([], [], unread=[gap("ConfigMap", "elsewhere")]), "", id="another map"),
+        pytest.param(given([], [], unread=[gap("ConfigMap")]), "the mesh ConfigMap could not be read", id="its map"),
+        pytest.param(given([], [], unread=[gap("ConfigMap", "elsewhere")]), "", id="another map"),
         pytest.param(
-            planes([("one", "default")], ONE, unread=[gap("ConfigMap", "one")]), "", id="a map beside the one there is"
+            given([("one", "default")], ONE, unread=[gap("ConfigMap", "one")]), "", id="a map beside the one there is"
         ),
         pytest.param(
-            planes([("one", "default", SELECTORS)], ONE, unread=[gap("Namespace")]),
+            given([("one", "default", SELECTORS)], ONE, unread=[gap("Namespace")]),
             "its discoverySelectors go by labels of namespaces, which could not be read",
             id="namespaces that it selects by",
         ),
         pytest.param(
-            planes([("one", "default")], ONE, unread=[gap("Namespace")]), "", id="namespaces, and it selects none"
+            given([("one", "default")], ONE, unread=[gap("Namespace")]), "", id="namespaces, and it selects none"
         ),
-        pytest.param(planes([("one", "default", SELECTORS)], ONE), "", id="it selects by what was read"),
+        pytest.param(given([("one", "default", SELECTORS)], ONE), "", id="it selects by what was read"),
     ],
 )
 def test_what_makes_a_control_plane_doubtful(found, doubt):
-    assert found.by_name["default"].doubt == doubt
+    assert found().by_name["default"].doubt == doubt
 
 
-TAGGED = planes(
+TAGGED = given(
     [("one", "default"), ("one", "canary")],
     [
         hook("default", "one"),
@@ -398,10 +405,11 @@ TAGGED = planes(
 
 
 def test_tags_are_those_of_one_revision():
-    assert TAGGED.tags == {"prod": "default", "live": "default", "next": "canary"}
-    assert TAGGED.contested == {"both": {"default", "canary"}}
-    assert TAGGED.revisions == {"default", "canary", "silent"}
-    assert {name: mesh.tags for name, mesh in TAGGED.by_name.items()} == {
+    found = TAGGED()
+    assert found.tags == {"prod": "default", "live": "default", "next": "canary"}
+    assert found.contested == {"both": {"default", "canary"}}
+    assert found.revisions == {"default", "canary", "silent"}
+    assert {name: mesh.tags for name, mesh in found.by_name.items()} == {
         "default": ("live", "prod"),
         "canary": ("next",),
     }
@@ -420,7 +428,7 @@ def test_tags_are_those_of_one_revision():
     ],
 )
 def test_what_a_label_means(label, revision):
-    assert TAGGED.resolve(label) == revision
+    assert TAGGED().resolve(label) == revision
 
 
 def test_the_default_is_known_without_any_word_of_it():
@@ -433,8 +441,9 @@ def test_the_default_is_known_without_any_word_of_it():
     [(None, True), ("default", True), ("prod", True), ("next", False), ("canary", False), ("both", False)],
 )
 def test_which_objects_a_revision_sees(label, seen):
-    assert TAGGED.sees(TAGGED.by_name["default"], label) is seen
-    assert TAGGED.sees(TAGGED.by_name["canary"], label) is (label in (None, "next", "canary"))
+    found = TAGGED()
+    assert found.sees(found.by_name["default"], label) is seen
+    assert found.sees(found.by_name["canary"], label) is (label in (None, "next", "canary"))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.ages import PROPOSED
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import Pod
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.what_if import (
+    Key,
+    _aged,
+    _dependents,
+    _owners,
+)
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     deployment,
@@ -155,3 +163,112 @@ def test_a_label_on_a_namespace_does_not_change_running_pods():
 def test_a_wrong_proposal_is_an_error(wrong):
     with pytest.raises(ValueError, match=r"proposed\[0\]"):
         judge(MESH, proposed=[wrong])
+
+
+# Parts of it by themselves.
+
+APPS, BATCH = "apps", "batch"
+
+
+def owned(kind: str, name: str) -> dict[str, Any]:
+    """A manifest that belongs to another."""
+    return {"metadata": {"ownerReferences": [{"kind": kind, "name": name}]}}
+
+
+def running(kind: str, name: str, **labels: str) -> Pod:
+    """A pod as it is kept."""
+    return Pod("shop", "p", (kind, name), labels, None, "", "default")  # type: ignore[arg-type]
+
+
+def there() -> dict[Key, list[Any]]:
+    """What there is: two Deployments and their like, in two namespaces."""
+    return {
+        ("", "Namespace", "", "shop"): [{}],
+        (APPS, "Deployment", "shop", "a"): [{}],
+        (APPS, "ReplicaSet", "shop", "a-1"): [owned("Deployment", "a")],
+        (APPS, "ReplicaSet", "zoo", "a-1"): [owned("Deployment", "a")],
+        ("", "Pod", "shop", "by-name"): [running("Deployment", "a")],
+        ("", "Pod", "shop", "by-set"): [running("ReplicaSet", "a-1")],
+        ("", "Pod", "shop", "by-hash"): [running("Deployment", "x", **{"pod-template-hash": "1"})],
+        ("", "Pod", "zoo", "elsewhere"): [running("Deployment", "a")],
+        (BATCH, "CronJob", "shop", "c"): [{}],
+        (BATCH, "Job", "shop", "c-1"): [owned("CronJob", "c")],
+        (BATCH, "Job", "shop", "alone"): [{"metadata": None}],
+        ("", "Pod", "shop", "of-job"): [running("Job", "c-1")],
+        ("", "Pod", "shop", "of-set"): [running("StatefulSet", "a")],
+        ("", "Service", "shop", "a"): [owned("Deployment", "a")],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace_", "name", "gone"),
+    [
+        pytest.param(
+            "Deployment", "shop", "a", ["a-1", "by-name", "by-set"], id="a Deployment, its ReplicaSet and pods"
+        ),
+        pytest.param("ReplicaSet", "shop", "a-1", ["by-set"], id="a ReplicaSet and its pods"),
+        pytest.param("ReplicaSet", "shop", "x-1", ["by-hash"], id="a pod that names its Deployment and has a hash"),
+        pytest.param("Deployment", "shop", "x", ["by-hash"], id="the Deployment of that pod"),
+        pytest.param("CronJob", "shop", "c", ["c-1", "of-job"], id="a CronJob, its Job and pods"),
+        pytest.param("Job", "shop", "c-1", ["of-job"], id="a Job and its pods"),
+        pytest.param("StatefulSet", "shop", "a", ["of-set"], id="of one name another kind"),
+        pytest.param("Deployment", "zoo", "a", ["a-1", "elsewhere"], id="of one name another namespace"),
+        pytest.param("Deployment", "shop", "none", [], id="nobody's"),
+        pytest.param("Service", "shop", "a", [], id="what owns nothing"),
+        pytest.param("Namespace", "", "zoo", ["a-1", "elsewhere"], id="all of a namespace"),
+        pytest.param("Namespace", "", "a", [], id="a namespace of a workload's name"),
+    ],
+)
+def test_what_goes_with_an_object(kind: str, namespace_: str, name: str, gone: list[str]) -> None:
+    found = _dependents(there(), ("", kind, namespace_, name))
+    assert [key[3] for key in found] == gone
+    assert {key[2] for key in found} <= {namespace_ or name}
+
+
+@pytest.mark.parametrize(
+    ("thing", "owners"),
+    [
+        pytest.param({}, set(), id="no metadata"),
+        pytest.param({"metadata": {"ownerReferences": None}}, set(), id="none"),
+        pytest.param({"metadata": {"ownerReferences": {"kind": "a", "name": "b"}}}, set(), id="no list"),
+        pytest.param(
+            {"metadata": {"ownerReferences": ["x", {"kind": "Deployment", "name": "b"}]}},
+            {("Deployment", "b")},
+            id="one that is none",
+        ),
+        pytest.param(running("Job", "a", **{"pod-template-hash": "1"}), {("Job", "a")}, id="a hash beside a Job"),
+        pytest.param(running("Deployment", "a"), {("Deployment", "a")}, id="no hash"),
+        pytest.param(
+            running("Deployment", "a", **{"pod-template-hash": "1"}),
+            {("Deployment", "a"), ("ReplicaSet", "a-1")},
+            id="a Deployment and a hash",
+        ),
+    ],
+)
+def test_to_whom_something_belongs(thing: Any, owners: set[tuple[str, str]]) -> None:
+    assert _owners(thing) == owners
+
+
+OLD, NEW = "2020-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("old", "stamp"),
+    [
+        pytest.param(None, PROPOSED, id="nothing is replaced"),
+        pytest.param({"metadata": {"creationTimestamp": OLD}}, OLD, id="a time is kept"),
+        pytest.param({"metadata": {}}, None, id="and so is none"),
+        pytest.param({"metadata": {"creationTimestamp": None}}, None, id="and one that is null"),
+        pytest.param({"metadata": "x"}, PROPOSED, id="what it replaces has no metadata"),
+        pytest.param("x", PROPOSED, id="what it replaces is none"),
+    ],
+)
+def test_the_age_of_a_proposal(old: Any, stamp: Any) -> None:
+    given = {"kind": "X", "metadata": {"name": "a", "creationTimestamp": NEW}}
+    found = _aged(given, old)
+    assert found == {"kind": "X", "metadata": {"name": "a", **({"creationTimestamp": stamp} if stamp else {})}}
+    assert given["metadata"]["creationTimestamp"] == NEW
+
+
+def test_what_is_no_manifest_stays_a_misfit() -> None:
+    assert len(judge(MESH, "no manifest", proposed=[put(STRICT)])["unknown"]) == len(judge(MESH, "x")["unknown"]) > 0

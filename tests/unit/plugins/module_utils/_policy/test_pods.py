@@ -46,6 +46,7 @@ def outbound(include=(), exclude=(), ranges=None, without=()):
         pytest.param(pod(mode=None), [EVERYTHING], id="no mode"),
         pytest.param(pod(proxy="NONE"), [inbound(mode="NONE")], id="the proxy's mode"),
         pytest.param(pod(mode="TPROXY", proxy="NONE"), [inbound(mode="TPROXY")], id="an annotation beats it"),
+        pytest.param(pod(proxy="NONE", include_in="80"), [inbound([80], mode="NONE")], id="its mode, and a port"),
         pytest.param(pod("-m REDIRECT -b * -d 15090"), [EVERYTHING, inbound(None, 15090)], id="arguments"),
         pytest.param(pod("-b *"), [EVERYTHING], id="arguments that say the same"),
         pytest.param(pod("-b 80 -d 81"), [EVERYTHING, inbound([80], 81)], id="arguments that take less"),
@@ -103,6 +104,20 @@ RANGE = "it includes or excludes the addresses {!r}, which are no range"
         *(pytest.param(pod(**{place: "80,x"}), PORT.format("x"), id=f"{place}: no number") for place in PLACES[1:5]),
         *(pytest.param(pod(**{place: "*"}), PORT.format("*"), id=f"{place}: everything") for place in PLACES[2:5]),
         pytest.param(pod(include_in="65535"), "", id="the last port"),
+        pytest.param(pod(include_in="*"), "", id="all inbound ports"),
+        pytest.param(pod(include_ranges="*"), "", id="all ranges"),
+        pytest.param(pod(mode="TPROXY"), "", id="another mode"),
+        pytest.param(pod(nics="eth1"), "", id="an interface"),
+        pytest.param(pod("-m REDIRECT -b * -d 15090,15021 -i * -x"), "", id="what injection writes"),
+        pytest.param(pod(exclude_in="80, 81"), "", id="ports with spaces"),
+        pytest.param(
+            pod(include_ranges="10.0.0.0/8, 192.0.2.0/24"), RANGE.format(" 192.0.2.0/24"), id="ranges with spaces"
+        ),
+        pytest.param(
+            partial(capture_of, (None,) * 8, ("-i", "10.0.0.0/8, 192.0.2.0/24"), None),
+            "",
+            id="ranges with spaces in arguments",
+        ),
         pytest.param(pod(include_in="65536"), PORT.format("65536"), id="one too large"),
         pytest.param(pod(exclude_in="0"), "", id="zero is taken"),
         pytest.param(pod(exclude_in="80,,81"), PORT.format(""), id="an empty piece"),

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from .._foreign import numbers
-from .fields import is_name
+from .fields import is_name, mapping
 from .records import (
     INJECT,
     PROXY_CONTAINER,
@@ -227,10 +227,13 @@ class PodParser:
     def pod(self, manifest: Dict[str, Any]) -> Optional[Pod]:
         """A pod, or None for a finished one."""
         metadata, spec = manifest["metadata"], manifest["spec"]
-        status = _fields(manifest, "status")
+        status = mapping(manifest.get("status"), "status")
         if status.get("phase") in ("Succeeded", "Failed"):
             return None
-        labels, annotations = _fields(metadata, "labels"), _fields(metadata, "annotations")
+        labels, annotations = (
+            mapping(metadata.get("labels"), "labels"),
+            mapping(metadata.get("annotations"), "annotations"),
+        )
         name, namespace, ip = metadata["name"], metadata.get("namespace"), status.get("podIP")
         # Where none is named it is this one (Kubernetes' admission of ServiceAccounts).
         account = spec.get("serviceAccountName")
@@ -257,18 +260,8 @@ class PodParser:
         return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip, account)
 
 
-def _fields(part: Dict[str, Any], name: str) -> Dict[str, Any]:
-    """A mapping of a manifest, empty where there is none; what is something else is no absence."""
-    found = part.get(name)
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise Malformed(f"{name} is not a mapping")
-    return found
-
-
 def _each(part: Dict[str, Any], name: str) -> Sequence[Any]:
-    """A list of a manifest, likewise."""
+    """A list of a manifest, empty where there is none; what is something else is no absence."""
     found = part.get(name)
     if found is None:
         return ()

@@ -176,7 +176,7 @@ def owned(kind: str, name: str) -> dict[str, Any]:
 
 
 def running(kind: str, name: str, **labels: str) -> Pod:
-    """A pod as it is kept."""
+    """A pod as it is kept; whose it is does not hang on its shape, so it has none."""
     return Pod("shop", "p", (kind, name), labels, None, "", "default")  # type: ignore[arg-type]
 
 

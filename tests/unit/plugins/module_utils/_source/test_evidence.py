@@ -126,8 +126,8 @@ def test_the_wire_is_asked_for_the_identities_that_the_policies_tell(monkeypatch
     assert heard == [({"shop/a-1": (own, old)}, ["shop"], [])]
 
 
-def gathered(source, asking=ASKING, result=RESULT):
-    found = evidence.gather(result, asking._replace(sources=[source]))
+def gathered(source, asking=ASKING, result=None):
+    found = evidence.gather(result or RESULT, asking._replace(sources=[source]))
     return found, (found.seen[source]["state"], found.seen[source]["detail"])
 
 
@@ -191,7 +191,7 @@ def test_how_far_the_wire_is_seen(monkeypatch, verdicts, state, clear):
     assert (found.targets, said) == (answers, (state, f"{clear} of {len(verdicts)} ports answered clearly"))
 
 
-def probed(monkeypatch, asking=ASKING, result=RESULT):
+def probed(monkeypatch, asking=ASKING, result=None):
     """What the wire is asked with: the connection, the namespaces, the revision, and who takes warnings and secrets."""
     heard = []
     monkeypatch.setattr(evidence.wire, "probe", lambda *given: heard.append(given) or [])

@@ -258,6 +258,11 @@ class Judge:
         workload = endpoint.workload
         if answer[:2] != ("mtls", "mtls") or workload is None or workload.mesh != "sidecar":
             return answer
+        if endpoint.named is not None and _account(endpoint.named) != _account(workload):
+            why = (
+                f"{workload.id} answers where an EndpointSlice names {endpoint.named.id}, whose identity clients expect"
+            )
+            return "mtls", "unknown", why
         server = self._planes(workload.shape.revision)
         sides = f"{client.mesh.trust_domain} of the client and {server.mesh.trust_domain} of {workload.id}"
         if server.checks_trust is None and not server.mesh.accepts_clients_of(client.mesh):
@@ -289,6 +294,8 @@ class Judge:
     def _server(self, endpoint: Endpoint, port: int) -> Tuple[str, str]:
         """The column of the table that an endpoint falls into, and why."""
         workload = endpoint.workload
+        if endpoint.doubt:
+            return UNKNOWN, endpoint.doubt
         if workload is None:
             if endpoint.tls_mode != "istio":
                 address = endpoint.id.partition("/")[2]
@@ -311,6 +318,11 @@ class Judge:
         if workload.mesh == "ambient" and mode != UNKNOWN:
             return "ambient-" + (PERMISSIVE if mode == DISABLE else mode), why
         return mode, why
+
+
+def _account(workload: Workload) -> Tuple[str, Optional[str]]:
+    """What its identity says, but for the trust domain."""
+    return workload.namespace, workload.service_account
 
 
 def _worse(first: Optional[Answer], second: Answer) -> Answer:

@@ -47,6 +47,10 @@ class Endpoint(NamedTuple):
     """Whether istiod knows its identity: a pod's, or that of an entry's serviceAccount."""
     address: str = ""
     """The address by which one pod of the workload was found; "" for all of its pods."""
+    named: Optional[Workload] = None
+    """The workload for which istiod takes it by an EndpointSlice's word, where another has the address."""
+    doubt: str = ""
+    """Why it cannot be told what is behind its address."""
 
 
 class DestinationPort(NamedTuple):
@@ -112,12 +116,14 @@ class Catalogue:
         """Ids of workloads that some Service selects, even if none of its ports is found there."""
         self._by_pod: Dict[Tuple[str, str], Workload] = {}
         self._by_address: Dict[str, Workload] = {}
+        self._addresses: Dict[Tuple[str, str], str] = {}
         self._on_hosts: Dict[Tuple[str, str], Workload] = {}
         if snapshot.entries or snapshot.slices or snapshot.service_entries:
             self._by_pod = {(workload.namespace, pod): workload for workload in workloads for pod in workload.pods}
             for pod in snapshot.pods:
                 if not pod.ip:
                     continue
+                self._addresses[pod.namespace, pod.name] = pod.ip
                 # Should two pods claim an address, the choice must not depend on their order.
                 workload = self._by_pod[pod.namespace, pod.name]
                 if pod.shape.host_network:
@@ -158,6 +164,10 @@ class Catalogue:
     def of_pod(self, namespace: str, name: str) -> Optional[Workload]:
         """The workload of a pod."""
         return self._by_pod.get((namespace, name))
+
+    def has(self, pod: Tuple[str, str], address: str) -> bool:
+        """Whether a pod, given by namespace and name, is known to have an address."""
+        return self._addresses.get(pod) == address
 
     def hidden(self, namespace: str, *kinds: str) -> str:
         """Why endpoints of a namespace may be missing."""
@@ -226,7 +236,7 @@ def _slice_endpoint(
     """A named pod that is gone is no endpoint; behind a bare address istiod guesses pods of that namespace only."""
     if endpoint.pod is not None:
         workload = catalogue.of_pod(*endpoint.pod)
-        return _of_workload(workload, port) if workload else None
+        return _of_named(catalogue, workload, endpoint.pod, address, port) if workload else None
     guessed = catalogue.on_host(namespace, address)
     if guessed is not None:
         return _of_workload(guessed, port)
@@ -234,6 +244,22 @@ def _slice_endpoint(
     if workload is not None and workload.namespace == namespace:
         return _of_workload(workload, port)
     return Endpoint(workload.id if workload else f"addr/{address}", workload, port, "disabled", namespace, {})
+
+
+def _of_named(catalogue: Catalogue, named: Workload, pod: Tuple[str, str], address: str, port: int) -> Endpoint:
+    """A pod that an EndpointSlice names (endpointslice.go getPod).
+
+    Whoever writes the slice may name a pod that has another address. istiod believes the name, so clients send what the
+    named pod takes; but it arrives at whoever has the address.
+    """
+    believed = _of_workload(named, port)
+    if catalogue.has(pod, address):
+        return believed
+    workload = catalogue.at(address)
+    if workload is None:
+        doubt = f"an EndpointSlice calls {address} the pod {'/'.join(pod)}, which is not known to have that address"
+        return believed._replace(id=f"addr/{address}", workload=None, doubt=doubt)
+    return believed._replace(id=workload.id, workload=workload, named=None if workload is named else named)
 
 
 def _tcp(ports: List[DestinationPort]) -> Tuple[DestinationPort, ...]:

@@ -183,13 +183,48 @@ SLICES = [
     ("an address of nobody", {"addresses": ["192.0.2.1"]}, {"addr/192.0.2.1": "plaintext -> plaintext"}),
     (
         "a named pod",
-        {"addresses": ["1.2.3.4"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
+        {"addresses": ["10.1.0.7"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
         {"shop/Deployment/a": "mtls -> mtls"},
     ),
     (
         "a named pod that is gone",
         {"addresses": ["1.2.3.4"], "targetRef": {"kind": "Pod", "name": "x"}},
         {None: "mtls -> broken"},
+    ),
+    (
+        "a pod named beside an address of another: what it takes is sent to whoever has the address",
+        {"addresses": ["10.1.0.8"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
+        {"zoo/Deployment/z": "mtls -> unknown"},
+    ),
+    (
+        "and where that one has no proxy",
+        {"addresses": ["10.1.0.9"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
+        {"zoo/Deployment/bare": "mtls -> broken"},
+    ),
+    (
+        "a pod without a proxy named beside an address of one with it",
+        {"addresses": ["10.1.0.7"], "targetRef": {"kind": "Pod", "name": "bare-5f5-1", "namespace": "zoo"}},
+        {"shop/Deployment/a": "plaintext -> plaintext"},
+    ),
+    (
+        "a pod named beside an address of another with the same identity",
+        {"addresses": ["10.1.0.6"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
+        {"shop/Deployment/twin": "mtls -> mtls"},
+    ),
+    (
+        "a pod named beside an address of nobody",
+        {"addresses": ["192.0.2.1"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
+        {"addr/192.0.2.1": "mtls -> unknown"},
+    ),
+    (
+        "a pod named whose address nobody knows",
+        {"addresses": ["192.0.2.1"], "targetRef": {"kind": "Pod", "name": "young-5f5-1", "namespace": "shop"}},
+        {"addr/192.0.2.1": "mtls -> unknown"},
+    ),
+    (
+        "a pod on its node's network, named with the node's address",
+        {"addresses": ["10.0.0.1"], "targetRef": {"kind": "Pod", "name": "node-5f5-1", "namespace": "zoo"}},
+        {"zoo/Deployment/node": "plaintext -> plaintext"},
     ),
     ("an address of a pod in the namespace", {"addresses": ["10.1.0.7"]}, {"shop/Deployment/a": "mtls -> mtls"}),
     (
@@ -202,7 +237,14 @@ SLICES = [
 
 @pytest.mark.parametrize(("title", "one", "expected"), SLICES, ids=[row[0] for row in SLICES])
 def test_services_without_a_selector(title, one, expected):
-    pods = [pod("shop/a", ip="10.1.0.7"), pod("zoo/z", ip="10.1.0.8")]
+    pods = [
+        pod("shop/a", ip="10.1.0.7"),
+        pod("shop/twin", ip="10.1.0.6"),
+        pod("shop/young"),
+        pod("zoo/z", ip="10.1.0.8"),
+        pod("zoo/bare", "none", ip="10.1.0.9"),
+        pod("zoo/node", "none", ip="10.0.0.1", hostNetwork=True),
+    ]
     result = judge(CLIENT, pods, service("shop/s", selector=None), endpoint_slice("shop/s", one))
     assert endpoints(result, "shop/s") == expected
 
@@ -240,7 +282,7 @@ def test_headless_slices_and_ports():
     """A headless Service without selector has the endpoints of its slices, dialled at the Service port."""
     result = judge(
         CLIENT,
-        pod("shop/a"),
+        pod("shop/a", ip="1.1.1.1"),
         headless("shop/s", selector=None),
         endpoint_slice(
             "shop/s", {"addresses": ["1.1.1.1"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}}

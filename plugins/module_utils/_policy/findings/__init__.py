@@ -23,6 +23,7 @@ from . import (
     namespaces,
     objects,
     peer_authentications,
+    services,
 )
 from .kinds import Finding, FindingKind
 
@@ -50,6 +51,7 @@ FAMILIES: Tuple[Family, ...] = (
     namespaces,
     objects,
     peer_authentications,
+    services,
 )
 
 KINDS: Tuple[FindingKind, ...] = tuple(sorted(kind for family in FAMILIES for kind in family.KINDS))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Tuple
 
+from ..destination_rules import fqdn
 from ..engine import State
+from ..mesh import CLUSTER_DOMAIN
 from .kinds import Finding, FindingKind
 from .wording import listed
 
@@ -100,10 +102,54 @@ spec:
 """,
 )
 
-KINDS = (PLAINTEXT_TO_MESH, MUTUAL_TO_PROXYLESS, MUTUAL_TO_ALL)
+NAMES_NOTHING = FindingKind(
+    id="MTLS-034",
+    severity="low",
+    title="A DestinationRule's host names nothing",
+    explanation="No Service and no ServiceEntry has the host of the rule. Hosts with a wildcard are left out.",
+    why="The rule has no effect, whatever TLS it sets. A slip is easily made: Istio completes a name without a dot by "
+    "the rule's own namespace, and takes `name.namespace` as it is, which no Service is called.",
+    remedy="Write the full name, `name.namespace.svc.cluster.local`, or delete the rule.",
+    example="""\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: a, namespace: demo}
+spec:
+  host: a.demo
+  trafficPolicy:
+    tls: {mode: DISABLE}
+""",
+)
+
+KINDS = (PLAINTEXT_TO_MESH, MUTUAL_TO_PROXYLESS, MUTUAL_TO_ALL, NAMES_NOTHING)
 
 
 def rules(state: State) -> Iterable[Finding]:
+    """What rules do to the endpoints that they cover, and rules that cover none."""
+    yield from _contradictions(state)
+    if not (state.unread.anywhere("Service") or state.unread.anywhere("ServiceEntry")):
+        yield from _without_host(state)
+
+
+def _without_host(state: State) -> Iterable[Finding]:
+    """Rules for a host that nothing has; of Services also those that a cluster domain of another name would have."""
+    hosts = {destination.host for destination in state.destinations}
+    services = {f"{service.name}.{service.namespace}" for service in state.snapshot.services}
+    for rule in state.snapshot.destination_rules:
+        host = fqdn(rule.host, rule.namespace)
+        service, svc, domain = host.partition(".svc.")
+        # What a fleet shares (clusterset.local) other clusters may have.
+        if "*" in host or host in hosts or (svc and (service in services or domain == "clusterset.local")):
+            continue
+        meant = next((name for name in (host, service) if name in services), "")
+        yield NAMES_NOTHING.at(
+            f"DestinationRule {rule.namespace}/{rule.name}",
+            f"has no effect: its host {host} names no Service and no ServiceEntry",
+            f"write {meant}.svc.{CLUSTER_DOMAIN}" if meant else "correct its host, or delete it",
+        )
+
+
+def _contradictions(state: State) -> Iterable[Finding]:
     """One finding for each rule (or rules that were merged), whatever number of hosts it has it for."""
     wildcards = {f"{rule.namespace}/{rule.name}" for rule in state.snapshot.destination_rules if rule.host[:1] == "*"}
     grouped: Dict[Tuple[str, str], List[str]] = {}

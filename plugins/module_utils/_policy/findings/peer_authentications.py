@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from ..engine import State
 from ..membership import Workload, matches
@@ -90,7 +90,27 @@ spec:
 """,
 )
 
-KINDS = (IGNORED_IN_ROOT, SHADOWED, SELECTS_NOTHING, SETS_NOTHING)
+SERVICE_PORT = FindingKind(
+    id="MTLS-033",
+    severity="medium",
+    title="portLevelMtls names the port of a Service",
+    explanation="`portLevelMtls` has the number of a Service's `port`, whose `targetPort` is another one; no container "
+    "of the selected workloads declares the number.",
+    why="The keys of `portLevelMtls` are ports of the workload. The port at which the container listens keeps the mode "
+    "that this entry was written to change.",
+    remedy="Name the container's port, which is the Service's `targetPort`.",
+    example="""\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: a, namespace: demo}
+spec:
+  selector: {matchLabels: {app: a}}
+  portLevelMtls:
+    80: {mode: STRICT}
+""",
+)
+
+KINDS = (IGNORED_IN_ROOT, SHADOWED, SELECTS_NOTHING, SETS_NOTHING, SERVICE_PORT)
 
 
 def rules(state: State) -> Iterable[Finding]:
@@ -104,8 +124,42 @@ def rules(state: State) -> Iterable[Finding]:
         yield from _by_scope(index)
         for namespace, peers in index.workloads.items():
             yield from _by_selector(state, index, peers, workloads.get(namespace, ()))
+    targets = _targets(state)
     for peer in state.snapshot.peer_authentications:
         yield from _alone(peer)
+        if peer.ports and peer.selector:
+            selected = [item for item in workloads.get(peer.namespace, ()) if matches(peer.selector, item.labels)]
+            yield from _of_services(peer, selected, targets)
+
+
+def _targets(state: State) -> Dict[str, List[Tuple[str, int, int]]]:
+    """By each workload the Services that lead to it with another port: their name, `port` and `targetPort`.
+
+    Of a headless one clients dial the number itself.
+    """
+    found: Dict[str, List[Tuple[str, int, int]]] = {}
+    for destination in state.destinations if state.snapshot.peer_authentications else ():
+        for port in destination.ports if destination.kubernetes and not destination.headless else ():
+            for endpoint in port.endpoints:
+                if endpoint.workload is not None:
+                    found.setdefault(endpoint.workload.id, []).append((destination.name, port.number, endpoint.port))
+    return found
+
+
+def _of_services(
+    peer: PeerAuthentication, selected: Iterable[Workload], targets: Dict[str, List[Tuple[str, int, int]]]
+) -> Iterable[Finding]:
+    """Entries for a port that is only a Service's. A container's port need not be declared: a targetPort shows it."""
+    for workload in selected:
+        own = {number for number, dummy in workload.shape.ports}
+        own.update(target for dummy, dummy_port, target in targets.get(workload.id, ()))
+        for service, port, target in targets.get(workload.id, ()):
+            if port in peer.ports and port not in own:
+                yield SERVICE_PORT.at(
+                    _called(peer),
+                    f"sets port {port}, which is the port of Service {service}: the container listens at {target}",
+                    f"name port {target} instead",
+                )
 
 
 def _called(peer: PeerAuthentication) -> str:

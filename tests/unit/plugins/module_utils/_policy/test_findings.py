@@ -14,6 +14,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.findings im
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     deployment,
+    headless,
     istio,
     judge,
     mesh_config,
@@ -64,6 +65,17 @@ IDENTITY = istio("AuthorizationPolicy", "demo/p", CALLERS, group="security")
 LEGACY = [pod("demo/c"), pod("demo/a", "none"), service("demo/a")]
 UDP = [{"containerPort": 53, "protocol": "UDP"}]
 DNS = [{"port": 53, "protocol": "UDP"}]
+GOSSIP = [{"containerPort": 8080, "name": "web"}, {"containerPort": 7000, "name": "gossip"}]
+OTHER_TARGET = [{"name": "http", "port": 80, "targetPort": 8080}]
+SAME_TARGET = [{"name": "http", "port": 8080}]
+NO_SERVICES = [{"kind": "Service", "namespace": "demo", "reason": "forbidden"}]
+
+
+def member(where: str, *ports: dict[str, Any]) -> dict[str, Any]:
+    """A pod of a StatefulSet."""
+    found = pod(where, ports=list(ports))
+    found["metadata"]["ownerReferences"] = [{"kind": "StatefulSet", "name": "a", "controller": True}]
+    return found
 
 
 def both(tls_key: str, *ports: int) -> list[dict[str, Any]]:
@@ -126,6 +138,20 @@ SAID = [
       peer("demo/b", "STRICT", {"app": "b"}, {9090: "PERMISSIVE"}), IDENTITY]),
     ("the first of two listeners", "MTLS-026", "Sidecar demo/s", "tls of ingress port 443 has",
      [istio("Sidecar", "demo/s", {"ingress": both("tls", 443, 80)})]),
+    ("a member of a set without a Service", "MTLS-031", "StatefulSet demo/a", "port 7000 is in no Service",
+     [STRICT, member("demo/a", {"containerPort": 7000})]),
+    ("peers that a headless Service shows", "MTLS-031", "Deployment demo/a", "port 7000 is in no Service",
+     [STRICT, pod("demo/a", ports=GOSSIP), headless("demo/a", ports=SAME_TARGET)]),
+    ("one of two ports of several pods", "MTLS-031", "Deployment demo/a", "port 7000 is in no Service",
+     [STRICT, service("demo/a"), *(pod("demo/a", ports=GOSSIP, number=n) for n in (1, 2))]),
+    ("by name", "MTLS-032", "Service demo/a", "clients dial port 80 of the pods",
+     [STRICT, pod("demo/a"), headless("demo/a", ports=[{"port": 80, "targetPort": "web"}])]),
+    ("beside a port that is right", "MTLS-033", "PeerAuthentication demo/w", "demo/a: the container listens at 8080",
+     [STRICT, pod("demo/a"), service("demo/a"), peer("demo/w", None, A, {80: "STRICT", 8080: "STRICT"})]),
+    ("a Service's short name and a namespace", "MTLS-034", "DestinationRule demo/r", "its host a.shop names no Service",
+     [STRICT, service("shop/a"), rule("demo/r", "a.shop")]),
+    ("a short name of another namespace", "MTLS-034", "DestinationRule demo/r", "host a.demo.svc.cluster.local names",
+     [STRICT, service("shop/a"), rule("demo/r", "a")]),
 ]  # fmt: skip
 
 
@@ -186,8 +212,69 @@ QUIET = [
         "an identity is demanded where plaintext is refused, or outside the mesh",
         [STRICT, pod("demo/a"), pod("demo/b", "none"), IDENTITY],
     ),
+    (
+        "metrics in no Service, and workers that nobody calls",
+        [
+            STRICT,
+            member("demo/a", {"containerPort": 9100, "name": "http-metrics"}),
+            *(pod("demo/b", ports=GOSSIP, number=number) for number in (1, 2)),
+        ],
+    ),
+    (
+        "a port that peers dial is in a headless Service, bypasses the proxy or is open",
+        [
+            STRICT,
+            pod("demo/a", ports=GOSSIP),
+            headless("demo/a", ports=[{"name": "gossip", "port": 7000}, {"name": "web", "port": 8080}]),
+        ],
+    ),
+    (
+        "headless Services of what listens at both ports, and of what is outside the mesh",
+        [
+            STRICT,
+            pod("demo/a", ports=[{"containerPort": 80}, {"containerPort": 8080}]),
+            headless("demo/a", ports=OTHER_TARGET),
+            pod("demo/b", "none"),
+            headless("demo/b", ports=OTHER_TARGET),
+        ],
+    ),
+    (
+        "ports of a policy that are a container's, undeclared, or dialled at a headless Service",
+        [
+            STRICT,
+            pod("demo/a", ports=[{"containerPort": 8080}, {"containerPort": 80}]),
+            service("demo/a"),
+            peer("demo/a", None, A, {80: "STRICT", 7000: "STRICT"}),
+        ],
+    ),
+    (
+        "rules for hosts of Services, ServiceEntries, another cluster domain, a fleet and a wildcard",
+        [
+            service("demo/a"),
+            istio("ServiceEntry", "demo/e", {"hosts": ["api.example"], "ports": [{"number": 443, "name": "tls"}]}),
+            *(
+                rule(f"demo/r{number}", host)
+                for number, host in enumerate(
+                    ("a", "api.example", "a.demo.svc.corp.example", "x.demo.svc.clusterset.local", "*.example")
+                )
+            ),
+        ],
+    ),
     ("an empty mesh", []),
 ]
+
+
+@pytest.mark.parametrize(
+    ("what", "manifests"),
+    [
+        ("a port of a set's member", [STRICT, member("demo/a", {"containerPort": 7000})]),
+        ("a rule's host", [STRICT, rule("demo/r", "a.shop")]),
+    ],
+    ids=["a port of a set's member", "a rule's host"],
+)
+def test_nothing_is_said_of_what_an_unread_service_could_have(what, manifests):
+    assert judge(manifests)["findings"], what
+    assert judge(manifests, unread=NO_SERVICES)["findings"] == []
 
 
 def test_nothing_is_said_of_a_proxy_that_nobody_could_see():

@@ -13,6 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from .._policy.ages import age_of
+from .._policy.records import UNDATED
+
 Manifest = dict[str, Any]
 Entry = Mapping[str, Any]
 
@@ -370,7 +373,7 @@ def _rivals(
     for other in others:
         if other["kind"] != manifest["kind"] or other["metadata"]["namespace"] != manifest["metadata"]["namespace"]:
             continue
-        if there is not None and _age(there) < _age(other):
+        if there is not None and _surely_older(there, other):
             continue
         whose = f"{_named(other)} ({_owners(other)})"
         if manifest["kind"] == "PeerAuthentication":
@@ -395,9 +398,11 @@ def _rivals(
             )
 
 
-def _age(manifest: Mapping[str, Any]) -> tuple[str, str]:
-    """Istio's order within a scope; creationTimestamps sort as text."""
-    return str(manifest["metadata"].get("creationTimestamp") or ""), manifest["metadata"]["name"]
+def _surely_older(ours: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """By Istio's order within a scope: time in whole seconds, then name. Without a time nobody can tell."""
+    ages = [age_of(manifest["metadata"]) for manifest in (ours, other)]
+    names = [manifest["metadata"]["name"] for manifest in (ours, other)]
+    return UNDATED not in ages and (ages[0], names[0]) < (ages[1], names[1])
 
 
 def _selector(manifest: Mapping[str, Any]) -> dict[str, str]:

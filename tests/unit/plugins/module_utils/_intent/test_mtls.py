@@ -239,6 +239,33 @@ RIVALS: dict[str, Any] = {
         "",
         "",
     ),
+    "an older one by a time of another zone": (
+        {"policies": [DEMO]},
+        [MINE, there("PeerAuthentication", "open", OPEN, creationTimestamp="2026-01-01T01:00:00+02:00")],
+        "problems",
+        "demo/open",
+    ),
+    "a younger one by a time of another zone": (
+        {"policies": [DEMO]},
+        [MINE, there("PeerAuthentication", "a", OPEN, creationTimestamp="2025-12-31T23:00:00-02:00")],
+        "",
+        "",
+    ),
+    "one without a time may be older": (
+        {"policies": [DEMO]},
+        [MINE, there("PeerAuthentication", "open", OPEN, creationTimestamp=None)],
+        "problems",
+        "demo/open",
+    ),
+    "ours without a time may be younger": (
+        {"policies": [DEMO]},
+        [
+            there("PeerAuthentication", "default", STRICT, labels=OURS, creationTimestamp=None),
+            there("PeerAuthentication", "open", OPEN, **YOUNG),
+        ],
+        "problems",
+        "demo/open",
+    ),
     "the same age goes by the name": (
         {"policies": [DEMO]},
         [MINE, there("PeerAuthentication", "a", OPEN)],

@@ -377,6 +377,16 @@ class Webhook(NamedTuple):
     """Whether it calls an address instead: a control plane outside the cluster."""
 
 
+class ServerCall(NamedTuple):
+    """A Service that the API server calls by itself, and the object that says so."""
+
+    caller: str
+    """Kind and name."""
+    service: str
+    """namespace/name"""
+    port: int
+
+
 class Snapshot:
     """All records of one set of manifests."""
 
@@ -394,6 +404,7 @@ class Snapshot:
         "pods",
         "problems",
         "replica_sets",
+        "server_calls",
         "service_entries",
         "services",
         "sidecars",
@@ -416,6 +427,7 @@ class Snapshot:
         self.pods: List[Pod] = []
         self.problems: List[Problem] = []
         self.replica_sets: Dict[Tuple[str, str], Optional[Tuple[str, str]]] = {}
+        self.server_calls: List[ServerCall] = []
         self.service_entries: List[ServiceEntry] = []
         self.services: List[Service] = []
         self.sidecars: List[SidecarObject] = []

@@ -18,6 +18,8 @@ TOUCHES: Dict[str, str] = {
     "Service": "edges to Services there",
     "EndpointSlice": "edges to Services without a selector there",
     "MutatingWebhookConfiguration": "predicted workloads enrolled by a revision or tag",
+    "ValidatingWebhookConfiguration": "findings only",
+    "APIService": "findings only",
     "PeerAuthentication": "modes, and edges to servers, that a policy there could decide",
     "DestinationRule": "edges that a rule there could decide",
     "Sidecar": "edges of the clients there; in the root namespace of all clients without a Sidecar of their own",

@@ -69,6 +69,7 @@ _ENTRY = {
     "weight": WHOLE,
 }
 _LISTENER = {"port": WHOLE, "bind": WHOLE, "captureMode": WHOLE, "defaultEndpoint": WHOLE, "hosts": WHOLE, "tls": KEYS}
+_CALLED = {"name": WHOLE, "namespace": WHOLE, "port": WHOLE}
 _SOURCE = {"principals": WHOLE, "namespaces": WHOLE, "serviceAccounts": WHOLE, "notPrincipals": WHOLE, ANY: KEYS}
 
 # By kind, the fields beside apiVersion, kind and metadata.
@@ -102,12 +103,15 @@ _FIELDS: Dict[str, Shape] = {
         "webhooks": [
             {
                 "name": WHOLE,
-                "clientConfig": {"service": {"name": WHOLE, "namespace": WHOLE}, "url": WHOLE},
+                "clientConfig": {"service": _CALLED, "url": WHOLE},
                 "namespaceSelector": WHOLE,
                 "objectSelector": WHOLE,
             }
         ]
     },
+    "ValidatingWebhookConfiguration": {"webhooks": [{"clientConfig": {"service": _CALLED}}]},
+    "APIService": {"spec": {"service": _CALLED}},
+    "CustomResourceDefinition": {"spec": {"conversion": {"webhook": {"clientConfig": {"service": _CALLED}}}}},
     "PeerAuthentication": {
         "spec": {
             "selector": _SELECTOR,

@@ -131,7 +131,9 @@ def injectors(resources: Iterable[Any]) -> list[dict[str, str]]:
     """The namespace labels that some webhook answers with a sidecar, and whose revision that is."""
     found: set[tuple[str, str]] = set()
     for item in _of_kind(resources, "MutatingWebhookConfiguration"):
-        revision = str(_labels(item).get(_REVISION) or "default")
+        revision = str(_labels(item).get(_REVISION) or "")
+        if not revision:
+            continue  # somebody else's webhook: every one of Istio's names its revision
         for webhook in _list(item.get("webhooks")):
             for rule in _list(_dict(webhook.get("namespaceSelector")).get("matchExpressions")):
                 if rule.get("key") in (_INJECTION, _REVISION) and rule.get("operator") == "In":

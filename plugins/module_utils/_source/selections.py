@@ -12,13 +12,12 @@ from .._cluster import Cluster, Kind
 from .._policy import KINDS, Reader
 from .reading import Manifests, Selection, Sink, read_into
 
-_REVISION = "istio.io/rev"
 _DEFAULT = "default"
 _USUAL_ROOT = "istio-system"
 _CONFIG_MAP = "ConfigMap"
 # Kubernetes makes these slices out of a Service's selector, and the engine follows selectors by itself.
 _SLICES_WITHOUT_SELECTOR = "endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io"
-_LABELS = {"EndpointSlice": _SLICES_WITHOUT_SELECTOR, "MutatingWebhookConfiguration": _REVISION}
+_LABELS = {"EndpointSlice": _SLICES_WITHOUT_SELECTOR}
 
 
 class MeshSink(Sink, Protocol):

@@ -45,10 +45,12 @@ def slim(manifest: Any) -> Any:
             metadata["annotations"].pop(_LAST_APPLIED, None)
     if manifest.get("kind") not in ("Namespace", "Service"):
         manifest.pop("status", None)
-    if manifest.get("kind") == "MutatingWebhookConfiguration":
+    if manifest.get("kind") in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
         for webhook in _each(manifest.get("webhooks")):
             if isinstance(webhook.get("clientConfig"), dict):
                 webhook["clientConfig"].pop("caBundle", None)
+    if manifest.get("kind") == "APIService" and isinstance(manifest.get("spec"), dict):
+        manifest["spec"].pop("caBundle", None)
     if manifest.get("kind") == "Deployment" and isinstance(manifest.get("spec"), dict):
         template = manifest["spec"].get("template")
         if isinstance(template, dict) and "spec" in template:

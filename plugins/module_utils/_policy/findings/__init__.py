@@ -14,6 +14,7 @@ from typing import Dict, Iterable, List, Protocol, Tuple
 from ..engine import State
 from . import (
     ambient,
+    api_server,
     authorization,
     capture,
     destination_rules,
@@ -42,6 +43,7 @@ class Family(Protocol):
 # Imported by name, not found in the folder: Ansible sends to a target only what it sees imported.
 FAMILIES: Tuple[Family, ...] = (
     ambient,
+    api_server,
     authorization,
     capture,
     destination_rules,

@@ -32,8 +32,15 @@ KINDS: Tuple[Kind, ...] = (
         "mutatingwebhookconfigurations",
         "MutatingWebhookConfiguration",
         namespaced=False,
-        hint="label istio.io/rev",
     ),
+    Kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        namespaced=False,
+    ),
+    Kind("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False),
     Kind("security.istio.io", "v1", "peerauthentications", "PeerAuthentication"),
     Kind("security.istio.io", "v1", "authorizationpolicies", "AuthorizationPolicy"),
     Kind("networking.istio.io", "v1", "destinationrules", "DestinationRule"),
@@ -43,12 +50,19 @@ KINDS: Tuple[Kind, ...] = (
     Kind("networking.istio.io", "v1", "gateways", "Gateway"),
     Kind("networking.istio.io", "v1alpha3", "envoyfilters", "EnvoyFilter"),
 )
-"""What a reader has to fetch. ReplicaSet, Job and CronJob are used when given, but nothing depends on them."""
+"""What a reader has to fetch. ReplicaSet, Job, CronJob and CustomResourceDefinition are used when given, but nothing
+depends on them; the last ones are too big to be read for a finding."""
 
 CONTROL_PLANE = "istiod"
 """The label `app` of a control plane's pods."""
 
-CLUSTER_SCOPED = ("Namespace", "MutatingWebhookConfiguration")
+CLUSTER_SCOPED = (
+    "Namespace",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "APIService",
+    "CustomResourceDefinition",
+)
 
 
 def group_of(manifest: Mapping[str, Any]) -> str:

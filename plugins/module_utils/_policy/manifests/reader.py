@@ -23,7 +23,7 @@ from ..records import (
     Snapshot,
 )
 from ..unread import Unread
-from . import admissionregistration, apps, core, envoy_filters, networking, security
+from . import api_server, apps, core, envoy_filters, networking, security
 from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, key_of
 from .lists import expand
 from .misfits import misfit
@@ -39,10 +39,10 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
     ("apps", "ReplicaSet"): apps.replica_set,
     ("batch", "Job"): apps.job,
     ("batch", "CronJob"): apps.cron_job,
-    (
-        "admissionregistration.k8s.io",
-        "MutatingWebhookConfiguration",
-    ): admissionregistration.webhook_configuration,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): api_server.mutating_webhook_configuration,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): api_server.validating_webhook_configuration,
+    ("apiregistration.k8s.io", "APIService"): api_server.api_service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): api_server.custom_resource_definition,
     ("security.istio.io", "PeerAuthentication"): security.peer_authentication,
     ("security.istio.io", "AuthorizationPolicy"): security.authorization_policy,
     ("networking.istio.io", "DestinationRule"): networking.destination_rule,

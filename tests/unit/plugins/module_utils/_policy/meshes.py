@@ -183,6 +183,23 @@ def ports(result: dict[str, Any]) -> dict[tuple[str, int], str]:
     return {(row["id"], item["port"]): item["plaintext"] for row in result["workloads"] for item in row["ports"]}
 
 
+def called_by_the_api_server(service: str, port: int | None) -> list[dict[str, Any]]:
+    """One object of each kind by which the API server calls a Service."""
+    home, name = service.split("/")
+    called = {"namespace": home, "name": name, **({} if port is None else {"port": port})}
+    webhooks = [{"name": "w.example", "clientConfig": {"service": called, "caBundle": "x"}}]
+    conversion = {"strategy": "Webhook", "webhook": {"clientConfig": {"service": called}}}
+    return [
+        {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": f"{kind.lower()}.example"}, **fields}
+        for group, kind, fields in (
+            ("admissionregistration.k8s.io", "MutatingWebhookConfiguration", {"webhooks": webhooks}),
+            ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", {"webhooks": webhooks}),
+            ("apiregistration.k8s.io", "APIService", {"spec": {"service": called}}),
+            ("apiextensions.k8s.io", "CustomResourceDefinition", {"spec": {"conversion": conversion}}),
+        )
+    ]
+
+
 ONE_OF_EACH = [
     namespace("n1", istio_injection="enabled"),
     mesh_config(discoverySelectors=[{"matchLabels": {"a": "b"}}], defaultConfig={"proxyMetadata": {"A": "b"}}),
@@ -255,6 +272,7 @@ ONE_OF_EACH = [
             {"namespaceSelector": {"matchExpressions": [{"key": "istio.io/rev", "operator": "In", "values": ["t"]}]}}
         ],
     },
+    *called_by_the_api_server("n1/a", 80),
     *(
         {
             "apiVersion": f"{group}/v1",

@@ -25,6 +25,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     service,
     tls,
 )
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.meshes import called_by_the_api_server
 
 STRICT = peer("istio-system/m", "STRICT")
 ENROLLED = namespace("demo", istio_injection="enabled")
@@ -68,6 +69,8 @@ DNS = [{"port": 53, "protocol": "UDP"}]
 GOSSIP = [{"containerPort": 8080, "name": "web"}, {"containerPort": 7000, "name": "gossip"}]
 OTHER_TARGET = [{"name": "http", "port": 80, "targetPort": 8080}]
 SAME_TARGET = [{"name": "http", "port": 8080}]
+TLS = [{"containerPort": 9443}]
+HTTPS = [{"name": "https", "port": 443, "targetPort": 9443}]
 NO_SERVICES = [{"kind": "Service", "namespace": "demo", "reason": "forbidden"}]
 
 
@@ -152,6 +155,11 @@ SAID = [
      [STRICT, service("shop/a"), rule("demo/r", "a.shop")]),
     ("a short name of another namespace", "MTLS-034", "DestinationRule demo/r", "host a.demo.svc.cluster.local names",
      [STRICT, service("shop/a"), rule("demo/r", "a")]),
+    ("a port that is named", "MTLS-035", "Service demo/a", "(APIService apiservice.example, CustomResourceDefinition ",
+     [STRICT, pod("demo/a"), service("demo/a"), *called_by_the_api_server("demo/a", 80)]),
+    ("443 where none is", "MTLS-035", "Service demo/a", "port 443 is called by the API server (APIService",
+     [STRICT, pod("demo/a", "ambient", ports=TLS), service("demo/a", ports=HTTPS),
+      namespace("demo", dataplane_mode="ambient"), *called_by_the_api_server("demo/a", None)]),
 ]  # fmt: skip
 
 
@@ -258,6 +266,19 @@ QUIET = [
                     ("a", "api.example", "a.demo.svc.corp.example", "x.demo.svc.clusterset.local", "*.example")
                 )
             ),
+        ],
+    ),
+    (
+        "the API server calls another port, who is outside the mesh, and who is not there",
+        [
+            STRICT,
+            pod("demo/a"),
+            service("demo/a"),
+            *called_by_the_api_server("demo/a", 443),
+            pod("demo/c", "none", ports=TLS),
+            service("demo/c", ports=HTTPS),
+            *called_by_the_api_server("demo/c", None),
+            *called_by_the_api_server("demo/gone", None),
         ],
     ),
     ("an empty mesh", []),

@@ -28,7 +28,11 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     subset,
     tls,
 )
-from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.test_properties import damaged, mesh
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.meshes import (
+    called_by_the_api_server,
+    damaged,
+    mesh,
+)
 
 HIDDEN = "hunter2"
 LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
@@ -164,6 +168,7 @@ MISCELLANEOUS = [
         "metadata": {"name": "x", "labels": {"istio.io/rev": "default", "istio.io/tag": "t"}},
         "webhooks": [],
     },
+    *called_by_the_api_server("n1/native", 80),
     *(
         {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": "o", "ownerReferences": [{"kind": "A"}]}}
         for group, kind in (("apps", "ReplicaSet"), ("batch", "Job"), ("batch", "CronJob"))

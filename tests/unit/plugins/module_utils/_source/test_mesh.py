@@ -141,7 +141,8 @@ def selects(key, *values, operator="In"):
     ("resources", "labels"),
     [
         ([], []),
-        ([webhooks("", selects("istio-injection", "enabled"))], [("istio-injection=enabled", "default")]),
+        ([webhooks("default", selects("istio-injection", "enabled"))], [("istio-injection=enabled", "default")]),
+        ([webhooks("", selects("istio-injection", "enabled"))], []),
         (
             [webhooks("1-31", selects("istio.io/rev", "1-31")), webhooks("1-31", selects("istio.io/rev", "prod"))],
             [("istio.io/rev=1-31", "1-31"), ("istio.io/rev=prod", "1-31")],

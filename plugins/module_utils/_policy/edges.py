@@ -12,7 +12,7 @@ from .gateways import GatewayIndex
 from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
 from .membership import Workload
-from .outbound import UNDECIDED, bypass_of
+from .outbound import UNDECIDED, bypass_of, without_others
 from .push_context import PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset
 from .rows import Edge
@@ -94,7 +94,23 @@ class Judge:
     def _rows(
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
     ) -> List[Tuple[RowKey, Answer]]:
-        """The rows of one port for one kind of client: one for each subset and endpoint."""
+        """The rows of one port for one kind of client: one for each subset and endpoint.
+
+        Where some containers of the client run as its proxy's user, the worse of what both kinds meet counts.
+        """
+        rows = self._rows_of_one(destination, port, outcome, clients)
+        uncaptured = without_others(outcome.outbound)
+        if uncaptured is None:
+            return rows
+        found = dict(rows)
+        for key, answer in self._rows_of_one(destination, port, outcome._replace(outbound=uncaptured), clients):
+            found[key] = _worse(found.get(key), answer)
+        return list(found.items())
+
+    def _rows_of_one(
+        self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
+    ) -> List[Tuple[RowKey, Answer]]:
+        """The same for clients whose containers are all alike."""
         state, why = outcome.state, outcome.why
         if port.number in outcome.elsewhere:
             return []

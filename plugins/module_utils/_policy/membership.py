@@ -28,6 +28,7 @@ from .records import (
     Template,
 )
 from .unread import Unread
+from .users import predicted_proxy_user
 
 NEVER_INJECTED = frozenset(("kube-system", "kube-public", "kube-node-lease", "local-path-storage"))
 """Namespaces that the injector ignores (pkg/kube/inject/inject.go IgnoredNamespaces)."""
@@ -259,6 +260,8 @@ def _predicted(
         doubt = "the labels of its namespace could not be read"
     prediction = predict(template, namespace.labels if namespace else {}, planes, unread)
     labels, shape = _predicted_pod(template, prediction, planes)
+    if shape.users:
+        shape = shape._replace(proxy_user=predicted_proxy_user(shape, namespace.annotations if namespace else {}))
     return Workload(
         f"{template.namespace}/Deployment/{template.name}",
         template.namespace,

@@ -8,15 +8,41 @@ from __future__ import annotations
 import ipaddress
 from typing import Optional, Tuple, Union
 
+from .membership import Workload
 from .records import Outbound
 from .services import Destination
+from .users import as_proxy
 
 NOTHING_CAPTURED = Outbound(frozenset(), frozenset(), (), ())
 UNDECIDED = "?"
+_ALL_CAPTURED = Outbound(frozenset(), frozenset(), None, ())
+
+
+def outbound_of(workload: Workload) -> Optional[Outbound]:
+    """Which outbound traffic of a workload with a sidecar is taken; None for all of it."""
+    capture = workload.shape.capture
+    if any(rule.mode == "NONE" for rule in capture.inbound):
+        return NOTHING_CAPTURED
+    found = as_proxy(workload.shape)
+    if not found:
+        return capture.outbound
+    names = sorted({user.container for user in found})
+    words = f"container{'s' if len(names) > 1 else ''} {', '.join(names)} of it run as the proxy's user"
+    return (capture.outbound or _ALL_CAPTURED)._replace(
+        users=words.replace(" run ", " runs ") if len(names) == 1 else words,
+        captured_users=len(found) < len(workload.shape.users),
+    )
+
+
+def without_others(outbound: Optional[Outbound]) -> Optional[Outbound]:
+    """The same for the containers that run as the proxy's user alone; None without any or where there are no others."""
+    if outbound is None or not outbound.captured_users:
+        return None
+    return outbound._replace(captured_users=False)
 
 
 def bypass_of(outbound: Optional[Outbound], destination: Destination, port: int) -> str:
-    """Which annotation lets traffic to a destination bypass the client's proxy; UNDECIDED when addresses decide.
+    """What lets traffic to a destination bypass the client's proxy; UNDECIDED when addresses decide.
 
     tools/istio-iptables/pkg/capture/run.go: included ports are always taken, excluded ports and ranges never, and of
     the rest only the included ranges.
@@ -25,6 +51,8 @@ def bypass_of(outbound: Optional[Outbound], destination: Destination, port: int)
         return ""
     if outbound is NOTHING_CAPTURED:
         return "interceptionMode NONE"
+    if outbound.users and not outbound.captured_users:
+        return outbound.users
     if port in outbound.exclude_ports:
         return "traffic.sidecar.istio.io/excludeOutboundPorts"
     if outbound.exclude_ranges:

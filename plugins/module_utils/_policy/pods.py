@@ -13,6 +13,7 @@ from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 from .._foreign import numbers
 from .fields import is_name, mapping
 from .records import (
+    DEFAULT_PROXY_USER,
     INJECT,
     PROXY_CONTAINER,
     REDIRECTION,
@@ -25,6 +26,7 @@ from .records import (
     Pod,
     Shape,
 )
+from .users import proxy_user_of, users_of
 
 _CAPTURE_ANNOTATIONS = (
     "sidecar.istio.io/interceptionMode",
@@ -146,12 +148,16 @@ class PodParser:
         ports: List[Tuple[int, str]] = []
         udp: List[Tuple[int, str]] = []
         proxy: Optional[Dict[str, Any]] = None
+        applications: List[Dict[str, Any]] = []
         arguments: Tuple[str, ...] = ()
+        redirecting: Tuple[str, ...] = ()
         doubt = ""
         for container in _each(spec, "containers"):
             if container.get("name") == PROXY_CONTAINER:
                 proxy = container
-            elif "ports" in container:
+                continue
+            applications.append(container)
+            if "ports" in container:
                 doubt = _container_ports(container, ports, udp) or doubt
         for container in _each(spec, "initContainers"):
             name = container.get("name")
@@ -159,7 +165,9 @@ class PodParser:
                 proxy = container
             elif name in _INIT_CONTAINERS:
                 arguments = tuple(_each(container, "args"))
+                redirecting = arguments if name == "istio-init" else ()
             elif container.get("restartPolicy") == "Always":
+                applications.append(container)
                 doubt = _container_ports(container, ports, udp) or doubt
 
         status = annotations.get("sidecar.istio.io/status")
@@ -187,6 +195,12 @@ class PodParser:
         if mesh != "none":
             revision = self._revision(status, labels, annotations)
 
+        proxy_user = DEFAULT_PROXY_USER
+        try:
+            proxy_user = proxy_user_of(redirecting, proxy)
+        except Malformed as error:
+            doubt = doubt or str(error)
+
         raw = tuple(map(annotations.get, _CAPTURE_ANNOTATIONS)) if annotations else _NO_ANNOTATIONS
         capture = self._captures.get((raw, arguments, mode))
         if capture is None:
@@ -207,6 +221,8 @@ class PodParser:
             mesh == "none" and annotations.get(REDIRECTION) == "pending",
             mesh == "sidecar" and "sidecar" not in ((proxy or {}).get("args") or ()),
             doubt,
+            users_of(spec, applications),
+            proxy_user,
         )
         return self._shapes.setdefault(shape, shape)
 

@@ -78,6 +78,10 @@ class Outbound(NamedTuple):
     exclude_ports: FrozenSet[int]
     include_ranges: Optional[Tuple[str, ...]]
     exclude_ranges: Tuple[str, ...]
+    users: str = ""
+    """The containers that run as the proxy's user, in words: none of their traffic is taken."""
+    captured_users: bool = False
+    """Whether there are others beside them."""
 
 
 class Capture(NamedTuple):
@@ -92,6 +96,24 @@ class Capture(NamedTuple):
     def captures(self, port: int) -> bool:
         """A port counts as captured only when every source says so."""
         return all(rule.captures(port) for rule in self.inbound)
+
+
+class ContainerUser(NamedTuple):
+    """An application container with the user and group that manifests give it; None where only its image does."""
+
+    container: str
+    uid: Optional[int]
+    gid: Optional[int]
+
+
+class ProxyUser(NamedTuple):
+    """The users and groups whose traffic the redirection of a pod takes for the proxy's own."""
+
+    uids: Tuple[int, ...]
+    gids: Tuple[int, ...]
+
+
+DEFAULT_PROXY_USER = ProxyUser((1337,), (1337,))
 
 
 class Shape(NamedTuple):
@@ -116,6 +138,9 @@ class Shape(NamedTuple):
     """A container named like the proxy, which is not started as injection starts one."""
     doubt: str = ""
     """Why Kubernetes would not take it, so that nobody knows what runs."""
+    users: Tuple[ContainerUser, ...] = ()
+    """Of all its application containers; () where no manifest gives any of them one."""
+    proxy_user: ProxyUser = DEFAULT_PROXY_USER
 
 
 class Pod(NamedTuple):
@@ -363,6 +388,7 @@ class NamespaceObject(NamedTuple):
 
     name: str
     labels: Labels
+    annotations: Labels
 
 
 class Webhook(NamedTuple):

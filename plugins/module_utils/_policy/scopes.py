@@ -14,7 +14,7 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Option
 from .client import ISTIO, RULE
 from .destination_rules import MergedRule, Setting, choose
 from .membership import Workload
-from .outbound import NOTHING_CAPTURED
+from .outbound import outbound_of
 from .push_context import PushContext
 from .records import GATEWAY_SENDS, SIDECAR_SENDS, Labels, Outbound
 from .services import Destination, DestinationPort, Endpoint
@@ -228,9 +228,7 @@ class Scopes:
         plane = self._planes(workload.shape.revision)
         namespace, labels = workload.namespace, workload.labels
         view = self._view(plane, workload) if kind == "sidecar" else None
-        outbound = workload.shape.capture.outbound if kind == "sidecar" else None
-        if kind == "sidecar" and any(rule.mode == "NONE" for rule in workload.shape.capture.inbound):
-            outbound = NOTHING_CAPTURED
+        outbound = outbound_of(workload) if kind == "sidecar" else None
         doubt = self._client_doubt(plane, workload)
         selected = tuple(
             all(labels.get(key) == value for key, value in selector.items())

@@ -44,8 +44,18 @@ _METADATA = {
     "creationTimestamp": WHOLE,
 }
 _PORTS = [{"containerPort": WHOLE, "protocol": WHOLE, "name": WHOLE}]
-_CONTAINER = {"name": WHOLE, "ports": _PORTS, "restartPolicy": WHOLE, "args": WHOLE, "image": WHOLE, "env": ENVIRONMENT}
+_USER = {"runAsUser": WHOLE, "runAsGroup": WHOLE}
+_CONTAINER = {
+    "name": WHOLE,
+    "ports": _PORTS,
+    "restartPolicy": WHOLE,
+    "args": WHOLE,
+    "image": WHOLE,
+    "env": ENVIRONMENT,
+    "securityContext": _USER,
+}
 _POD = {
+    "securityContext": _USER,
     "hostNetwork": WHOLE,
     "serviceAccountName": WHOLE,
     "containers": [_CONTAINER],
@@ -205,7 +215,7 @@ _WITH_ARGUMENTS = ("istio-proxy", "istio-init", "istio-validation", "discovery")
 _ISTIOD = "discovery"
 _VARIABLES = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN")
 _SWITCHES = ("PILOT_", "ENABLE_")
-_MESH_NAMES = ("istio.io/", "meshproof.mtls/")
+_MESH_NAMES = ("istio.io/", "meshproof.mtls/", "openshift.io/sa.scc.")
 _NAMING = ("@type", "name", "typeUrl", "typeUrls", "type_url", "type_urls")
 # These may carry whole containers and volumes with their environment.
 _BULKY = ("proxy.istio.io/overrides", "proxy.istio.io/config", "sidecar.istio.io/userVolume")

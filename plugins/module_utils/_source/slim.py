@@ -17,6 +17,7 @@ _POD_METADATA = ("name", "namespace", "labels", "annotations", "ownerReferences"
 _POD_SPEC = ("hostNetwork", "serviceAccountName")
 _POD_STATUS = ("phase", "podIP")
 _CONTAINER = ("name", "ports", "restartPolicy")
+_USER = ("runAsUser", "runAsGroup")
 _OWNER = ("kind", "name", "controller")
 # Arguments and environment say something about the mesh in these containers only; in others they may hold secrets.
 _ISTIOD = "discovery"
@@ -76,6 +77,7 @@ def _pod_metadata(metadata: Any) -> Any:
 def _pod_spec(spec: Any) -> Any:
     kept = _picked(spec, _POD_SPEC)
     if isinstance(spec, dict):
+        _keep_user(spec, kept)
         for name in ("containers", "initContainers"):
             if spec.get(name):
                 found = spec[name]
@@ -87,6 +89,7 @@ def _container(container: Any) -> Any:
     kept = _picked(container, _CONTAINER)
     if not isinstance(container, dict):
         return kept
+    _keep_user(container, kept)
     name, arguments, variables = map(container.get, ("name", "args", "env"))
     if name in _WITH_ARGUMENTS and arguments:
         kept["args"] = [_one(argument) for argument in arguments] if isinstance(arguments, list) else arguments
@@ -99,6 +102,14 @@ def _container(container: Any) -> Any:
                 item for item in variables or () if not isinstance(item, dict) or item.get("name") in _PROXY_ENV
             ]
     return kept
+
+
+def _keep_user(part: dict[str, Any], kept: dict[str, Any]) -> None:
+    """As whom a pod or a container runs; most of a securityContext says something else."""
+    if part.get("securityContext") is not None:
+        user = _picked(part["securityContext"], _USER)
+        if user != {}:
+            kept["securityContext"] = user
 
 
 def _picked(mapping: Any, names: tuple[str, ...]) -> Any:

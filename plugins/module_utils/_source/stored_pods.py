@@ -34,6 +34,9 @@ def _slice(_data: bytes, place: int, stop: int) -> Tuple[int, int]:
 _WITH_ENVIRONMENT = ("istio-proxy", "discovery")
 _VARIABLE = known(message({1: Field("name", text), 2: Field("value", text)}))
 PORT: Fields = {1: Field("name", text), 3: Number("containerPort"), 4: Field("protocol", text)}
+POD_USER: Fields = {2: Number("runAsUser"), 6: Number("runAsGroup")}
+CONTAINER_USER: Fields = {4: Number("runAsUser"), 8: Number("runAsGroup")}
+_CONTAINER_USER = known(message(CONTAINER_USER))
 CONTAINER: Fields = {
     1: Field("name", text),
     2: Field("image", text),
@@ -41,12 +44,14 @@ CONTAINER: Fields = {
     6: Field("ports", known(message(PORT)), "list"),
     7: Field("env", _slice, "list"),
     9: Field("volumeMounts", _slice, "list"),
+    15: Field("securityContext", _CONTAINER_USER),
     24: Field("restartPolicy", text),
 }
 _CONTAINER = message(CONTAINER)
 # The volume mounts are the first thing in which a container of two pods of one template differs: one of them has a name
 # of the pod's own. What stands before is most of a container, and is compared instead of read.
-_AFTER_MOUNTS = message({24: Field("restartPolicy", text)})
+_AFTER_MOUNTS = message({15: Field("securityContext", _CONTAINER_USER), 24: Field("restartPolicy", text)})
+_FIELDS_AFTER_MOUNTS = ("securityContext", "restartPolicy")
 _SHORTEST = 64
 _LONGEST = 32 * 1024
 _BEGINNINGS: Dict[bytes, List[Tuple[bytes, Dict[str, Any]]]] = {}
@@ -76,7 +81,7 @@ def _container(data: bytes, place: int, stop: int) -> Dict[str, Any]:
             # With the number of the mounts' field: before it there could be more of the others.
             beginning = data[place : before + 1]
             alike = _BEGINNINGS.setdefault(start_of_it, [])
-            alike.insert(0, (beginning, {key: found[key] for key in found if key != "restartPolicy"}))
+            alike.insert(0, (beginning, {key: found[key] for key in found if key not in _FIELDS_AFTER_MOUNTS}))
             del alike[_MOST_ALIKE:]
     return found
 
@@ -95,6 +100,7 @@ SPEC: Fields = {
     2: Field("containers", _container, "list"),
     8: Field("serviceAccountName", known(text)),
     11: Number("hostNetwork", bool),
+    14: Field("securityContext", known(message(POD_USER))),
     20: Field("initContainers", _container, "list"),
 }
 STATUS: Fields = {1: Field("phase", known(text)), 6: Field("podIP", text)}

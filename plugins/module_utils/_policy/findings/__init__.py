@@ -24,6 +24,7 @@ from . import (
     namespaces,
     objects,
     peer_authentications,
+    proxy_user,
     services,
 )
 from .kinds import Finding, FindingKind
@@ -53,6 +54,7 @@ FAMILIES: Tuple[Family, ...] = (
     namespaces,
     objects,
     peer_authentications,
+    proxy_user,
     services,
 )
 

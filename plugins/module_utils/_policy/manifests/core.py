@@ -25,7 +25,8 @@ from .protocols import protocol_of
 def namespace(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
     labels = labels_of(identity.metadata.get("labels"), "metadata.labels")
-    snapshot.namespaces[identity.name] = NamespaceObject(identity.name, labels)
+    annotations = labels_of(identity.metadata.get("annotations"), "metadata.annotations")
+    snapshot.namespaces[identity.name] = NamespaceObject(identity.name, labels, annotations)
 
 
 def config_map(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:

@@ -41,6 +41,14 @@ def _pairs(number, mapping):
     return [(number, message((1, key), (2, value))) for key, value in (mapping or {}).items()]
 
 
+def _user(part, uid, gid):
+    """As whom a pod or a container runs, with a field that nobody reads before it."""
+    context = part.get("securityContext")
+    if context is None:
+        return None
+    return message((1, b""), (uid, context.get("runAsUser")), (gid, context.get("runAsGroup")))
+
+
 def _container(container):
     return message(
         (1, container.get("name", "")),
@@ -55,6 +63,7 @@ def _container(container):
             for variable in container.get("env") or ()
         ),
         *((9, message((1, mount))) for mount in container.get("volumeMounts") or ()),
+        (15, _user(container, 4, 8)),
         *SKIPPED,
         (24, container.get("restartPolicy")),
     )
@@ -89,6 +98,7 @@ def pod(pod):
                 *((2, _container(item)) for item in spec.get("containers") or ()),
                 (8, spec.get("serviceAccountName", "")),
                 (11, spec.get("hostNetwork", False)),
+                (14, _user(spec, 2, 6)),
                 *((20, _container(item)) for item in spec.get("initContainers") or ()),
                 *SKIPPED,
             ),

@@ -93,6 +93,7 @@ MISCELLANEOUS = [
     ),
     deployment("istio-system/istiod", containers=[{"name": "discovery", "env": [{"name": "PILOT_X", "value": "1"}]}]),
     pod("n1/native", "native", initContainers=[{"name": "istio-init", "args": ["-b", "*"]}]),
+    pod("n1/user", securityContext={"runAsUser": 1337, "runAsGroup": 0, "seLinuxOptions": {"level": HIDDEN}}),
     pod("n1/udp", ports=[{"containerPort": 53, "protocol": "UDP"}]),
     service("n1/native", export_to="."),
     egress(

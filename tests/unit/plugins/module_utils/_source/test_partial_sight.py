@@ -203,6 +203,7 @@ def test_protobuf_says_of_a_pod_what_json_says():
         "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "TPROXY"}, {"name": "POD_NAME"}],
         "ports": [{"containerPort": 15090, "protocol": "TCP", "name": "http-envoy-prom"}],
         "restartPolicy": "Always",
+        "securityContext": {"runAsUser": 1000670009, "runAsGroup": 1000670010},
     }
     application = {
         "name": "app",
@@ -223,6 +224,7 @@ def test_protobuf_says_of_a_pod_what_json_says():
             "initContainers": [{"name": "istio-init", "args": ["-b", "*", ""]}, container],
             "hostNetwork": True,
             "serviceAccountName": "a",
+            "securityContext": {"runAsUser": 1337, "runAsGroup": 3000},
         },
         "status": {"phase": "Running", "podIP": "10.1.0.2"},
     }

@@ -13,7 +13,8 @@ from .client import Hbone
 from .control_plane import ControlPlanes
 from .destination_rules import DestinationRuleIndex
 from .edges import Judge
-from .gateways import GatewayIndex
+from .gateways import GatewayIndex, accepts_plaintext
+from .listeners import gateway_targets
 from .membership import Workload, gather, matches
 from .mesh import Mesh
 from .push_context import PushContext, inbound_doubt
@@ -23,8 +24,6 @@ from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticatio
 from .services import Catalogue, destinations, target_ports
 from .unread import Unread
 from .visibility import SidecarIndex
-
-_GATEWAY_ANSWERS = {"gateway-plaintext": "accepted", UNKNOWN: UNKNOWN}
 
 
 class Port:
@@ -58,7 +57,13 @@ class State:
         self.workloads = gather(self.snapshot, self.control_planes, self.unread)
         catalogue = Catalogue(self.snapshot, self.workloads, self.unread)
         self.destinations = destinations(self.snapshot, catalogue)
-        self.gateways = GatewayIndex(self.snapshot.gateways, self._gateway_doubt, self.unread)
+        self.gateways = GatewayIndex(
+            self.snapshot.gateways,
+            gateway_targets(self.destinations, catalogue, self._sees),
+            self._sees,
+            self._gateway_doubt,
+            self.unread,
+        )
         self.decisions: Dict[str, Decision] = {}
         self.ports: Dict[str, List[Port]] = {}
         services = target_ports(self.destinations)
@@ -136,10 +141,14 @@ class State:
         return [
             Port(
                 number,
-                Acceptance(None, True, _GATEWAY_ANSWERS.get(self.gateways.server(workload, number)[0], "refused")),
+                Acceptance(None, True, accepts_plaintext(self.gateways.server(workload, number)[0])),
             )
             for number in sorted(numbers)
         ]
+
+    def _sees(self, workload: Workload, namespace: str, revision: Optional[str]) -> bool:
+        """Whether a proxy's control plane knows objects of a namespace and revision."""
+        return self.plane(workload.shape.revision).sees(namespace, revision)
 
     def _gateway_doubt(self, workload: Workload) -> str:
         return inbound_doubt(workload, self.plane(workload.shape.revision), self.unread)

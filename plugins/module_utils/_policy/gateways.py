@@ -1,63 +1,111 @@
 # Copyright (c) 2026, the meshproof.mtls authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What gateway pods listen to: the servers of Gateways; PeerAuthentication does not apply (core/gateway.go)."""
+"""What the pods of gateways and waypoints listen to. PeerAuthentication does not apply to them.
+
+A gateway's listeners come from the servers of Gateways (pilot/pkg/model/gateway.go mergeGateways, core/gateway.go).
+The proxy's own ports are what they are everywhere: health and metrics in plaintext, HBONE with mutual TLS.
+"""
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .ages import contest, eldest_of
+from .listeners import Sees, Target
 from .membership import Workload, matches
-from .records import GatewayObject
+from .records import HBONE_PORT, PROXY_PORTS, GatewayObject, Server
 from .server import UNKNOWN
+from .services import DESTINATION
 from .unread import Unread
 
-KUBERNETES_GATEWAY = "gateway.networking.k8s.io/gateway-name"
 _HEALTH_PORT = 15021
+_TRANSLATING = ("Service", "ServiceEntry", "WorkloadEntry", "EndpointSlice")
+"""Kinds that say for which port of a pod a server's port stands."""
+
+
+class Opened(NamedTuple):
+    """One port of a gateway."""
+
+    column: str
+    """Of the verdict table."""
+    why: str
 
 
 class GatewayIndex:
-    """Gateways by the workloads that they select; a selector looks at gateways in every namespace."""
+    """What each gateway listens to."""
 
-    def __init__(self, gateways: List[GatewayObject], doubt: Callable[[Workload], str], unread: Unread) -> None:
+    def __init__(
+        self,
+        gateways: List[GatewayObject],
+        targets: Dict[str, List[Tuple[Target, ...]]],
+        sees: Sees,
+        doubt: Callable[[Workload], str],
+        unread: Unread,
+    ) -> None:
+        self._gateways = sorted(gateways, key=lambda item: (item.namespace, item.name))
+        self._targets = targets
+        self._sees = sees
         self._doubt = doubt
         """Why nothing can be said about what a gateway accepts; empty where something can."""
-        self._gateways = sorted(gateways, key=lambda item: (item.namespace, item.name))
-        self._unread = unread.anywhere("Gateway")
-        self._ports: Dict[str, Dict[int, Tuple[str, str]]] = {}
+        self._unread = unread
+        self._ports: Dict[str, Dict[int, Opened]] = {}
 
-    def ports(self, workload: Workload) -> Dict[int, Tuple[str, str]]:
-        """For each port of a gateway the column of the verdict table and the objects that decide it."""
+    def ports(self, workload: Workload) -> Dict[int, Opened]:
+        """The ports that Gateways open at a workload."""
         found = self._ports.get(workload.id)
         if found is None:
-            kinds: Dict[int, Set[str]] = {}
-            names: Dict[int, List[str]] = {}
-            for gateway in self._gateways:
-                if matches(gateway.selector, workload.labels):
-                    for server in gateway.servers:
-                        kinds.setdefault(server.port, set()).add(server.serves)
-                        names.setdefault(server.port, []).append(f"{gateway.namespace}/{gateway.name}")
-            found = {}
-            for port, columns in kinds.items():
-                column = next(name for name in ("plaintext", UNKNOWN, "tls", "mtls") if name in columns)
-                found[port] = (
-                    column if column == UNKNOWN else f"gateway-{column}",
-                    f"Gateway {', '.join(dict.fromkeys(names[port]))} serves port {port} " + _WORDS[column],
-                )
-            self._ports[workload.id] = found
+            found = self._ports[workload.id] = self._opened(workload)
         return found
+
+    def _opened(self, workload: Workload) -> Dict[int, Opened]:
+        if workload.shape.waypoint:
+            return {}  # Gateways select routers only (pilot/pkg/model/context.go SetGatewaysForProxy)
+        serves: Dict[int, Set[str]] = {}
+        servers: Dict[int, List[str]] = {}
+        doubts: Dict[int, str] = {}
+        for targets in self._targets.get(workload.id) or [()]:
+            for gateway in self._of(workload):
+                for server in gateway.servers:
+                    bound = _bound(server, gateway, targets)
+                    for port in bound.ports:
+                        serves.setdefault(port, set()).add(UNKNOWN if bound.doubt else server.serves)
+                        servers.setdefault(port, []).append(_named(gateway, server, port))
+                        if bound.doubt:
+                            doubts[port] = bound.doubt
+        found = {}
+        for port, kinds in serves.items():
+            column = _column(kinds)
+            why = f"{', '.join(dict.fromkeys(servers[port]))} {_WORDS[column]}"
+            found[port] = Opened(
+                column if column == UNKNOWN else f"gateway-{column}",
+                doubts.get(port, why) if column == UNKNOWN else why,
+            )
+        return found
+
+    def _of(self, workload: Workload) -> Iterable[GatewayObject]:
+        """The Gateways for a workload, as far as a label or the pods of a Service that they name tell."""
+        for gateway in self._gateways:
+            if (gateway.services is not None or matches(gateway.selector, workload.labels)) and self._sees(
+                workload, gateway.namespace, gateway.revision
+            ):
+                yield gateway
 
     def server(self, workload: Workload, port: int) -> Tuple[str, str]:
         """The column of the verdict table for a port of a gateway, and why."""
         doubt = self._doubt(workload)
         if doubt:
             return UNKNOWN, doubt
-        if port == _HEALTH_PORT:
-            return "gateway-plaintext", f"port {port} of {workload.id} is the gateway's health check"
+        if port in PROXY_PORTS:
+            what = "health check" if port == _HEALTH_PORT else "metrics"
+            return "gateway-plaintext", f"port {port} of {workload.id} is for its {what}"
+        if workload.shape.waypoint and port == HBONE_PORT:
+            return "gateway-hbone", f"port {port} of {workload.id} takes nothing but HBONE, which is mutual TLS"
         found = self.ports(workload).get(port)
-        if self._unread and (found is None or found[0] != "gateway-plaintext"):
+        gap = self._gap(workload)
+        if gap and (found is None or found.column not in _PLAINTEXT):
             # One that nobody saw may serve the same port in plaintext.
-            return UNKNOWN, "Gateways were not read"
+            return UNKNOWN, gap
         if found is not None:
             return found
         if port in (number for number, dummy in workload.shape.ports):
@@ -65,17 +113,85 @@ class GatewayIndex:
                 "gateway-plaintext",
                 f"port {port} of {workload.id} is another container's, and in a gateway's pod no proxy takes it",
             )
-        if KUBERNETES_GATEWAY in workload.labels or not self.ports(workload):
-            return (
-                UNKNOWN,
-                f"no Gateway of networking.istio.io selects {workload.id}, its listeners come from elsewhere",
-            )
+        if not workload.shape.waypoint and not self.ports(workload):
+            return UNKNOWN, f"no Gateway that was read is for {workload.id}: its listeners may come from elsewhere"
         return "gateway-closed", f"no Gateway serves port {port} of {workload.id}"
 
+    def _gap(self, workload: Workload) -> str:
+        """Why a port of a gateway may do something else than what was read says."""
+        if workload.shape.waypoint:
+            return ""
+        if self._unread.anywhere("Gateway"):
+            return "Gateways were not read"
+        for kind in _TRANSLATING:
+            if self._unread.covers(kind, workload.namespace):
+                return f"for which port of {workload.id} a Gateway's port stands is unknown: {kind} was not read"
+        return ""
 
-_WORDS = {
+
+class _Bound(NamedTuple):
+    """Where a server listens: every port that is possible, and why it is more than one."""
+
+    ports: FrozenSet[int]
+    doubt: str = ""
+
+
+def _bound(server: Server, gateway: GatewayObject, targets: Sequence[Target]) -> _Bound:
+    """The ports of a pod for which the port of a server stands (pilot/pkg/model/gateway.go resolvePorts).
+
+    A Gateway that names its Services means their ports, whatever their number. One that selects pods means the first
+    Service with the port, the oldest; without any such Service the number is taken as it is.
+    """
+    if gateway.services is not None:
+        return _Bound(
+            frozenset(
+                target.port
+                for target in targets
+                if target.number == server.port
+                and target.destination.host in gateway.services
+                and target.destination.namespace == gateway.namespace
+            )
+        )
+    first: Dict[Tuple[str, str], Target] = {}
+    for target in targets:
+        if target.number == server.port and not target.destination.untranslated:
+            first.setdefault((target.destination.name, target.destination.host), target)
+    if not first:
+        return _Bound(frozenset((server.port,)))
+    rivals = eldest_of(target.destination for target in first.values())
+    ports = frozenset(first[rival.name, rival.host].port for rival in rivals)
+    return _Bound(ports, contest(DESTINATION, rivals, "says where a Gateway listens") if len(ports) > 1 else "")
+
+
+def _column(serves: Set[str]) -> str:
+    """What several servers at one port offer together: TLS ones are told apart by the name that is asked for."""
+    if len(serves) == 1:
+        return next(iter(serves))
+    if "plaintext" in serves:
+        return "mixed"
+    return UNKNOWN if UNKNOWN in serves else "sni"
+
+
+def _named(gateway: GatewayObject, server: Server, port: int) -> str:
+    translated = f" (a Service's {server.port})" if port != server.port else ""
+    return f"{gateway.kind} {gateway.namespace}/{gateway.name} serves port {port}{translated}"
+
+
+_PLAINTEXT = ("gateway-plaintext", "gateway-mixed")
+_ANSWERS = {**dict.fromkeys(_PLAINTEXT, "accepted"), UNKNOWN: UNKNOWN}
+
+
+def accepts_plaintext(column: str) -> str:
+    """accepted, refused or unknown: what a port with this column of the verdict table does with plaintext."""
+    return _ANSWERS.get(column, "refused")
+
+
+_WORDS: Dict[Optional[str], str] = {
     UNKNOWN: "with a protocol or TLS mode that Istio does not know",
     "plaintext": "in plaintext",
+    "mixed": "in plaintext and, for some names, with TLS",
     "tls": "with TLS of its own",
+    "passthrough": "and passes TLS through",
+    "sni": "with TLS that depends on the name that is asked for (SNI)",
     "mtls": "with Istio mTLS",
 }

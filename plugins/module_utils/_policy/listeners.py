@@ -69,6 +69,44 @@ def listener_protocols(
     return found
 
 
+class Target(NamedTuple):
+    """A port of a destination that leads to a pod, and the pod's port (Istio's ServiceTarget)."""
+
+    destination: Destination
+    number: int
+    port: int
+
+
+def gateway_targets(
+    destinations: List[Destination], catalogue: Catalogue, sees: Sees
+) -> Dict[str, List[Tuple[Target, ...]]]:
+    """For each gateway its targets in Istio's order; once for each of its pods' addresses that is named on its own.
+
+    Of a Service's ports with one target port and protocol the first counts (kube/controller/controller.go
+    GetProxyServiceTargetsByPod).
+    """
+    addresses = _addresses(destinations, catalogue)
+    found: Dict[str, Dict[str, List[Target]]] = {}
+    for destination in sorted(destinations, key=lambda item: (item.age, item.host)):
+        taken: Set[Tuple[str, str, int, str]] = set()
+        for port in destination.listeners:
+            only = 1 if destination.resolution == "DNS_ROUND_ROBIN" else None
+            for endpoint in port.endpoints[:only]:
+                workload = endpoint.workload
+                if workload is None or workload.mesh != "gateway":
+                    continue
+                everywhere = addresses.get(workload.id, _ALL)
+                by_address = found.setdefault(workload.id, {address: [] for address in everywhere})
+                for address in (endpoint.address,) if endpoint.address else everywhere:
+                    if not _is_target(workload, address, destination, port, endpoint, catalogue, sees):
+                        continue
+                    key = (workload.id, address, endpoint.port, port.instance)
+                    if not destination.kubernetes or key not in taken:
+                        taken.add(key)
+                        by_address.setdefault(address, []).append(Target(destination, port.number, endpoint.port))
+    return {place: [tuple(targets) for targets in by_address.values()] for place, by_address in found.items()}
+
+
 def _settled(claims: Optional[Dict[bool, Destination]], destination: Destination, http: bool) -> bool:
     """Whether a destination adds nothing to the claims of those that come before it in Istio's order."""
     if not claims:

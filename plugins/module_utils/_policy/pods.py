@@ -172,7 +172,7 @@ class PodParser:
 
         status = annotations.get("sidecar.istio.io/status")
         mode = None
-        certs = router = False
+        certs = router = waypoint = False
         proxy_ports: List[Tuple[int, str]] = []
         if proxy is not None:
             env = _each(proxy, "env")
@@ -180,8 +180,8 @@ class PodParser:
             certs = "ISTIO_META_TLS_CLIENT_CERT_CHAIN" in names
             if "ISTIO_META_INTERCEPTION_MODE" in names:
                 mode = env[names.index("ISTIO_META_INTERCEPTION_MODE")].get("value")
-            # A waypoint is a gateway of the ambient mesh.
-            router = not {"router", "waypoint"}.isdisjoint(_each(proxy, "args"))
+            waypoint = "waypoint" in _each(proxy, "args")
+            router = waypoint or "router" in _each(proxy, "args")
             doubt = _container_ports(proxy, proxy_ports, []) or doubt
 
         mesh, revision = "none", None
@@ -223,6 +223,7 @@ class PodParser:
             doubt,
             users_of(spec, applications),
             proxy_user,
+            waypoint,
         )
         return self._shapes.setdefault(shape, shape)
 

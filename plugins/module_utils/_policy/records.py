@@ -13,6 +13,7 @@ Selector = Optional[Dict[str, str]]
 PROXY_CONTAINER = "istio-proxy"
 PROXY_PORTS = frozenset((15020, 15021, 15090))
 """The proxy's own ports, which the injection template always excludes from capture."""
+HBONE_PORT = 15008
 YOUNGEST = "~youngest"
 """The age of an object that is only proposed. It sorts behind every time."""
 UNDATED = "~undated"
@@ -22,6 +23,8 @@ TLS_MODE_LABEL = "security.istio.io/tlsMode"
 REDIRECTION = "ambient.istio.io/redirection"
 """Written by the CNI agent on pods that it redirected; a user's template has no business with it."""
 TUNNEL_LABEL = "networking.istio.io/tunnel"
+UNTRANSLATED = "experimental.istio.io/disable-gateway-port-translation"
+"""A label of Services whose ports do not stand for their target ports in Gateways (pilot/pkg/model/gateway.go)."""
 INJECT = "sidecar.istio.io/inject"
 REVISION_LABEL = "istio.io/rev"
 
@@ -141,6 +144,8 @@ class Shape(NamedTuple):
     users: Tuple[ContainerUser, ...] = ()
     """Of all its application containers; () where no manifest gives any of them one."""
     proxy_user: ProxyUser = DEFAULT_PROXY_USER
+    waypoint: bool = False
+    """Of a gateway: whether it is the ambient mesh's."""
 
 
 class Pod(NamedTuple):
@@ -266,6 +271,8 @@ class ServicePort(NamedTuple):
     name: str
     protocol: str  # http | tcp | udp
     target: Any
+    instance: str = ""
+    """Istio's name of its protocol, "" for one that is sniffed."""
 
 
 class Service(NamedTuple):
@@ -280,6 +287,8 @@ class Service(NamedTuple):
     ports: Tuple[ServicePort, ...]
     export_to: Tuple[str, ...]
     addresses: Tuple[str, ...]
+    untranslated: bool = False
+    """Whether it opted out of standing for its target ports in Gateways (UNTRANSLATED)."""
 
 
 class Entry(NamedTuple):
@@ -311,6 +320,8 @@ class ServiceEntry(NamedTuple):
     endpoints: Tuple[Entry, ...]
     selector: Selector
     export_to: Tuple[str, ...]
+    untranslated: bool = False
+    """As a Service's."""
 
 
 class SliceEndpoint(NamedTuple):
@@ -331,23 +342,27 @@ class Slice(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A server of an Istio Gateway."""
+    """A server of a gateway."""
 
     port: int
+    """The port of a Service, which stands for its target port."""
     serves: str
-    """plaintext, tls, mtls (Istio's own) or unknown."""
+    """plaintext, tls, mtls (Istio's own), sni (the same for some names only), passthrough or unknown."""
     redirects: bool = False
     """Whether it answers every request in plaintext with an address of HTTPS."""
 
 
 class GatewayObject(NamedTuple):
-    """Gateway (networking.istio.io)."""
+    """Gateway (networking.istio.io), or another kind that istiod turns into one."""
 
     namespace: str
     name: str
     revision: Optional[str]
     selector: Labels
     servers: Tuple[Server, ...]
+    services: Optional[FrozenSet[str]] = None
+    """The hosts of the Services whose pods it is for, where it names them itself; then the selector does not count."""
+    kind: str = "Gateway"
 
 
 SIDECAR_ACCEPTS, SIDECAR_SENDS = "sidecar_accepts", "sidecar_sends"

@@ -62,6 +62,8 @@ class DestinationPort(NamedTuple):
     endpoints: Tuple[Endpoint, ...]
     inferred: Tuple[Endpoint, ...]
     """The endpoints from which auto-mTLS infers, see _share_endpoints; else the same."""
+    instance: str = ""
+    """Istio's name of its protocol."""
 
     @property
     def http(self) -> bool:
@@ -91,6 +93,8 @@ class Destination(NamedTuple):
     selector: Selector = None
     listeners: Tuple[DestinationPort, ...] = ()
     """All ports as they were written: for a sidecar's listeners UDP ports count, too."""
+    untranslated: bool = False
+    """Whether its ports do not stand for their target ports in Gateways."""
 
     def exported_to(self, namespace: str, default: Tuple[str, ...]) -> bool:
         """push_context.go IsServiceVisible: `*`, `.` for its own namespace, or the namespace's name."""
@@ -284,7 +288,7 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
         else:
             found.extend(_slice_endpoints(catalogue, slices, port))
         distinct = _distinct(found)
-        ports.append(DestinationPort(port.number, port.name, port.protocol, distinct, distinct))
+        ports.append(DestinationPort(port.number, port.name, port.protocol, distinct, distinct, port.instance))
     hidden = (
         catalogue.hidden(service.namespace, "Pod", "Deployment", "WorkloadEntry")
         if service.selector
@@ -305,6 +309,7 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
         hidden,
         selector=service.selector,
         listeners=tuple(ports),
+        untranslated=service.untranslated,
     )
 
 
@@ -371,6 +376,7 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
         item.revision,
         item.selector,
         tuple(ports),
+        item.untranslated,
     )
 
 

@@ -27,12 +27,17 @@ _AMBIENT = (
     ("mutual", ("tls", "broken")),
     ("hbone", ("mtls", "mtls")),
 )
+_GATEWAY_COLUMNS = (
+    *("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"),
+    # TLS that goes on to what is behind; servers that differ by the name that is asked for (SNI), which manifests do
+    # not tell; and a waypoint's HBONE.
+    *("gateway-passthrough", "gateway-mixed", "gateway-sni", "gateway-hbone"),
+)
 _GATEWAY = (
-    # sent         plaintext server, TLS server, ISTIO_MUTUAL server, no server at the port
-    ("plaintext", ("plaintext", "tls", "broken", "broken")),
-    ("mtls", ("broken", "broken", "mtls", "broken")),
-    ("simple", ("broken", "tls", "broken", "broken")),
-    ("mutual", ("broken", "tls", "broken", "broken")),
+    ("plaintext", ("plaintext", "tls", "broken", "broken", "tls", "plaintext", "tls", "broken")),
+    ("mtls", ("broken", "broken", "mtls", "broken", "unknown", "unknown", "unknown", "unknown")),
+    ("simple", ("broken", "tls", "broken", "broken", "tls", "unknown", "unknown", "unknown")),
+    ("mutual", ("broken", "tls", "broken", "broken", "tls", "unknown", "unknown", "unknown")),
 )
 
 
@@ -41,13 +46,14 @@ def _table() -> Dict[Tuple[str, str], str]:
     for columns, rows in (
         (("none", "DISABLE", "PERMISSIVE", "STRICT"), _COLUMNS),
         (("ambient-PERMISSIVE", "ambient-STRICT"), _AMBIENT),
-        (("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"), _GATEWAY),
+        (_GATEWAY_COLUMNS, _GATEWAY),
     ):
         for sent, cells in rows:
             table.update({(sent, column): cells[place] for place, column in enumerate(columns)})
     # Sidecars labelled for it take HBONE whatever the mode.
     table.update({("hbone", column): "mtls" for column in ("DISABLE", "PERMISSIVE", "STRICT")})
     table["hbone", "none"] = "broken"
+    table["hbone", "gateway-hbone"] = "mtls"
     # `none` as what is sent: no proxy takes part, so the bytes are the application's own.
     table.update({("none", server): cell for (sent, server), cell in table.items() if sent == "plaintext"})
     return table

@@ -54,10 +54,10 @@ PLAINTEXT_GATEWAY = FindingKind(
     id="MTLS-023",
     severity="info",
     title="A gateway serves a port in plaintext",
-    explanation="A server of a Gateway has no `tls`.",
-    why="Clients outside the mesh talk to it in the clear. Often it only redirects to HTTPS; the mesh behind it is not "
-    "touched.",
-    remedy="Add `tls` to the server, or let it redirect to HTTPS.",
+    explanation="A server of a Gateway has no `tls`, or an HTTP protocol, for which `tls` can only redirect.",
+    why="Clients outside the mesh talk to it in the clear, be it only to be redirected to HTTPS; the mesh behind it is "
+    "not touched.",
+    remedy="Give the server protocol HTTPS and `tls`; let a plaintext one redirect to HTTPS, or remove it.",
     example="""\
 apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -114,14 +114,16 @@ def rules(state: State) -> Iterable[Finding]:
                 "remove enableAutoMtls: false from the mesh configuration",
             )
     for gateway in snapshot.gateways:
-        ports = sorted(
-            server.port for server in gateway.servers if server.serves == "plaintext" and not server.redirects
-        )
-        if ports:
+        plaintext = [server for server in gateway.servers if server.serves == "plaintext"]
+        if plaintext:
+            numbers = listed(sorted({server.port for server in plaintext}))
+            only = all(server.redirects for server in plaintext)
             yield PLAINTEXT_GATEWAY.at(
-                f"Gateway {gateway.namespace}/{gateway.name}",
-                f"serves port {listed(ports)} in plaintext",
-                "add tls to the server, or redirect to HTTPS",
+                f"{gateway.kind} {gateway.namespace}/{gateway.name}",
+                f"serves port {numbers} in plaintext" + (", to redirect to HTTPS" if only else ""),
+                "remove the port where no client needs the redirect"
+                if only
+                else "use protocol HTTPS with tls, or redirect to HTTPS",
             )
     for sidecar in snapshot.sidecars:
         ports = [listener.port for listener in sidecar.ingress if listener.tls]

@@ -10,6 +10,7 @@ from typing import Any, Mapping
 from ..fields import identity_of, labels_of, mapping, number_of, sequence, strings, text_of
 from ..pods import PodParser
 from ..records import (
+    UNTRANSLATED,
     Malformed,
     MeshMap,
     NamespaceObject,
@@ -19,7 +20,7 @@ from ..records import (
     SliceEndpoint,
     Snapshot,
 )
-from .protocols import protocol_of
+from .protocols import instance_of, protocol_of
 
 
 def namespace(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
@@ -52,7 +53,8 @@ def service(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
         if isinstance(target, int) or (isinstance(target, str) and target.isascii() and target.isdecimal()):
             target = number_of(target, "targetPort")
         number = number_of(port.get("port"), "ports.port")
-        ports.append(ServicePort(number, name, protocol_of(name, app, port.get("protocol") or "TCP"), target or number))
+        spoken = (name, app, port.get("protocol") or "TCP")
+        ports.append(ServicePort(number, name, protocol_of(*spoken), target or number, instance_of(*spoken)))
     cluster_ip = text_of(spec.get("clusterIP"), "spec.clusterIP")
     selector = labels_of(spec.get("selector"), "spec.selector")
     annotations = labels_of(identity.metadata.get("annotations"), "metadata.annotations")
@@ -70,6 +72,7 @@ def service(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
             tuple(ports),
             tuple(sorted({part.strip() for part in exported.split(",")})) if exported else (),
             addresses,
+            UNTRANSLATED in labels_of(identity.metadata.get("labels"), "metadata.labels"),
         )
     )
 

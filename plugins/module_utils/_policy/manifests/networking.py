@@ -11,16 +11,15 @@ from ..fields import closed, identity_of, labels_of, mapping, number_of, one_of,
 from ..pods import PodParser
 from ..records import (
     TLS_MODE_LABEL,
+    UNTRANSLATED,
     DestinationRule,
     Egress,
     Entry,
-    GatewayObject,
     Ingress,
     Labels,
     Malformed,
     Policy,
     PortPolicy,
-    Server,
     ServiceEntry,
     ServicePort,
     SidecarObject,
@@ -201,48 +200,6 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
             endpoints,
             selector_of(spec.get("workloadSelector"), "labels", "spec.workloadSelector"),
             tuple(sorted(set(strings(spec.get("exportTo"), "spec.exportTo")))),
-        )
-    )
-
-
-_HTTP = ("http", "http2", "http_proxy", "grpc", "grpc-web")
-_OTHER_PROTOCOLS = ("https", "tls", "tcp", "mongo", "redis", "mysql")
-_SERVER_MODES = ("PASSTHROUGH", "SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "AUTO_PASSTHROUGH")
-
-
-def _serves(protocol: str, tls: Any) -> str:
-    """What a server offers, which its protocol decides first: on HTTP `tls` may only redirect.
-
-    pkg/config/gateway/gateway.go IsTLSServer, pkg/config/protocol/instance.go Parse. Istio's validation refuses other
-    protocols and modes: what it makes of them nobody can tell.
-    """
-    if protocol in _HTTP or tls is None:
-        return "plaintext"
-    if protocol not in _OTHER_PROTOCOLS:
-        return "unknown"
-    mode = text_of(mapping(tls, "servers.tls").get("mode"), "servers.tls.mode") or "PASSTHROUGH"
-    if mode == "ISTIO_MUTUAL":
-        return "mtls"
-    return "tls" if mode in _SERVER_MODES else "unknown"
-
-
-def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
-    identity = identity_of(manifest)
-    spec = mapping(manifest.get("spec"), "spec")
-    servers = []
-    for server in sequence(spec.get("servers"), "spec.servers"):
-        port = mapping(server.get("port"), "servers.port")
-        number = number_of(server.get("targetPort") or port.get("number"), "servers.port.number")
-        protocol = text_of(port.get("protocol"), "servers.port.protocol").lower()
-        tls = server.get("tls")
-        redirects = tls is not None and mapping(tls, "servers.tls").get("httpsRedirect") is True
-        servers.append(Server(number, _serves(protocol, tls), redirects and protocol in _HTTP))
-    snapshot.gateways.append(
-        GatewayObject(
-            identity.namespace,
-            identity.name,
-            identity.revision,
-            labels_of(spec.get("selector"), "spec.selector"),
-            tuple(servers),
+            UNTRANSLATED in labels_of(identity.metadata.get("labels"), "metadata.labels"),
         )
     )

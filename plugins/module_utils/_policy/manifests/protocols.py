@@ -5,17 +5,28 @@
 
 from __future__ import annotations
 
-_HTTP = ("http", "http2", "http_proxy", "grpc")
+HTTP = frozenset(("http", "http2", "http_proxy", "grpc", "grpc-web"))
+"""What speaks HTTP (pkg/config/protocol/instance.go IsHTTP)."""
+_OTHERS = frozenset(("https", "tls", "tcp", "mongo", "redis", "mysql", "udp"))
+_KUBERNETES = {"kubernetes.io/h2c": "http2", "kubernetes.io/ws": "http", "kubernetes.io/wss": "https"}
 
 
-def protocol_of(name: str, app_protocol: str, transport: str) -> str:
-    """http, tcp (with everything that Istio sniffs) or udp, from a port's appProtocol or name.
+def instance_of(name: str, app_protocol: str, transport: str) -> str:
+    """Istio's name of a port's protocol in lower case, "" for one that is sniffed, from its appProtocol or name.
 
     pkg/config/kube/conversion.go ConvertProtocol.
     """
     if transport in ("UDP", "SCTP"):
         return "udp"
-    if app_protocol in ("kubernetes.io/h2c", "kubernetes.io/ws"):
-        return "http"
+    if app_protocol in _KUBERNETES:
+        return _KUBERNETES[app_protocol]
     token = (app_protocol or name).lower()
-    return "http" if token.startswith("grpc-web") or token.partition("-")[0] in _HTTP else "tcp"
+    found = "grpc-web" if token.startswith("grpc-web") else token.partition("-")[0]
+    return found if found in HTTP or found in _OTHERS else ""
+
+
+def protocol_of(name: str, app_protocol: str, transport: str) -> str:
+    """http, tcp (with everything that Istio sniffs) or udp."""
+    if transport in ("UDP", "SCTP"):
+        return "udp"
+    return "http" if instance_of(name, app_protocol, transport) in HTTP else "tcp"

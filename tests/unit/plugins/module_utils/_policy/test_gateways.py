@@ -17,6 +17,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     port,
     rule,
     service,
+    stamp,
     tls,
     workload,
 )
@@ -33,7 +34,7 @@ def gateway(mode: str | None, number: int = 8443, **selector: str) -> dict[str, 
 SERVERS = [
     (None, "accepted", "none -> plaintext", "mtls -> broken"),
     ("SIMPLE", "refused", "none -> tls", "mtls -> broken"),
-    ("PASSTHROUGH", "refused", "none -> tls", "mtls -> broken"),
+    ("PASSTHROUGH", "refused", "none -> tls", "mtls -> unknown"),
     ("ISTIO_MUTUAL", "refused", "none -> broken", "mtls -> mtls"),
 ]
 
@@ -118,3 +119,153 @@ def test_a_port_of_another_container_is_not_the_gateways():
     result = judge(own, gateway("ISTIO_MUTUAL"))
     assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
     assert port(result, "edge/gw", 9090)["plaintext"] == "accepted"
+
+
+# Where a server listens.
+
+UNTRANSLATED = "experimental.istio.io/disable-gateway-port-translation"
+
+
+def front(name: str, target: int | str, number: int = 80, age: int | None = 0, **labels: str) -> dict[str, Any]:
+    """A Service in front of the gateway."""
+    found = service(f"edge/{name}", ports=[{"name": "http", "port": number, "targetPort": target}])
+    found["spec"]["selector"] = {"app": "gw"}
+    found["metadata"].update(labels=labels, **stamp(age))
+    if age is None:
+        found["metadata"].pop("creationTimestamp")
+    return found
+
+
+def second_port(name: str, target: int, protocol: str = "http") -> dict[str, Any]:
+    """A Service whose second port, 80, has the target port of its first."""
+    found = front(name, target, number=81)
+    found["spec"]["ports"].append({"name": f"{protocol}-more", "port": 80, "targetPort": target})
+    return found
+
+
+def named(*hosts: str) -> dict[str, Any]:
+    """A Gateway that names Services instead of labels."""
+    found = gateway(None, 80, app="nobody")
+    found["metadata"]["annotations"] = {"internal.istio.io/gateway-service": ",".join(hosts)}
+    return found
+
+
+def elsewhere(service_: dict[str, Any]) -> dict[str, Any]:
+    """The same Service in another namespace, where it selects nothing."""
+    return {**service_, "metadata": {**service_["metadata"], "namespace": "cafe"}}
+
+
+BUSY = gateway("SIMPLE", 9999)
+"""Another Gateway for the same pods: something listens there, so that what does not is known to be closed."""
+BUSY["metadata"]["name"] = "busy"
+
+ONE, TWO = "one.edge.svc.cluster.local", "two.edge.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("edge", "services", "open_ports"),
+    [
+        pytest.param(gateway(None, 80), [], [80], id="without a Service the port as it is"),
+        pytest.param(gateway(None, 80), [front("one", 8080)], [8080], id="the target port"),
+        pytest.param(gateway(None, 80), [front("one", 8080, number=81)], [80], id="another Service port is no match"),
+        pytest.param(gateway(None, 8080), [front("one", 8080)], [8080], id="a target port as it is"),
+        pytest.param(gateway(None, 80), [front("one", "web")], [80], id="a name that no container port has"),
+        pytest.param(gateway(None, 80), [elsewhere(front("one", 8080))], [80], id="a Service elsewhere"),
+        pytest.param(
+            gateway(None, 80), [front("one", 8080, age=2), front("two", 8081, age=1)], [8081], id="the oldest Service"
+        ),
+        pytest.param(
+            gateway(None, 80),
+            [front("one", 8080, age=1, **{UNTRANSLATED: ""}), front("two", 8081, age=2)],
+            [8081],
+            id="not one that opted out",
+        ),
+        pytest.param(
+            gateway(None, 80), [front("one", 8080, **{UNTRANSLATED: "x"})], [80], id="if all opted out, as is"
+        ),
+        pytest.param(
+            gateway(None, 80), [second_port("one", 8080)], [80], id="of two ports with one target the first counts"
+        ),
+        pytest.param(gateway(None, 80), [second_port("one", 8080, "grpc")], [8080], id="unless their protocols differ"),
+        pytest.param(named(ONE), [front("one", 8080), front("two", 8081)], [8080], id="only of the named Service"),
+        pytest.param(named(ONE, TWO), [front("one", 8080), front("two", 8081)], [8080, 8081], id="of all named ones"),
+        pytest.param(named(ONE), [front("two", 8081)], [], id="named, but not there: nothing listens"),
+        pytest.param(named(ONE), [front("one", 8080, number=81)], [], id="named, but without the port: nothing"),
+        pytest.param(named(ONE), [front("one", 8080, **{UNTRANSLATED: ""})], [8080], id="named beats opted out"),
+    ],
+)
+def test_where_a_server_listens(edge, services, open_ports):
+    result = judge(pod("edge/gw", "gateway"), edge, BUSY, *services)
+    found = [row["port"] for row in workload(result, "edge/gw")["ports"] if row["plaintext"] == "accepted"]
+    assert found == open_ports
+
+
+def test_which_service_is_the_oldest_cannot_be_told():
+    services = [front("one", 8080, age=None), front("two", 8081, age=None)]
+    result = judge(pod("edge/gw", "gateway"), gateway("SIMPLE", 80), *services)
+    assert {row["port"]: row["plaintext"] for row in workload(result, "edge/gw")["ports"]} == {
+        8080: "unknown",
+        8081: "unknown",
+    }
+
+
+@pytest.mark.parametrize("kind", ["Service", "ServiceEntry", "WorkloadEntry", "EndpointSlice"])
+def test_what_says_where_a_server_listens_was_not_read(kind):
+    result = judge(
+        pod("edge/gw", "gateway"), gateway("SIMPLE", 80), unread=[{"kind": kind, "namespace": "edge", "reason": "r"}]
+    )
+    assert port(result, "edge/gw", 80)["plaintext"] == "unknown"
+
+
+def test_a_gateway_of_another_revision_opens_nothing():
+    other = gateway(None, 8080)
+    other["metadata"]["labels"] = {"istio.io/rev": "canary"}
+    result = judge(pod("edge/gw", "gateway"), other, BUSY, front("one", 8080, number=81))
+    assert port(result, "edge/gw", 8080)["plaintext"] == "refused"
+
+
+def servers(*modes: str | None, hosts: list[str] | None = None) -> dict[str, Any]:
+    """A Gateway with several servers at port 8443."""
+    found = gateway(modes[0])
+    found["spec"]["servers"] = [{**gateway(mode)["spec"]["servers"][0], "hosts": hosts or ["*"]} for mode in modes]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("edge", "plaintext", "meshed"),
+    [
+        pytest.param(servers("SIMPLE", None), "accepted", "mtls -> unknown", id="plaintext beside TLS"),
+        pytest.param(servers("SIMPLE", "ISTIO_MUTUAL"), "refused", "mtls -> unknown", id="by name one or the other"),
+        pytest.param(servers("SIMPLE", "ODD"), "unknown", "mtls -> unknown", id="beside one that is unknown"),
+        pytest.param(
+            servers("ISTIO_MUTUAL", hosts=["a.example"]), "refused", "mtls -> unknown", id="mTLS for one name only"
+        ),
+        pytest.param(servers("ISTIO_MUTUAL", hosts=["edge/*"]), "refused", "mtls -> mtls", id="mTLS for every name"),
+    ],
+)
+def test_several_servers_at_one_port(edge, plaintext, meshed):
+    before = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
+    result = judge(pod("edge/gw", "gateway"), edge, before, pod("cafe/m"), rule("edge/r", "gw", tls("ISTIO_MUTUAL")))
+    assert port(result, "edge/gw", 8443)["plaintext"] == plaintext
+    assert answer(result, "cafe/m", "edge/gw") == meshed
+
+
+# The proxy's own ports.
+
+OWN = [{"name": name, "port": number} for name, number in (("health", 15021), ("metrics", 15020), ("envoy", 15090))]
+
+
+@pytest.mark.parametrize("role", ["router", "waypoint"])
+def test_health_and_metrics_are_plaintext_by_design(role):
+    own = pod("edge/gw", "gateway")
+    own["spec"]["containers"][0]["args"] = ["proxy", role]
+    result = judge(own, BUSY, service("edge/gw", ports=[*OWN, {"name": "mesh", "port": 15008}]))
+    found = {row["port"]: row["plaintext"] for row in workload(result, "edge/gw")["ports"] if row["port"] != 9999}
+    assert found == {15021: "accepted", 15020: "accepted", 15090: "accepted", 15008: "refused"}
+
+
+def test_a_gateway_selects_no_waypoint():
+    own = pod("edge/gw", "gateway")
+    own["spec"]["containers"][0]["args"] = ["proxy", "waypoint"]
+    result = judge(own, gateway(None, 80), service("edge/gw"))
+    assert {row["plaintext"] for row in workload(result, "edge/gw")["ports"]} == {"refused"}

@@ -11,18 +11,21 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.verdicts im
 SERVERS = {
     "a sidecar's modes": ("none", "DISABLE", "PERMISSIVE", "STRICT"),
     "ztunnel's": ("ambient-PERMISSIVE", "ambient-STRICT"),
-    "a gateway's": ("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"),
+    "a gateway's": (
+        *("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"),
+        *("gateway-passthrough", "gateway-mixed", "gateway-sni", "gateway-hbone"),
+    ),
 }
 P, M, T, B, U = "plaintext", "mtls", "tls", "broken", "unknown"
 # what is sent, and the verdicts at a sidecar's HTTP port, at its other ports, at ztunnel's and at a gateway's
 VERDICTS = [
-    ("none", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B]),
-    ("plaintext", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B]),
-    ("mtls", [B, B, M, M], [B, B, M, M], [B, B], [B, B, M, B]),
-    ("simple", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B]),
-    ("mutual", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B]),
-    ("hbone", [B, M, M, M], [B, M, M, M], [M, M], [U, U, U, U]),
-    ("something else", [U, U, U, U], [U, U, U, U], [U, U], [U, U, U, U]),
+    ("none", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B, T, P, T, B]),
+    ("plaintext", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B, T, P, T, B]),
+    ("mtls", [B, B, M, M], [B, B, M, M], [B, B], [B, B, M, B, U, U, U, U]),
+    ("simple", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B, T, U, U, U]),
+    ("mutual", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B, T, U, U, U]),
+    ("hbone", [B, M, M, M], [B, M, M, M], [M, M], [U, U, U, U, U, U, U, M]),
+    ("something else", [U, U, U, U], [U, U, U, U], [U, U], [U] * 8),
 ]
 
 
@@ -48,4 +51,5 @@ def test_a_server_that_the_table_does_not_know():
 def test_the_table_is_whole():
     known = {server for columns in SERVERS.values() for server in columns}
     assert {server for dummy, server in TABLE} == known
-    assert len(TABLE) == 5 * len(known) + len(known - set(SERVERS["a gateway's"]))
+    # Of a gateway's servers only a waypoint's takes HBONE.
+    assert len(TABLE) == 5 * len(known) + len(known - set(SERVERS["a gateway's"])) + 1

@@ -173,7 +173,7 @@ _FIELDS: Dict[str, Shape] = {
     "Gateway": {
         "spec": {
             "selector": WHOLE,
-            "servers": [{"port": WHOLE, "targetPort": WHOLE, "tls": {"mode": WHOLE, ANY: KEYS}, "hosts": WHOLE}],
+            "servers": [{"port": WHOLE, "targetPort": WHOLE, "tls": {"mode": WHOLE, "httpsRedirect": WHOLE, ANY: KEYS}, "hosts": WHOLE}],
         }
     },
     "EnvoyFilter": {
@@ -367,8 +367,11 @@ _SPECIAL = {
 }
 
 
-def admits(kind: str, path: Sequence[Any]) -> bool:
-    """Whether a snapshot keeps the field at this path of a manifest; numbers stand for places in lists."""
+def admits(kind: str, path: Sequence[Any], value: bool = True) -> bool:
+    """Whether a snapshot keeps the field at this path of a manifest; numbers stand for places in lists.
+
+    `value`: what the field says; otherwise that it is there, which is all that is kept of fields without a name here.
+    """
     shape: Shape = SHAPES.get(kind)
     for place, step in enumerate(path):
         if shape == MESH:
@@ -379,5 +382,7 @@ def admits(kind: str, path: Sequence[Any]) -> bool:
             return True
         if isinstance(shape, str) or shape is None:
             break
-        shape = shape[0] if isinstance(shape, list) else shape.get(step, shape.get(ANY))
+        if isinstance(shape, dict) and step not in shape:
+            return ANY in shape and not value
+        shape = shape[0] if isinstance(shape, list) else shape[step]
     return shape is not None

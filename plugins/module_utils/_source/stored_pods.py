@@ -50,8 +50,9 @@ CONTAINER: Fields = {
 _CONTAINER = message(CONTAINER)
 # The volume mounts are the first thing in which a container of two pods of one template differs: one of them has a name
 # of the pod's own. What stands before is most of a container, and is compared instead of read.
-_AFTER_MOUNTS = message({15: Field("securityContext", _CONTAINER_USER), 24: Field("restartPolicy", text)})
-_FIELDS_AFTER_MOUNTS = ("securityContext", "restartPolicy")
+_MOUNTS = 9
+_AFTER_MOUNTS = message({number: field for number, field in CONTAINER.items() if number > _MOUNTS})
+_BEFORE_MOUNTS = frozenset(field.name for number, field in CONTAINER.items() if number < _MOUNTS)
 _SHORTEST = 64
 _LONGEST = 32 * 1024
 _BEGINNINGS: Dict[bytes, List[Tuple[bytes, Dict[str, Any]]]] = {}
@@ -81,7 +82,7 @@ def _container(data: bytes, place: int, stop: int) -> Dict[str, Any]:
             # With the number of the mounts' field: before it there could be more of the others.
             beginning = data[place : before + 1]
             alike = _BEGINNINGS.setdefault(start_of_it, [])
-            alike.insert(0, (beginning, {key: found[key] for key in found if key not in _FIELDS_AFTER_MOUNTS}))
+            alike.insert(0, (beginning, {key: found[key] for key in found if key in _BEFORE_MOUNTS}))
             del alike[_MOST_ALIKE:]
     return found
 

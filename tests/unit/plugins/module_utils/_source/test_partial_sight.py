@@ -17,6 +17,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._source import read
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.stored_pods import POD
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils import protobuf_encoder
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._source.test_pod_fields import lacking
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.faults import (
     cut_off,
@@ -228,6 +229,7 @@ def test_protobuf_says_of_a_pod_what_json_says():
         },
         "status": {"phase": "Running", "podIP": "10.1.0.2"},
     }
+    assert lacking([{"apiVersion": "v1", "kind": "Pod", **pod}]) == set(), "Remedy: give each a value in this pod"
     bodies = [json.dumps(listed("Pod", pod)).encode(), protobuf_encoder.pods([pod])]
     records, manifests = [], []
     for body in bodies:

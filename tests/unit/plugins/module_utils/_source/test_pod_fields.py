@@ -44,6 +44,15 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
         yield from paths(inner, path)
 
 
+def lacking(pods: list[dict[str, Any]]) -> set[str]:
+    """The fields that a snapshot keeps of pods and of which none of these has a value; all containers count as one."""
+
+    def fields(pod: dict[str, Any]) -> set[str]:
+        return {path.replace("initContainers", "containers") for path in paths(pod)}
+
+    return fields(whole(POD, "x")) - set().union(*map(fields, pods))
+
+
 def test_slim_keeps_of_pods_what_a_snapshot_keeps():
     kept = set()
     for name in ("istio-proxy", "discovery"):  # only of istiod's container the image counts

@@ -15,6 +15,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as 
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import Reader, evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import reading, selections
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._source.test_pod_fields import lacking
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.faults import drip
 from hypothesis import given, settings
@@ -362,7 +363,9 @@ def variants():
         (("spec", "securityContext"), "none"),
         (("spec", "containers", 0, "securityContext"), {"runAsUser": 1337, "privileged": True}),
         (("spec", "containers", 1, "securityContext"), {"runAsUser": 0}),
+        (("spec", "serviceAccountName"), "reader"),
         (("spec", "containers", 0, "ports"), [{"containerPort": 53, "protocol": "UDP"}]),
+        (("spec", "containers", 0, "ports"), [{"containerPort": 8443, "name": "grpc"}]),
         (("spec", "containers", 1, "args"), ["proxy", "router"]),
         (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "NONE"}]),
         (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "value": "/x"}]),
@@ -371,6 +374,7 @@ def variants():
         (("metadata", "annotations"), {"ambient.istio.io/redirection": "enabled"}),
         (("metadata", "annotations"), {"sidecar.istio.io/inject": "false"}),
         (("metadata", "ownerReferences"), []),
+        (("metadata", "creationTimestamp"), "2026-03-01T00:00:00Z"),
     ]
     for path, value in changes:
         pod = copy.deepcopy(POD)
@@ -379,6 +383,10 @@ def variants():
             place = place[step]
         place[path[-1]] = value
         yield pod
+
+
+def test_every_field_of_a_pod_is_tried():
+    assert lacking(list(variants())) == set(), "Remedy: add a change of each to variants()"
 
 
 @pytest.mark.parametrize("pod", list(variants()))

@@ -362,6 +362,7 @@ def variants():
         (("spec", "securityContext"), {"runAsGroup": 1337, "fsGroup": 1}),
         (("spec", "securityContext"), "none"),
         (("spec", "containers", 0, "securityContext"), {"runAsUser": 1337, "privileged": True}),
+        (("spec", "containers", 0, "securityContext"), {"runAsGroup": 1337}),
         (("spec", "containers", 1, "securityContext"), {"runAsUser": 0}),
         (("spec", "serviceAccountName"), "reader"),
         (("spec", "containers", 0, "ports"), [{"containerPort": 53, "protocol": "UDP"}]),

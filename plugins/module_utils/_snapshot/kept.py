@@ -173,7 +173,14 @@ _FIELDS: Dict[str, Shape] = {
     "Gateway": {
         "spec": {
             "selector": WHOLE,
-            "servers": [{"port": WHOLE, "targetPort": WHOLE, "tls": {"mode": WHOLE, "httpsRedirect": WHOLE, ANY: KEYS}, "hosts": WHOLE}],
+            "servers": [
+                {
+                    "port": WHOLE,
+                    "targetPort": WHOLE,
+                    "tls": {"mode": WHOLE, "httpsRedirect": WHOLE, ANY: KEYS},
+                    "hosts": WHOLE,
+                }
+            ],
         }
     },
     "EnvoyFilter": {

@@ -68,6 +68,13 @@ options:
     type: list
     elements: str
     default: []
+  gateway_tls:
+    description:
+      - Whether a port that a gateway serves in plaintext is a violation (V(plaintext)), as any other is.
+      - By default it is listed and fails nothing. It is what clients outside the mesh speak, and PeerAuthentication
+        does not apply to gateways. Ports for health and metrics are never a violation at a gateway or waypoint.
+    type: bool
+    default: false
   today:
     description: The day of today, as C(YYYY-MM-DD); needed where an entry of O(exclude) has C(until).
     type: str

@@ -64,7 +64,7 @@ options:
   namespaces:
     description:
       - The namespaces whose servers are judged. Empty means every enrolled namespace.
-      - This and the next five are the terms of P(meshproof.mtls.judge#filter). With the same terms the files say what
+      - This and the next six are the terms of P(meshproof.mtls.judge#filter). With the same terms the files say what
         that judgement does.
     type: list
     elements: str
@@ -138,6 +138,10 @@ options:
     type: list
     elements: str
     default: []
+  gateway_tls:
+    description: Whether a port that a gateway serves in plaintext is a violation, see P(meshproof.mtls.judge#filter).
+    type: bool
+    default: false
 seealso:
   - module: meshproof.mtls.audit
 """
@@ -209,7 +213,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import e
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 
-TERMS = ("namespaces", "exclude", "require", "limits", "enrolled", "read")
+TERMS = ("namespaces", "exclude", "require", "limits", "enrolled", "read", "gateway_tls")
 EXCLUSION = {
     "namespace": {"type": "str", "required": True},
     "workload": {"type": "str"},
@@ -233,6 +237,7 @@ def main() -> None:
             "limits": {"type": "dict", "options": {kind: {"type": "int", "default": 0} for kind in KINDS}},
             "enrolled": {"type": "list", "elements": "str", "default": []},
             "read": {"type": "list", "elements": "str", "default": []},
+            "gateway_tls": {"type": "bool", "default": False},
         },
         required_one_of=[documents.FORMATS],
         add_file_common_args=True,

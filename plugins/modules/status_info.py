@@ -329,6 +329,11 @@ workloads:
           type: str
           returned: always
           sample: refused
+        purpose:
+          description: V(gateway) for a Gateway's server, V(health), V(metrics), V(hbone) or V(workload).
+          type: str
+          returned: of gateways and waypoints
+          sample: gateway
 client_sets:
   description: Clients that share every answer, by the name that RV(edges) uses.
   returned: when O(detail=full)

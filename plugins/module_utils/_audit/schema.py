@@ -75,6 +75,7 @@ _WORKLOAD = _object(
             mode=_maybe("string"),
             captured={"type": ["boolean", "null"], "description": "false where traffic bypasses the proxy."},
             plaintext=_text("accepted, refused or unknown, for any caller."),
+            purpose=_text("Of gateways and waypoints only: gateway, health, metrics, hbone or workload."),
         )
     ),
 )

@@ -17,6 +17,7 @@ from .._audit.document import lasting
 from .._foreign.visible import visible
 from .._policy.membership import enrolled_namespaces
 from . import evidence as sources_together
+from .design import NOTHING, REASON, Design, design_of
 from .exclusions import Exclusions
 from .traffic import traffic_rows
 from .violations import (
@@ -58,6 +59,7 @@ def judge(
     limits: Mapping[str, int] | None = None,
     read: Sequence[str] = (),
     today: str = "",
+    gateway_tls: bool = False,
 ) -> dict[str, Any]:
     """Judge what `status_info` (detail full) or `audit` (its file) answered, and `probe` where it was asked by itself.
 
@@ -67,7 +69,8 @@ def judge(
     entry no longer counts, by `today`, both YYYY-MM-DD. `limits` is how many
     violations of each kind are accepted; a kind that it leaves out accepts none. Of the users' own rules in `status` a
     failed one is a violation, unless its severity is `warning`. `read` are the namespaces that reading
-    was limited to: what lies elsewhere is not seen, on purpose. Raises ExclusionError.
+    was limited to: what lies elsewhere is not seen, on purpose. Of gateways the plaintext that they serve by design is
+    no violation, unless `gateway_tls`: then it is one, but for health and metrics. Raises ExclusionError.
     """
     probe = probe or sources_together.probe_of(status)
     workloads = {workload["id"]: workload for workload in status["workloads"]}
@@ -75,11 +78,12 @@ def judge(
     exclusions = Exclusions(exclude, today)
     pods = {f"{item['namespace']}/{pod}": item["id"] for item in workloads.values() for pod in item["pods"]}
     causes = sources_together.causes(status)
-    servers = sorted(_servers(workloads.values(), scope, exclusions), key=worst_first)
-    edges = sorted(_edges(status, workloads, scope, exclusions), key=worst_first)
+    design = design_of(workloads.values(), gateway_tls)
+    servers = sorted(_servers(workloads.values(), scope, exclusions, design), key=worst_first)
+    edges = sorted(_edges(status, workloads, scope, exclusions, design), key=worst_first)
     wire = sorted(wire_rows(probe, servers, edges, scope, require, exclusions, pods, causes), key=worst_first)
     ports = sorted(sources_together.port_rows(status, workloads, scope, require, wire, exclusions), key=worst_first)
-    traffic = sorted(traffic_rows(status, workloads, scope, edges, exclusions), key=worst_first)
+    traffic = sorted(traffic_rows(status, workloads, scope, edges, exclusions, design), key=worst_first)
     findings = sorted(sources_together.finding_rows(status, workloads, scope, exclusions), key=worst_first)
     rules = sorted(map(_rule, status.get("rules", [])), key=lambda row: RESULTS.index(row["result"]))
     missing = (
@@ -152,17 +156,20 @@ def failure_message(judgement: Mapping[str, Any], most: int = 5) -> str:
 # Servers: what each port accepts.
 
 
-def _servers(workloads: Iterable[Mapping[str, Any]], scope: Sequence[str], exclusions: Exclusions) -> list[Row]:
+def _servers(
+    workloads: Iterable[Mapping[str, Any]], scope: Sequence[str], exclusions: Exclusions, design: Design = NOTHING
+) -> list[Row]:
     return [
-        _server(workload, port, exclusions.cover(workload["namespace"], [workload["name"]], [port["port"]]))
+        _server(workload, port, exclusions.cover(workload["namespace"], [workload["name"]], [port["port"]]), design)
         for workload in workloads
         if workload["namespace"] in scope
         for port in workload["ports"]
     ]
 
 
-def _server(workload: Mapping[str, Any], port: Mapping[str, Any], excluded: bool) -> Row:
-    kind, reason, remedy = _server_violation(workload, port)
+def _server(workload: Mapping[str, Any], port: Mapping[str, Any], excluded: bool, design: Design = NOTHING) -> Row:
+    by_design = (workload["id"], port["port"]) in design.ports
+    kind, reason, remedy = (None, REASON[port["purpose"]], "") if by_design else _server_violation(workload, port)
     name = f"{workload['namespace']}/{workload['name']}"
     return row_of(
         kind,
@@ -179,6 +186,7 @@ def _server(workload: Mapping[str, Any], port: Mapping[str, Any], excluded: bool
         policy=workload["policy"],
         captured=port["captured"],
         plaintext=port["plaintext"],
+        by_design=by_design,
     )
 
 
@@ -190,11 +198,19 @@ def _server_violation(workload: Mapping[str, Any], port: Mapping[str, Any]) -> t
         return PLAINTEXT, "the workload is not in the mesh, so no proxy refuses plaintext", "no proxy"
     if port["captured"] is False and not (mode == "unknown" and plaintext == "unknown"):
         return UNCAPTURED, f"traffic to the port bypasses the proxy, so {mode or 'no mode'} is not enforced", UNCAPTURED
+    if plaintext == "accepted" and workload["mesh"] == "gateway":
+        return PLAINTEXT, _at_gateway(port), "gateway" if port.get("purpose") == "gateway" else "beside a gateway"
     if plaintext == "accepted":
         return PLAINTEXT, f"{policy} makes the port {mode}, so it accepts plaintext", PLAINTEXT
     if plaintext != "refused":
         return UNKNOWN, "whether the port accepts plaintext could not be told", UNKNOWN
     return None, policy.rstrip(","), ""
+
+
+def _at_gateway(port: Mapping[str, Any]) -> str:
+    if port.get("purpose") == "gateway":
+        return "a Gateway serves it in plaintext"
+    return "another container than the proxy listens there, and no proxy refuses plaintext for it"
 
 
 # Edges: what each client really sends to them.
@@ -238,6 +254,7 @@ def _edges(
     workloads: Mapping[str, Mapping[str, Any]],
     scope: Sequence[str],
     exclusions: Exclusions,
+    design: Design = NOTHING,
 ) -> list[Row]:
     clients = clients_of(status["client_sets"], everybody(status))
     wanted = set(scope)
@@ -249,13 +266,24 @@ def _edges(
         if namespace in wanted:
             excluded = exclusions.cover(namespace, [name, service], [edge["port"], edge.get("target_port")])
             # A set that is not there has no clients that could be outside.
-            rows.append(_edge(edge, clients.get(edge["clients"]) or NOBODY, server, excluded))
+            rows.append(_edge(edge, clients.get(edge["clients"]) or NOBODY, server, excluded, design))
     return rows
 
 
-def _edge(edge: Mapping[str, Any], clients: ShownClients, server: Mapping[str, Any] | None, excluded: bool) -> Row:
+def _edge(
+    edge: Mapping[str, Any],
+    clients: ShownClients,
+    server: Mapping[str, Any] | None,
+    excluded: bool,
+    design: Design = NOTHING,
+) -> Row:
     verdict, kind, remedy, names = edge["verdict"], None, "", clients.all
-    if verdict == "broken" and clients.known and not clients.inside:
+    by_design = verdict == "plaintext" and design.covers(server)
+    if by_design:
+        pass  # listed as what it is
+    elif verdict == "broken" and _is_closed(server, edge["client_tls"]):
+        verdict = "refused"
+    elif verdict == "broken" and clients.known and not clients.inside:
         # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
         verdict = "refused"
     elif verdict == "broken":
@@ -284,13 +312,24 @@ def _edge(edge: Mapping[str, Any], clients: ShownClients, server: Mapping[str, A
         endpoint=edge["endpoint"],
         client_tls=edge["client_tls"],
         verdict=verdict,
+        by_design=by_design,
     )
+
+
+def _is_closed(server: Mapping[str, Any] | None, sent: str) -> bool:
+    """Whether a gateway refuses what clients send of themselves: it has no such port, or only one with TLS.
+
+    Every client is in such a row, not only those that call it; who means to names the gateway in a DestinationRule.
+    """
+    return server is not None and server["mesh"] == "gateway" and sent in ("none", "plaintext")
 
 
 def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:
     """What a server's own state asks for first: a proxy, or that its ports lead to it."""
     if server and server["mesh"] not in IN_MESH:
         return "no proxy"
+    if server and server["mesh"] == "gateway":
+        return otherwise if otherwise == BROKEN else "gateway"
     if server and any(port["captured"] is False for port in server["ports"]):
         return UNCAPTURED
     return otherwise

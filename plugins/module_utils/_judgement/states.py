@@ -61,6 +61,8 @@ class JudgedPort(NamedTuple):
     """Whether it was in scope, but for an exclusion."""
     kind: str | None = None
     """Which kind of violation the judge calls it; None where it is none."""
+    by_design: bool = False
+    """Whether it is plaintext by design, and so not judged."""
 
 
 class JudgedEdge(NamedTuple):
@@ -236,13 +238,15 @@ def _port(
     said = (declared, known.get("programmed"), known.get("observed"))
     agreement = known.get("agreement")
     excluded = judged is not None and judged["result"] == EXCLUDED
-    in_scope = judged is not None and not excluded
+    by_design = judged is not None and not excluded and bool(judged.get("by_design"))
+    in_scope = judged is not None and not excluded and not by_design
     state = OUTSIDE
     if in_scope:
         state = CONTRADICTED if agreement == CONTRADICTED else _no_better(said, judged, PORT_STATES)
-    why = known.get("why") or _why(workload, port)
+    why = known.get("why") or (judged["reason"] if judged and by_design else _why(workload, port))
     cause = known.get("cause") or ""
-    return JudgedPort(workload, port["port"], said, state, agreement, why, cause, in_scope, excluded, _kind_of(judged))
+    kind = _kind_of(judged)
+    return JudgedPort(workload, port["port"], said, state, agreement, why, cause, in_scope, excluded, kind, by_design)
 
 
 def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
@@ -267,7 +271,8 @@ def _edge(row: Mapping[str, Any], clients: ClientSets, judged: Row | None) -> Ju
     )
     excluded = judged is not None and judged["result"] == EXCLUDED
     state = CONTRADICTED if row.get("agreement") == CONTRADICTED else _no_better(said, judged, EDGE_STATES)
-    return JudgedEdge(row, said, state, judged is not None and not excluded, excluded, _kind_of(judged))
+    in_scope = judged is not None and not excluded and not judged.get("by_design")
+    return JudgedEdge(row, said, state, in_scope, excluded, _kind_of(judged))
 
 
 def _no_better(said: Iterable[str | None], judged: Row | None, states: Sequence[str]) -> str:
@@ -342,7 +347,9 @@ def _worst_of(facts: Facts) -> Headline:
         first = facts.judgement["violations"][0]
         tone = "doubtful" if first["kind"] in (BROKEN, UNKNOWN) else "bad"
         return Headline(tone, f"{first['object']}: {first['reason']}")
-    but = f"; {_number(excluded, 'row is', 'rows are')} excluded on request" if excluded else ""
+    meant = sum(port.by_design for port in facts.ports)
+    but = f"; {_number(meant, 'port is', 'ports are')} plaintext by design, of gateways" if meant else ""
+    but += f"; {_number(excluded, 'row is', 'rows are')} excluded on request" if excluded else ""
     return Headline("good", f"Every port in the mesh refuses plaintext, {basis}{but}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .design import NOTHING, Design
 from .exclusions import Exclusions
 from .violations import (
     DISAGREEMENT,
@@ -30,6 +31,7 @@ def traffic_rows(
     scope: Sequence[str],
     edges: Sequence[Row],
     exclusions: Exclusions,
+    design: Design = NOTHING,
 ) -> list[Row]:
     """One row for each path to a server in scope; plaintext is a violation, what is not known is a warning.
 
@@ -48,7 +50,7 @@ def traffic_rows(
         client = item["source"]["workload"] or "a client that is not known"
         port = f":{item['port']}" if item["port"] else ""
         said_by = f", as {item['exporter']} says" if item.get("exporter") else ""
-        kind, remedy = _violation(item, names.get(server))
+        kind, remedy = (None, "") if design.covers(names.get(server)) else _violation(item, names.get(server))
         row = row_of(
             kind,
             f"{item['mutual_tls']} of {item['requests']} {item['protocol']} requests or connections in "

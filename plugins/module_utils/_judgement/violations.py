@@ -30,6 +30,9 @@ REMEDIES = {
     UNCAPTURED: "remove what takes the port out of the proxy (traffic.sidecar.istio.io annotations, interception mode)",
     "no proxy": "enrol it with the role istio_namespaces, which also restarts it",
     PLAINTEXT: "set STRICT for it with the role istio_mtls, or exclude it with a reason",
+    "beside a gateway": "let nothing but the proxy listen in a gateway's pod, or exclude it with a reason",
+    "gateway": "serve it with TLS (protocol HTTPS and tls in the Gateway), or accept gateways' plaintext "
+    "(istio_verify_gateway_tls: false), or exclude it with a reason",
     "sender": "let the client's DestinationRule use ISTIO_MUTUAL, or remove its tls so that auto-mTLS decides",
     BROKEN: "change the object that the reason names, so that client and server agree",
     UNKNOWN: "give the account the right to read what is listed as unread, or bring the missing evidence",

@@ -87,6 +87,11 @@ def _declared(edges: list[Row], servers: list[Row]) -> str:
     return "accepted" if "accepted" in said else "refused" if said == {"refused"} else "unknown"
 
 
+def _offends(edges: list[Row], servers: list[Row]) -> bool:
+    """Whether any row is, or would be but for an exclusion, a violation."""
+    return any(row["kind"] for row in (*edges, *servers))
+
+
 def _wire_row(
     service: str,
     port: int,
@@ -108,8 +113,11 @@ def _wire_row(
     if outside == "answered" and declared == "refused":
         kind, remedy = DISAGREEMENT, DISAGREEMENT
         reason = f"the policies refuse plaintext, but the wire answered it: {reason}"
+    elif outside == "answered" and any(row.get("by_design") for row in edges) and not _offends(edges, servers):
+        pass  # a gateway's plaintext, as it is meant
     elif outside == "answered":
         kind, remedy = PLAINTEXT, "no proxy" if any(server["mesh"] not in IN_MESH for server in servers) else PLAINTEXT
+        remedy = "gateway" if servers and all(server["mesh"] == "gateway" for server in servers) else remedy
         remedy = "undeclared" if declared == UNKNOWN else remedy
         remedy = UNCAPTURED if any(server["kind"] == UNCAPTURED for server in servers) else remedy
     elif mtls and inside == "refused" and handshake != "accepted" and answer.get("endpoints") != []:

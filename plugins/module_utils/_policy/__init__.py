@@ -43,7 +43,8 @@ def evaluate(resources: Iterable[Any], proposed: Iterable[Any] = (), unread: Ite
             certificates must have, None where that cannot be told, ``identity_aliases`` the same by trustDomainAliases;
             ``mode`` is STRICT, PERMISSIVE, DISABLE, None (no proxy enforces one) or unknown;
             ``ports`` are ``{"port" (container port, TCP), "mode", "captured", "plaintext"}`` and ``plaintext`` is
-            accepted, refused or unknown.
+            accepted, refused or unknown; those of gateways and waypoints have ``purpose``, too: gateway (a server of a
+            Gateway), health, metrics, hbone, or workload.
         ``client_sets``
             ``{set id: [workload ids]}``. The id depends on the members alone.
         ``edges``

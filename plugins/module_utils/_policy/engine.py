@@ -29,20 +29,22 @@ from .visibility import SidecarIndex
 class Port:
     """One row of a workload's ports."""
 
-    __slots__ = ("acceptance", "number")
+    __slots__ = ("acceptance", "number", "purpose")
 
-    def __init__(self, number: int, acceptance: Acceptance) -> None:
+    def __init__(self, number: int, acceptance: Acceptance, purpose: str = "") -> None:
         self.number = number
         self.acceptance = acceptance
+        self.purpose = purpose
 
     def public(self) -> Dict[str, Any]:
         """The row of the result."""
-        return {
+        found = {
             "port": self.number,
             "mode": self.acceptance.mode,
             "captured": self.acceptance.captured,
             "plaintext": self.acceptance.plaintext,
         }
+        return {**found, "purpose": self.purpose} if self.purpose else found
 
 
 class State:
@@ -142,6 +144,7 @@ class State:
             Port(
                 number,
                 Acceptance(None, True, accepts_plaintext(self.gateways.server(workload, number)[0])),
+                self.gateways.purpose(workload, number),
             )
             for number in sorted(numbers)
         ]

@@ -117,6 +117,19 @@ class GatewayIndex:
             return UNKNOWN, f"no Gateway that was read is for {workload.id}: its listeners may come from elsewhere"
         return "gateway-closed", f"no Gateway serves port {port} of {workload.id}"
 
+    def purpose(self, workload: Workload, port: int) -> str:
+        """What a port is for: health, metrics or hbone of the proxy, gateway (a Gateway's server), or workload.
+
+        What another container listens to is the workload's own, whoever claims it besides.
+        """
+        if any(port == number for number, dummy in workload.shape.ports):
+            return "workload"
+        if port in PROXY_PORTS:
+            return "health" if port == _HEALTH_PORT else "metrics"
+        if workload.shape.waypoint and port == HBONE_PORT:
+            return "hbone"
+        return "gateway" if port in self.ports(workload) else "workload"
+
     def _gap(self, workload: Workload) -> str:
         """Why a port of a gateway may do something else than what was read says."""
         if workload.shape.waypoint:

@@ -119,6 +119,7 @@ def _ports(facts: Facts) -> Iterator[Case]:
         group, name = port.workload["namespace"], f"{port.workload['id']} port {port.port}"
         if port.state == OUTSIDE:
             why = "excluded on request" if port.excluded else "the workload is outside the mesh, or of what is judged"
+            why = port.why if port.by_design else why
             yield Case(group, name, _SKIPPED, why)
         else:
             message, detail = f"{port.state}: {port.why}", _said(port.said, port.cause)

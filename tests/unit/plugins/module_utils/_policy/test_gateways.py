@@ -53,7 +53,8 @@ def test_servers(mode, plaintext, bare, meshed):
     )
     found = workload(result, "edge/gw")
     assert (found["mesh"], found["mode"], found["policy"]) == ("gateway", None, None)
-    assert port(result, "edge/gw", 8443) == {"port": 8443, "mode": None, "captured": True, "plaintext": plaintext}
+    expected = {"port": 8443, "mode": None, "captured": True, "plaintext": plaintext, "purpose": "gateway"}
+    assert port(result, "edge/gw", 8443) == expected
     assert (answer(result, "cafe/b", "edge/gw"), answer(result, "cafe/m", "edge/gw")) == (bare, meshed)
 
 
@@ -118,7 +119,17 @@ def test_a_port_of_another_container_is_not_the_gateways():
     own["spec"]["containers"].append({"name": "app", "ports": [{"containerPort": 9090}]})
     result = judge(own, gateway("ISTIO_MUTUAL"))
     assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
-    assert port(result, "edge/gw", 9090)["plaintext"] == "accepted"
+    assert (port(result, "edge/gw", 9090)["plaintext"], port(result, "edge/gw", 9090)["purpose"]) == (
+        "accepted",
+        "workload",
+    )
+
+
+def test_a_gateway_does_not_make_another_containers_port_its_own():
+    own = pod("edge/gw", "gateway")
+    own["spec"]["containers"].append({"name": "app", "ports": [{"containerPort": 8443}, {"containerPort": 15021}]})
+    result = judge(own, gateway(None))
+    assert {row["purpose"] for row in workload(result, "edge/gw")["ports"]} == {"workload"}
 
 
 # Where a server listens.
@@ -260,8 +271,13 @@ def test_health_and_metrics_are_plaintext_by_design(role):
     own = pod("edge/gw", "gateway")
     own["spec"]["containers"][0]["args"] = ["proxy", role]
     result = judge(own, BUSY, service("edge/gw", ports=[*OWN, {"name": "mesh", "port": 15008}]))
-    found = {row["port"]: row["plaintext"] for row in workload(result, "edge/gw")["ports"] if row["port"] != 9999}
-    assert found == {15021: "accepted", 15020: "accepted", 15090: "accepted", 15008: "refused"}
+    rows = [row for row in workload(result, "edge/gw")["ports"] if row["port"] != 9999]
+    assert {row["port"]: (row["plaintext"], row["purpose"]) for row in rows} == {
+        15020: ("accepted", "metrics"),
+        15090: ("accepted", "metrics"),
+        15021: ("accepted", "health"),
+        15008: ("refused", "hbone" if role == "waypoint" else "workload"),
+    }
 
 
 def test_a_gateway_selects_no_waypoint():

@@ -67,9 +67,28 @@ class Memory:
         )
 
 
+class Clock:
+    """Time that goes on with pauses only; what waits without a pause waits forever, which a test must not."""
+
+    def __init__(self):
+        self.seconds = 1000.0
+        self.looks = 0
+
+    def sleep(self, seconds):
+        self.seconds += seconds
+        self.looks = 0
+
+    def monotonic(self):
+        self.looks += 1
+        assert self.looks < 100, "it asks again and again and lets no time pass"
+        return self.seconds
+
+
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
-    monkeypatch.setattr(short_lived.time, "sleep", lambda seconds: None)
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr(short_lived, "time", found)
+    return found
 
 
 @pytest.fixture
@@ -238,17 +257,25 @@ def test_pods_that_are_no_probes_keep_the_namespace(memory):
 
 
 @pytest.mark.parametrize(
-    ("created", "gone"),
-    [("2026-11-22T14:50:00Z", True), ("2026-11-22T14:58:00Z", False)],
+    ("created", "life", "gone"),
+    [
+        pytest.param("2026-11-22T14:54:59Z", 240, True, id="a minute after its deadline"),
+        pytest.param("2026-11-22T14:55:00Z", 240, False, id="a second before that"),
+        pytest.param("2026-11-22T14:58:00Z", 240, False, id="before its deadline"),
+        pytest.param("2025-11-20T14:58:59Z", 366 * 86400, True, id="after the longest life"),
+        pytest.param("1990-11-20T14:58:59Z", 366 * 86400 + 1, False, id="a life longer than any probe's"),
+    ],
 )
-def test_leftovers_go_when_their_probe_must_be_dead(memory, created, gone):
+def test_leftovers_go_when_their_probe_must_be_dead(memory, created, life, gone):
+    """It is 15:00 by the API server's clock."""
     old = pod("old", "dead")
     old["metadata"]["creationTimestamp"] = created
-    old["spec"]["activeDeadlineSeconds"] = 240
+    old["spec"]["activeDeadlineSeconds"] = life
     memory.pods["old"] = old
     with session(memory) as pods:
         pods.start(pod())
         assert pods.clear_leftovers() == (["old"] if gone else [])
+        assert sorted(memory.pods) == (["p"] if gone else ["old", "p"])
 
 
 def test_leftovers_of_a_dead_process_of_this_machine_go_at_once(memory):
@@ -275,12 +302,42 @@ def test_this_process_lives():
     assert process.has_died(process.own_process() + "0")
 
 
-def test_a_new_namespace_has_no_service_account_yet(memory):
-    reason = 'error looking up service account meshproof-probe/default: serviceaccount "default" not found'
+NO_ACCOUNT = 'error looking up service account meshproof-probe/default: serviceaccount "default" not found'
+GOING = f"unable to create new content in namespace {PLACE} because it is being terminated"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "seconds", "starts"),
+    [
+        pytest.param(403, NO_ACCOUNT, 1, True, id="a new namespace has no ServiceAccount yet"),
+        pytest.param(403, NO_ACCOUNT, 19.5, True, id="for almost twenty seconds"),
+        pytest.param(403, NO_ACCOUNT, 20, False, id="it never gets one"),
+        pytest.param(403, GOING, 1, True, id="the namespace goes just now"),
+        pytest.param(403, GOING, 59.5, True, id="for almost a minute"),
+        pytest.param(403, GOING, 60, False, id="it never goes"),
+        pytest.param(404, "not found", 59.5, True, id="it has gone between two questions"),
+        pytest.param(404, "not found", 60, False, id="it is gone each time"),
+        pytest.param(403, "no rights", 0, False, id="another refusal"),
+    ],
+)
+def test_how_long_a_pod_is_tried_to_start(memory, clock, status, reason, seconds, starts):
+    """`seconds` is when the API server would take it."""
     memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
-    memory.refuse = [api.ClusterError(reason, 403, reason)] * 3
+    began, create = clock.seconds, memory.create
+
+    def not_yet(kind, manifest):
+        if clock.seconds - began < seconds or not starts:
+            raise api.ClusterError(reason, status, reason)
+        return create(kind, manifest)
+
+    memory.create = not_yet
     with session(memory) as pods:
-        assert pods.start(pod())["metadata"]["name"] == "p"
+        if starts:
+            assert pods.start(pod())["metadata"]["name"] == "p"
+        else:
+            with pytest.raises(api.ClusterError, match=reason):
+                pods.start(pod())
+    assert clock.seconds - began == seconds
 
 
 def test_a_namespace_that_a_probe_beside_us_makes_first_is_used(memory):
@@ -354,8 +411,25 @@ def test_other_refusals_are_final(memory):
     assert memory.namespaces == {}
 
 
-def test_a_namespace_that_never_goes_is_named(memory, monkeypatch):
-    monkeypatch.setattr(short_lived, "_NAMESPACE_PATIENCE", 0)
+@pytest.mark.parametrize("seconds", [0.5, 60])
+def test_a_namespace_that_goes_is_waited_for(memory, clock, seconds):
+    """A minute from the moment at which the pod is to start."""
+    memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1", "deletionTimestamp": "now"}}
+    began, read = clock.seconds, memory.read
+
+    def until_it_has_gone(kind, name):
+        if clock.seconds - began >= seconds and not memory.made:
+            memory.namespaces.clear()
+        return read(kind, name)
+
+    memory.read = until_it_has_gone
+    with session(memory) as pods:
+        assert pods.start(pod())["metadata"]["name"] == "p"
+    assert clock.seconds - began == seconds
+    assert memory.namespaces == {}
+
+
+def test_a_namespace_that_never_goes_is_named(memory, clock):
     conditions = [{"status": "True", "message": "Some content remains: pods"}, {"status": "False", "message": "x"}, 5]
     memory.namespaces[PLACE] = {
         "metadata": {"name": PLACE, "labels": {}, "deletionTimestamp": "now"},
@@ -366,6 +440,7 @@ def test_a_namespace_that_never_goes_is_named(memory, monkeypatch):
         session(memory) as pods,
     ):
         pods.start(pod())
+    assert clock.seconds == 1060.5
 
 
 class Reading:
@@ -445,6 +520,126 @@ def test_nothing_is_lost(memory):
     assert wait(memory, finished=("p", "q")) == {}
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "after the time is up"])
+def test_pods_are_looked_at_until_the_time_is_up(memory, clock, late):
+    """At its very end, too: what has ended by then is in time."""
+    seconds = 10.5 if late else 10
+
+    class Ending(Reading):
+        def is_finished(self, pod, containers):
+            return containers == ["c"] and clock.seconds >= 1000 + seconds
+
+    with session(memory) as pods:
+        pods.start(pod())
+        lost = pods.wait({"p": ["c"]}, 10, Ending(started=True))
+    assert (lost, clock.seconds) == ({}, 1000 + seconds)
+
+
+def test_a_pod_that_is_never_done_is_told_once_the_time_is_up(memory, clock):
+    assert wait(memory, timeout=10, started=True) == {"p": "not done within 10 s: still Pending"}
+    assert clock.seconds == 1010.5
+
+
+def test_a_pod_that_is_lost_stays_lost_and_the_others_are_waited_for(memory, clock):
+    """One is deleted before the other one has ended; that one must not be taken for lost as well."""
+
+    class Ending(Reading):
+        def is_finished(self, pod, containers):
+            return clock.seconds >= 1005
+
+    with session(memory) as pods:
+        pods.start(pod("q"))
+        assert pods.wait({"p": ["c"], "q": ["c"]}, 10, Ending()) == {"p": "it was deleted by somebody else"}
+    assert clock.seconds == 1005
+
+
+def test_why_a_pod_was_lost_is_what_was_seen_first(memory, clock):
+    """It is asked about no more: what it says later is not why."""
+
+    class Changing(Reading):
+        def is_finished(self, pod, containers):
+            return pod["metadata"]["name"] == "q" and clock.seconds >= 1005
+
+        def loss_of(self, pod):
+            if pod["metadata"]["name"] == "q":
+                return None
+            return "Evicted: no disk" if clock.seconds < 1001 else "something else"
+
+    with session(memory) as pods:
+        pods.start(pod())
+        pods.start(pod("q"))
+        assert pods.wait({"p": ["c"], "q": ["c"]}, 10, Changing(started=True)) == {"p": "Evicted: no disk"}
+
+
+def test_a_pod_that_is_being_deleted_before_it_started_is_lost(memory):
+    """Its deletion is somebody's wish: nothing has to be put right for that."""
+
+    def delete():
+        memory.pods["p"]["metadata"]["deletionTimestamp"] = "now"
+
+    assert wait(memory, delete, loss="Deleted") == {"p": "Deleted"}
+
+
+@pytest.mark.parametrize(
+    ("events", "last"),
+    [
+        pytest.param([], "", id="none"),
+        pytest.param(
+            [("second", "2026-11-22T15:00:02Z"), ("first", "2026-11-22T15:00:01Z")], "second", id="the latest"
+        ),
+        pytest.param([("old", None), ("new", "2026-11-22T15:00:01Z")], "new", id="one without a time is older"),
+        pytest.param([("new", "2026-11-22T15:00:01Z"), ("old", None)], "new", id="in whichever order"),
+        pytest.param([("odd", 5), ("new", "2026-11-22T15:00:01Z")], "odd", id="a time that is a number ends nothing"),
+        pytest.param(None, "", id="no right to read them"),
+    ],
+)
+def test_the_last_event_is_told(memory, events, last):
+    everything, asked = memory.list, []
+
+    def listed(kind, namespace=None, labels="", fields=""):
+        if kind.kind != "Event":
+            yield from everything(kind, namespace, labels, fields)
+            return
+        asked.append((namespace, fields))
+        if events is None:
+            raise api.ClusterError("events is forbidden", 403)
+        yield page(*({"reason": "Failed", "message": name, "lastTimestamp": when} for name, when in events))
+
+    memory.list = listed
+    with pytest.raises(api.ClusterError) as caught:
+        wait(memory, problem="no image")
+    assert str(caught.value).endswith(f"no image. Last event: Failed: {last}." if last else "did not run: no image.")
+    assert asked == [(PLACE, "involvedObject.name=p,type=Warning")]
+
+
+def test_a_log_is_text_whatever_was_printed(memory):
+    asked = []
+
+    def request(method, path, query):
+        asked.append((method, path, query))
+        return b"fine\xff"
+
+    memory.request = request
+    with session(memory) as pods:
+        assert pods.log("shop", "p", "client") == "fine\ufffd"
+    path = "/api/v1/namespaces/shop/pods/p/log"
+    assert asked == [("GET", path, {"container": "client", "limitBytes": 32 * 1024 * 1024})]
+
+
+def test_signals_are_heard_by_whoever_heard_them_before():
+    """After a removal that failed, too."""
+    before = signal.getsignal(signal.SIGTERM)
+    memory = Memory()
+
+    def refuse(*arguments, **options):
+        raise api.ClusterError("no rights", 403)
+
+    memory.list = refuse
+    with pytest.raises(api.ClusterError, match="no rights"), session(memory):
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_removes_everything_first(memory, number):
     before = signal.getsignal(number)
@@ -479,9 +674,8 @@ def test_where_the_system_does_not_tell_nothing_is_dead(monkeypatch, named):
         pytest.param({"labels": {**OURS, "meshproof.mtls/role": "other"}}, True, id="of another role"),
     ],
 )
-def test_pods_are_waited_for_only_where_their_namespace_stays(memory, monkeypatch, namespace, waits):
+def test_pods_are_waited_for_only_where_their_namespace_stays(memory, clock, namespace, waits):
     """What goes with its namespace goes for certain; elsewhere a pod that does not go is told."""
-    monkeypatch.setattr(short_lived, "_ACCOUNT_PATIENCE", -1)
     memory.namespaces[PLACE] = {"metadata": {"name": PLACE, "labels": OURS, "uid": "1"}}
     delete = memory.delete
 
@@ -504,3 +698,58 @@ def test_pods_are_waited_for_only_where_their_namespace_stays(memory, monkeypatc
     else:
         run()
     assert list(memory.pods) == ["p"]
+    assert clock.seconds == (1020.5 if waits else 1000)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5, 20])
+def test_a_pod_that_goes_in_time_is_no_failure(memory, clock, seconds):
+    memory.namespaces["shop"] = {"metadata": {"name": "shop", "labels": {"team": "x"}}}
+    everything = memory.list
+
+    def until_it_has_gone(kind, namespace=None, labels="", fields=""):
+        if clock.seconds >= 1000 + seconds and memory.deleted:
+            memory.pods.clear()
+        return everything(kind, namespace, labels, fields)
+
+    memory.list = until_it_has_gone
+    with session(memory, places=("shop",)) as pods:
+        pods.start(pod(place="shop"))
+        memory.delete = lambda kind, name, namespace, **options: memory.deleted.append((name, namespace, options))
+    assert clock.seconds == 1000 + seconds
+    assert memory.deleted == [("p", "shop", {"gracePeriodSeconds": 1, "preconditions": {"uid": "u1"}})]
+
+
+def test_pods_are_waited_for_where_the_namespace_may_not_be_read(memory, clock):
+    """Somebody else made it then, and it stays."""
+
+    def refuse(kind, name):
+        raise api.ClusterError("namespaces is forbidden", 403)
+
+    def run():
+        with session(memory) as pods:
+            pods.start(pod())
+            memory.delete = lambda *arguments, **options: None
+
+    memory.read = refuse
+    with pytest.raises(api.ClusterError, match="still terminating"):
+        run()
+    assert clock.seconds == 1020.5
+
+
+def test_a_namespace_that_somebody_deletes_already_is_not_deleted_again(memory):
+    with session(memory) as pods:
+        pods.start(pod())
+        memory.namespaces[PLACE]["metadata"]["deletionTimestamp"] = "now"
+    assert [kind for kind, _name, _precondition in memory.deleted] == ["Pod"]
+
+
+def test_what_has_no_uid_is_deleted_by_no_other_ones(memory):
+    """An API server matches no object with an empty one."""
+    with session(memory) as pods:
+        del pods.start(pod())["metadata"]["uid"]
+        del memory.namespaces[PLACE]["metadata"]["uid"]
+        memory.delete = lambda kind, name, namespace=None, *, preconditions, **options: (
+            memory.pods.clear(),
+            memory.deleted.append(preconditions),
+        )
+    assert memory.deleted == [{"uid": ""}, {"uid": ""}]

@@ -346,7 +346,17 @@ def _hosts(manifests: list[Manifest]) -> Iterator[str]:
 
 
 def _trust_domains(manifests: list[Manifest]) -> Iterator[tuple[str, str]]:
-    for manifest in manifests:
-        if manifest["kind"] == "ConfigMap":
-            config = json.loads(manifest["data"]["mesh"])
-            yield manifest["metadata"]["labels"]["istio.io/rev"], config.get("trustDomain", "cluster.local")
+    """Each revision's, which its own ConfigMap says, else the one that its istiod shares."""
+    texts = {item["metadata"]["name"]: item["data"]["mesh"] for item in manifests if item["kind"] == "ConfigMap"}
+    shared = {
+        item["metadata"]["labels"]["istio.io/rev"]: variable["value"]
+        for item in manifests
+        if item["kind"] == "Deployment"
+        for variable in item["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+    for revision in ("default", "canary"):
+        own = "istio" if revision == "default" else f"istio-{revision}"
+        config: Manifest = {}
+        for name in (shared.get(revision, ""), own):
+            config |= json.loads(texts.get(name, "{}"))
+        yield revision, config.get("trustDomain", "cluster.local")

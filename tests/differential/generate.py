@@ -62,6 +62,9 @@ class _Generator:
     def mesh(self) -> list[Manifest]:
         """Everything."""
         found = [self.mesh_config(revision) for revision in self.revisions]
+        for revision in self.revisions:
+            if self.chance(0.2):
+                found.extend(self.shared_config(revision))
         for space in dict.fromkeys((*self.spaces, "istio-system")):
             labels = {"team": self.pick(("red", "blue"))}
             found.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "labels": labels}})
@@ -111,6 +114,23 @@ class _Generator:
         return {"apiVersion": f"{group}.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
     # --- the mesh and its pods ---------------------------------------------------------------------------------------
+
+    def shared_config(self, revision: str) -> list[Manifest]:
+        """istiod, told to share a ConfigMap, and that one unless it was forgotten."""
+        name = "istiod" if revision == "default" else f"istiod-{revision}"
+        shared = self.pick((f"shared-{revision}", f"istio-shared-{revision}"))
+        env = [{"name": "SHARED_MESH_CONFIG", "value": shared}]
+        istiod = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": "istio-system", "labels": {"istio.io/rev": revision}},
+            "spec": {"template": {"metadata": {}, "spec": {"containers": [{"name": "discovery", "env": env}]}}},
+        }
+        if self.chance(0.1):
+            return [istiod]
+        config_map = self.mesh_config(revision)
+        config_map["metadata"]["name"] = shared
+        return [istiod, config_map]
 
     def mesh_config(self, revision: str) -> Manifest:
         """The ConfigMap of a revision."""

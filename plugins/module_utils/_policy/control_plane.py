@@ -6,8 +6,8 @@
 Whoever may write in one namespace can make a ConfigMap named `istio` there, or a Deployment named `istiod`. So a
 control plane is what a MutatingWebhookConfiguration speaks of: that is cluster-scoped, and only an administrator
 writes it. It names the namespace of istiod's Service (`webhooks[].clientConfig.service`), and only what lies there is
-believed. Without any webhook in the input, as in manifests out of Git, istio-system is believed, where only
-administrators write.
+believed. No ConfigMap becomes a revision by its name alone. Without any webhook in the input, as in manifests out of
+Git, istio-system is believed, where only administrators write.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from __future__ import annotations
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .mesh import DEFAULT_REVISION, ROOT_NAMESPACE, Mesh, mesh_of
-from .records import Labels, MeshMap, Snapshot, Template, Webhook
+from .records import Labels, Snapshot, Template, Webhook
 from .unread import Unread
 
+_SHARED = "SHARED_MESH_CONFIG"
+_ELSEWHERE = ("--meshConfig", "--namespace", "-n")
+"""Arguments of pilot-discovery by which it reads a file, or ConfigMaps of another namespace."""
 _ON, _OFF = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 """Go's words (strconv.ParseBool)."""
 
@@ -69,35 +72,69 @@ class ControlPlanes:
         self.revisions: FrozenSet[str] = frozenset(webhook.revision for webhook in snapshot.webhooks)
         """Those that an injection webhook asks."""
         self._homes = _homes(snapshot.webhooks)
-        self.missing = not snapshot.mesh_maps
+        self._maps = {(found.namespace, found.name): found for found in snapshot.mesh_maps}
+        shared = {(item.namespace, item.env.get(_SHARED)) for item in self._templates}
+        own = {place: _revision_of(place[1]) for place in self._maps if place not in shared}
+        self.missing = not any(own.values())
+        """Whether no ConfigMap in the input looks like a revision's."""
+        named: Dict[str, List[str]] = {}
+        for (namespace, dummy), name in own.items():
+            # A name alone makes no revision: where there are webhooks, one has to speak of it.
+            if name is not None and (not self._webhooks or name in self.revisions):
+                named.setdefault(name, []).append(namespace)
         self.by_name: Dict[str, Mesh] = {}
-        candidates: Dict[str, List[MeshMap]] = {}
-        for source in snapshot.mesh_maps:
-            candidates.setdefault(source.revision, []).append(source)
-        for revision, sources in sorted(candidates.items()):
-            found = self._configured(revision, sources)
+        for revision, places in sorted(named.items()):
+            found = self._configured(revision, places)
             if found is not None:
                 self.by_name[revision] = found
         if self.missing:
-            self.by_name[DEFAULT_REVISION] = self._finished(Mesh(DEFAULT_REVISION), ROOT_NAMESPACE)
+            homes = sorted(self._homes.get(DEFAULT_REVISION, (ROOT_NAMESPACE,)))
+            self.by_name[DEFAULT_REVISION] = self._composed(DEFAULT_REVISION, homes[0])
         self.assumed: Dict[str, Mesh] = {}
         """Revisions that proxies speak of and no ConfigMap configures."""
 
     # --- which configuration -----------------------------------------------------------------------------------------
 
-    def _configured(self, revision: str, sources: List[MeshMap]) -> Optional[Mesh]:
+    def _configured(self, revision: str, places: List[str]) -> Optional[Mesh]:
         """A revision's configuration by its ConfigMaps; None where none of them is a control plane's."""
         homes = self._believed(revision)
-        own = [source for source in sources if source.namespace in homes]
+        own = sorted(place for place in places if place in homes)
         if len(own) == 1:
-            return self._finished(mesh_of(revision, own[0]), own[0].namespace)
+            return self._composed(revision, own[0])
         if own:
-            places = ", ".join(sorted(source.namespace for source in own))
-            return Mesh(revision, doubt=f"control planes in several namespaces have one: {places}")
+            return Mesh(revision, doubt=f"control planes in several namespaces have one: {', '.join(own)}")
         if not self._homes and revision == DEFAULT_REVISION:
-            places = ", ".join(sorted(source.namespace for source in sources))
-            return Mesh(revision, doubt=f"no webhook tells whether the control plane is the one in {places}")
+            doubt = f"no webhook tells whether the control plane is the one in {', '.join(sorted(places))}"
+            return Mesh(revision, doubt=doubt)
         return None
+
+    def _composed(self, revision: str, namespace: str) -> Mesh:
+        """What istiod makes of its ConfigMaps (pilot/pkg/bootstrap/mesh.go): the shared one, and its own over it."""
+        names = [*self.shared_maps(revision, namespace), _map_name(revision)]
+        sources = [self._maps[namespace, name] for name in names if (namespace, name) in self._maps]
+        return self._finished(mesh_of(revision, sources), namespace)
+
+    def shared_maps(self, revision: str, namespace: str) -> List[str]:
+        """The names of the ConfigMaps that a revision's istiod is told to share: one, or none."""
+        found = {item.env.get(_SHARED) for item in self._deployments(revision, namespace)}
+        return sorted(name for name in found if name)
+
+    def _sharing_doubt(self, revision: str, namespace: str) -> str:
+        """Why it cannot be told which ConfigMaps count, or what another one says."""
+        if self._unread.covers("Deployment", namespace):
+            return "istiod's Deployment, which says where its mesh configuration lies, could not be read"
+        deployments = self._deployments(revision, namespace)
+        if any(item.env.get(_SHARED) == "" for item in deployments):
+            return f"the value of istiod's {_SHARED} is not in its Deployment"
+        for argument in (argument for item in deployments for argument in item.arguments):
+            if argument.partition("=")[0] in _ELSEWHERE:
+                return f"istiod's argument {argument[:80]} lets it read its mesh configuration elsewhere"
+        shared = self.shared_maps(revision, namespace)
+        if len(shared) > 1:
+            return f"istiod's {_SHARED} names several ConfigMaps: {', '.join(shared)}"
+        if shared and (namespace, shared[0]) not in self._maps and self._unread.covers("ConfigMap", namespace):
+            return f"the ConfigMap {shared[0]}, which istiod's {_SHARED} names, could not be read"
+        return ""
 
     def _believed(self, revision: str) -> Set[str]:
         """The namespaces in which this revision's control plane may be."""
@@ -130,6 +167,9 @@ class ControlPlanes:
             return "its webhook names a control plane outside this cluster"
         if self.missing and self._unread.covers("ConfigMap", namespace):
             return "the mesh ConfigMap could not be read"
+        sharing = self._sharing_doubt(mesh.name, namespace)
+        if sharing:
+            return sharing
         if mesh.selectors and self._unread.anywhere("Namespace"):
             return "its discoverySelectors go by labels of namespaces, which could not be read"
         return ""
@@ -154,7 +194,7 @@ class ControlPlanes:
             return Mesh(name, doubt="the mesh ConfigMap could not be read")
         if others:
             return Mesh(name, doubt="no ConfigMap configures it, and there are control planes in several namespaces")
-        return self._finished(Mesh(name), home)
+        return self._composed(name, home)
 
     # --- istiod ------------------------------------------------------------------------------------------------------
 
@@ -184,6 +224,19 @@ class ControlPlanes:
     def sees(self, mesh: Mesh, label: Optional[str]) -> bool:
         """Whether an object labelled istio.io/rev is for this revision (pkg/config/model.go LabelsInRevision)."""
         return label is None or label == mesh.name or self.tags.get(label) == mesh.name
+
+
+def _map_name(revision: str) -> str:
+    """A revision's own ConfigMap (pilot/pkg/bootstrap/mesh.go getMeshConfigMapName)."""
+    return "istio" if revision == DEFAULT_REVISION else f"istio-{revision}"
+
+
+def _revision_of(name: str) -> Optional[str]:
+    """The revision whose own ConfigMap would have a name; None where it would be none's."""
+    if name == "istio":
+        return DEFAULT_REVISION
+    start, found, revision = name.partition("istio-")
+    return revision if found and not start and revision not in ("", DEFAULT_REVISION) else None
 
 
 def version_of(image: str) -> Optional[str]:

@@ -9,7 +9,7 @@ PyYAML, which ansible-core and kubernetes.core bring with them; without it that 
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
 
 from .._foreign import json_text, yaml_text
 from .._foreign.guards import NOT_UNDERSTOOD
@@ -130,13 +130,85 @@ def _export(value: Any) -> Tuple[str, ...]:
     return ("*",) if value is None else tuple(str(item) for item in value)
 
 
-def mesh_of(revision: str, source: MeshMap) -> Mesh:
-    """Reads one ConfigMap; a missing field is Istio's default, a missing enableAutoMtls means true."""
-    config, doubt = _load(source.mesh)
-    if doubt:
-        return Mesh(revision, root_namespace=source.namespace, doubt=doubt)
+_FIELDS = (
+    "rootNamespace",
+    "enableAutoMtls",
+    "trustDomain",
+    "trustDomainAliases",
+    "caCertificates",
+    "outboundTrafficPolicy",
+    "defaultServiceExportTo",
+    "defaultDestinationRuleExportTo",
+    "discoverySelectors",
+    "defaultConfig",
+)
+_OF_CERTIFICATES = ("trustDomains",)
+_OF_PROXIES = ("interceptionMode", "proxyMetadata")
+
+
+def proto_name(name: str) -> str:
+    """Istio takes each field by two names: rootNamespace is root_namespace, too."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _fields(message: Any, names: Sequence[str]) -> Dict[str, Any]:
+    """Some fields of a message of the mesh configuration, by their JSON names; null is none. Raises Malformed."""
+    if not isinstance(message, dict):
+        raise Malformed("a field has an unexpected type")
+    found: Dict[str, Any] = {}
+    for name in names:
+        given = [message[key] for key in (name, proto_name(name)) if key in message]
+        if len(given) > 1:
+            raise Malformed(f"{name} is there by two names")
+        if given and given[0] is not None:
+            found[name] = given[0]
+    return found
+
+
+def _merged(base: Dict[str, Any], over: Dict[str, Any]) -> Dict[str, Any]:
+    """One configuration over another (pkg/config/mesh/mesh.go ApplyMeshConfig): what it says replaces what was there.
+
+    But for defaultConfig, which is merged field by field, its proxyMetadata by name, and for trustDomainAliases, which
+    add up.
+    """
+    found = {**base, **over}
+    if "defaultConfig" in over:
+        one, other = (_fields(config.get("defaultConfig", {}), _OF_PROXIES) for config in (base, over))
+        metadata = {**one.get("proxyMetadata", {}), **other.get("proxyMetadata", {})}
+        found["defaultConfig"] = {**one, **other, "proxyMetadata": metadata}
+    if "trustDomainAliases" in over:
+        found["trustDomainAliases"] = [*base.get("trustDomainAliases", ()), *over["trustDomainAliases"]]
+    return found
+
+
+def mesh_of(revision: str, sources: Sequence[MeshMap]) -> Mesh:
+    """Reads the ConfigMaps of a revision, each over those before it and all over Istio's defaults.
+
+    One that cannot be read makes all unknown: istiod would go by what it knew before, or by half of it
+    (pkg/config/mesh/meshwatcher/collection.go).
+    """
+    config: Dict[str, Any] = {}
+    root = sources[0].namespace if sources else ROOT_NAMESPACE
+    for source in sources:
+        found, doubt = _load(source.mesh)
+        if doubt:
+            return Mesh(revision, root_namespace=root, doubt=f"{source.name}: {doubt}" if len(sources) > 1 else doubt)
+        try:
+            config = _merged(config, _fields(found, _FIELDS))
+        except Malformed as error:
+            return Mesh(revision, root_namespace=root, doubt=str(error))
+        except NOT_UNDERSTOOD:
+            return Mesh(revision, root_namespace=root, doubt="a field has an unexpected type")
+    return _of_config(revision, config, root)
+
+
+def _of_config(revision: str, config: Dict[str, Any], root: str) -> Mesh:
+    """A missing field is Istio's default, a missing enableAutoMtls means true."""
     try:
-        default = config.get("defaultConfig") or {}
+        default = config.get("defaultConfig", {})
+        for name in ("rootNamespace", "trustDomain"):
+            if config.get(name) == "":
+                raise Malformed(f"{name} is empty")
         return Mesh(
             revision,
             root_namespace=str(config.get("rootNamespace") or ROOT_NAMESPACE),
@@ -146,7 +218,7 @@ def mesh_of(revision: str, source: MeshMap) -> Mesh:
             foreign=frozenset(
                 str(domain)
                 for certificate in config.get("caCertificates") or ()
-                for domain in certificate.get("trustDomains") or ()
+                for domain in _fields(certificate, _OF_CERTIFICATES).get("trustDomains", ())
             ),
             allow_any=(config.get("outboundTrafficPolicy") or {}).get("mode") != "REGISTRY_ONLY",
             service_export=_export(config.get("defaultServiceExportTo")),
@@ -156,9 +228,9 @@ def mesh_of(revision: str, source: MeshMap) -> Mesh:
             sidecars_accept_hbone=str((default.get("proxyMetadata") or {}).get("ISTIO_META_ENABLE_HBONE")) == "true",
         )
     except Malformed as error:
-        return Mesh(revision, root_namespace=source.namespace, doubt=str(error))
+        return Mesh(revision, root_namespace=root, doubt=str(error))
     except NOT_UNDERSTOOD:
-        return Mesh(revision, root_namespace=source.namespace, doubt="a field has an unexpected type")
+        return Mesh(revision, root_namespace=root, doubt="a field has an unexpected type")
 
 
 def _switch(value: Any, what: str) -> bool:

@@ -172,6 +172,8 @@ class Template(NamedTuple):
     """Of istiod's container; {} for other Deployments."""
     image: str = ""
     """Likewise."""
+    arguments: Tuple[str, ...] = ()
+    """Likewise."""
 
 
 class PeerAuthentication(NamedTuple):
@@ -391,10 +393,10 @@ class Authorization(NamedTuple):
 
 
 class MeshMap(NamedTuple):
-    """A mesh ConfigMap; `mesh` is YAML or JSON text, or already parsed."""
+    """A ConfigMap that may hold a mesh configuration; `mesh` is YAML or JSON text, or already parsed."""
 
     namespace: str
-    revision: str
+    name: str
     mesh: Any
 
 

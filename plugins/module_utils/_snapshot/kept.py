@@ -16,6 +16,7 @@ from typing import Any, Dict, Optional
 from .._foreign import json_text, yaml_text
 from .._foreign.unreadable import Unreadable
 from .._policy.manifests import KINDS, group_of
+from .._policy.mesh import proto_name
 
 WHOLE = "whole"
 """The value as it is."""
@@ -220,7 +221,7 @@ _GROUPS = {kind.kind: kind.group for kind in KINDS}
 # Arguments and environment say something about the mesh in these containers only; in others they may hold secrets.
 _WITH_ARGUMENTS = ("istio-proxy", "istio-init", "istio-validation", "discovery")
 _ISTIOD = "discovery"
-_VARIABLES = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN")
+_VARIABLES = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "SHARED_MESH_CONFIG")
 _SWITCHES = ("PILOT_", "ENABLE_")
 _MESH_NAMES = ("istio.io/", "meshproof.mtls/", "openshift.io/sa.scc.")
 _NAMING = ("@type", "name", "typeUrl", "typeUrls", "type_url", "type_urls")
@@ -233,7 +234,7 @@ def kept(manifest: Any) -> Optional[Dict[str, Any]]:
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
     if not isinstance(kind, str) or kind not in SHAPES or group_of(manifest) != _GROUPS.get(kind, group_of(manifest)):
         return None
-    if kind == "ConfigMap" and not is_mesh_map(manifest):
+    if kind == "ConfigMap" and not _has_mesh(manifest):
         return None
     found: Dict[str, Any] = _pick(manifest, SHAPES[kind])
     return found
@@ -241,9 +242,15 @@ def kept(manifest: Any) -> Optional[Dict[str, Any]]:
 
 def is_mesh_map(manifest: Mapping[str, Any]) -> bool:
     """Whether a ConfigMap holds the mesh configuration of a revision, see the engine's reading of ConfigMaps."""
-    metadata, data = manifest.get("metadata"), manifest.get("data")
+    metadata = manifest.get("metadata")
     name = str(metadata.get("name")) if isinstance(metadata, dict) else ""
-    return (name == "istio" or name.startswith("istio-")) and isinstance(data, dict) and "mesh" in data
+    return (name == "istio" or name.startswith("istio-")) and _has_mesh(manifest)
+
+
+def _has_mesh(manifest: Mapping[str, Any]) -> bool:
+    """Whether it may be what istiod shares, too, which can have any name."""
+    data = manifest.get("data")
+    return isinstance(data, dict) and "mesh" in data
 
 
 def _pick(value: Any, shape: Shape) -> Any:
@@ -349,7 +356,7 @@ def _mesh(value: Any) -> Any:
         return "" if isinstance(value, str) else None
     if isinstance(config, str):
         return config
-    return json.dumps(_pick(config, _MESH_CONFIG), default=str) if isinstance(config, dict) else "[]"
+    return json.dumps(_pick(config, _MESH_BY_NAMES), default=str) if isinstance(config, dict) else "[]"
 
 
 def _parsed(text: str) -> Any:
@@ -364,6 +371,17 @@ def _parsed(text: str) -> Any:
         return "[]" if isinstance(found, str) else found
 
 
+def _by_both_names(shape: Shape) -> Shape:
+    """Istio takes each field of the mesh configuration by two names, rootNamespace and root_namespace."""
+    if isinstance(shape, list):
+        return [_by_both_names(shape[0])]
+    if not isinstance(shape, dict):
+        return shape
+    found = {name: _by_both_names(inner) for name, inner in shape.items()}
+    return {**{proto_name(name): inner for name, inner in found.items() if not name.isupper()}, **found}
+
+
+_MESH_BY_NAMES = _by_both_names(_MESH_CONFIG)
 _SPECIAL = {
     WHOLE: lambda value: value,
     KEYS: _keys,
@@ -382,7 +400,7 @@ def admits(kind: str, path: Sequence[Any], value: bool = True) -> bool:
     shape: Shape = SHAPES.get(kind)
     for place, step in enumerate(path):
         if shape == MESH:
-            shape = _MESH_CONFIG
+            shape = _MESH_BY_NAMES
         if shape == KEYS:
             return place == len(path) - 1
         if shape == STRUCTURE:

@@ -55,6 +55,10 @@ class Found:
         """Where each revision's mesh-wide policies are."""
         return self.reader.root_namespaces()
 
+    def shared_maps(self) -> set[str]:
+        """The ConfigMaps that control planes share beside their own."""
+        return self.reader.shared_maps()
+
     def resources(self) -> list[Any]:
         """The manifests that are still there: all but pods, and the control planes' pods."""
         return [*self.reader.others, *self._control_planes]

@@ -29,6 +29,9 @@ class MeshSink(Sink, Protocol):
     def root_namespaces(self) -> set[str]:
         """Where their mesh-wide policies are."""
 
+    def shared_maps(self) -> set[str]:
+        """The ConfigMaps that control planes share beside their own."""
+
 
 _AnySink = TypeVar("_AnySink", bound=MeshSink)
 
@@ -46,10 +49,11 @@ def read_mesh_into(
     """The same into a sink, page by page, until the moment `end`; see read_into. Returns what could not be read."""
     end = end or cluster.deadline()
     unread = read_into(cluster, sink, _selections(), namespaces, end)
-    revisions = sorted(sink.revisions() - {_DEFAULT})
+    names = {f"istio-{revision}" for revision in sink.revisions() - {_DEFAULT}} | sink.shared_maps()
+    names.discard("istio")
     # Where they cannot be listed, asking by another name is no use; one that could not be decoded hides no other.
-    if revisions and not any(gap["kind"] == _CONFIG_MAP and gap["namespace"] is None for gap in unread):
-        maps = [_mesh_config_map(f"istio-{revision}") for revision in revisions]
+    if names and not any(gap["kind"] == _CONFIG_MAP and gap["namespace"] is None for gap in unread):
+        maps = [_mesh_config_map(name) for name in sorted(names)]
         unread += read_into(cluster, sink, maps, namespaces, end)
     return unread
 
@@ -113,6 +117,10 @@ class MeshManifests(Manifests):
     def root_namespaces(self) -> set[str]:
         """See MeshSink."""
         return self._reader().root_namespaces()
+
+    def shared_maps(self) -> set[str]:
+        """See MeshSink."""
+        return self._reader().shared_maps()
 
     def _reader(self) -> Reader:
         reader = Reader()

@@ -22,7 +22,7 @@ _OWNER = ("kind", "name", "controller")
 # Arguments and environment say something about the mesh in these containers only; in others they may hold secrets.
 _ISTIOD = "discovery"
 _PROXY = "istio-proxy"
-_WITH_ARGUMENTS = (_PROXY, "istio-init", "istio-validation")
+_WITH_ARGUMENTS = (_PROXY, "istio-init", "istio-validation", _ISTIOD)
 _PROXY_ENV = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

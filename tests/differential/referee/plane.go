@@ -79,10 +79,23 @@ func newPlane(t test.Failer, w *world, revision string, settle time.Duration) *p
 	return &plane{ConfigGenTest: generator, t: t, index: index}
 }
 
+// meshOf is what istiod composes of its sources (pilot/pkg/bootstrap/mesh.go, meshwatcher.NewCollection).
 func meshOf(t test.Failer, w *world, revision string) *meshapi.MeshConfig {
-	settings, err := mesh.ApplyMeshConfigDefaults(w.meshes[revision])
-	if err != nil {
-		t.Fatalf("mesh configuration of revision %s: %v", revision, err)
+	own := "istio"
+	if revision != "default" {
+		own = "istio-" + revision
+	}
+	settings := mesh.DefaultMeshConfig()
+	for _, name := range []string{w.shared[revision], own} {
+		text, found := w.meshes[name]
+		if !found {
+			continue
+		}
+		applied, err := mesh.ApplyMeshConfig(text, settings)
+		if err != nil {
+			t.Fatalf("mesh configuration %s of revision %s: %v", name, revision, err)
+		}
+		settings = applied
 	}
 	return settings
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,13 +35,16 @@ type world struct {
 	// slices are EndpointSlices that name no pods. Behind their addresses istiod looks for pods that it has met before.
 	slices  []*discoveryv1.EndpointSlice
 	configs []config.Config
-	meshes  map[string]string
+	// meshes are the mesh configurations by the names of their ConfigMaps, shared the name that each revision's istiod
+	// is told to share.
+	meshes map[string]string
+	shared map[string]string
 }
 
 // readWorld sorts manifests into Kubernetes objects, Istio configuration that passes Istio's validation, and the mesh
 // configuration of each revision.
 func readWorld(t test.Failer, manifests []json.RawMessage, rejected map[string]string) *world {
-	w := &world{meshes: map[string]string{}}
+	w := &world{meshes: map[string]string{}, shared: map[string]string{}}
 	decode := kubelib.IstioCodec.UniversalDeserializer().Decode
 	for _, manifest := range manifests {
 		kind := crd.IstioKind{}
@@ -65,7 +69,15 @@ func readWorld(t test.Failer, manifests []json.RawMessage, rejected map[string]s
 			t.Fatalf("%s %s/%s: %v", gvk.Kind, kind.Namespace, kind.Name, err)
 		}
 		if configMap, ok := object.(*corev1.ConfigMap); ok {
-			w.meshes[configMap.Labels["istio.io/rev"]] = configMap.Data["mesh"]
+			w.meshes[configMap.Name] = configMap.Data["mesh"]
+			continue
+		}
+		if istiod, ok := object.(*appsv1.Deployment); ok {
+			for _, variable := range istiod.Spec.Template.Spec.Containers[0].Env {
+				if variable.Name == "SHARED_MESH_CONFIG" {
+					w.shared[istiod.Labels["istio.io/rev"]] = variable.Value
+				}
+			}
 			continue
 		}
 		if slice, ok := object.(*discoveryv1.EndpointSlice); ok {

@@ -9,7 +9,7 @@ webhooks among them say which control planes there are.
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping
+from typing import Any, Iterable, List, Mapping
 
 from ..fields import Identity, identity_of, labels_of, mapping, number_of, sequence, text_of
 from ..pods import PodParser
@@ -24,6 +24,18 @@ _HTTPS = 443
 """Where the API server calls a Service of which no port is named (ServiceReference in each of the groups)."""
 
 
+def _home_by_name(name: str, revision: str) -> Iterable[str]:
+    """Where the control plane is by what Istio's chart calls the object, outside of istio-system.
+
+    manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml: the chart's default revision may be
+    left out.
+    """
+    for start in (f"istio-sidecar-injector-{revision}-", "istio-sidecar-injector-" if revision == "default" else ""):
+        if start and name.startswith(start) and len(name) > len(start):
+            return (name[len(start) :],)
+    return ()
+
+
 def mutating_webhook_configuration(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
     labels = labels_of(identity.metadata.get("labels"), "metadata.labels")
@@ -32,6 +44,8 @@ def mutating_webhook_configuration(_parser: PodParser, snapshot: Snapshot, manif
         configs = _client_configs(manifest)
         homes = {_namespace_of(config) for config in configs} - {""}
         remote = any(config.get("url") for config in configs)
+        if not homes and not remote:
+            homes.update(_home_by_name(identity.name, revision))
         snapshot.webhooks.append(Webhook(identity.name, revision, labels.get("istio.io/tag"), frozenset(homes), remote))
     _admission(snapshot, identity, manifest)
 

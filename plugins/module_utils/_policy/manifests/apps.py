@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
-from ..fields import Identity, identity_of, labels_of, mapping, sequence, text_of
+from ..fields import Identity, identity_of, labels_of, mapping, sequence, strings, text_of
 from ..pods import PodParser
 from ..records import (
     Labels,
@@ -25,18 +25,31 @@ def deployment(parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any
     spec = mapping(template.get("spec"), "spec.template.spec")
     env: Labels = {}
     image = ""
+    arguments: Tuple[str, ...] = ()
     if identity.name.startswith("istiod"):
-        for container in sequence(spec.get("containers"), "containers"):
-            if container.get("name") != "discovery":
-                continue
+        for container in _istiods(sequence(spec.get("containers"), "containers")):
             image = text_of(container.get("image"), "containers.image")
+            arguments = strings(container.get("args"), "args")
             for variable in sequence(container.get("env"), "env"):
                 env[text_of(variable.get("name"), "env.name")] = text_of(variable.get("value"), "env.value")
     snapshot.templates.append(
         Template(
-            identity.namespace, identity.name, labels, annotations, parser.shape(labels, annotations, spec), env, image
+            identity.namespace,
+            identity.name,
+            labels,
+            annotations,
+            parser.shape(labels, annotations, spec),
+            env,
+            image,
+            arguments,
         )
     )
+
+
+def _istiods(containers: List[Any]) -> List[Any]:
+    """Istio's chart calls it `discovery`; a container that is alone is it, whatever it is called."""
+    found = [container for container in containers if container.get("name") == "discovery"]
+    return found or (containers if len(containers) == 1 else [])
 
 
 def replica_set(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:

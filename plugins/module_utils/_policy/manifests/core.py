@@ -31,13 +31,11 @@ def namespace(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any
 
 
 def config_map(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
-    """The mesh ConfigMap of a revision is `istio` or `istio-<revision>` with a key `mesh`."""
+    """A mesh configuration is the key `mesh`; whose it is, if anybody's, control_plane.py decides."""
     identity = identity_of(manifest)
     data = mapping(manifest.get("data"), "data")
-    if "mesh" not in data or not (identity.name == "istio" or identity.name.startswith("istio-")):
-        return
-    named = identity.name[len("istio-") :] or "default"
-    snapshot.mesh_maps.append(MeshMap(identity.namespace, named, data["mesh"]))
+    if "mesh" in data:
+        snapshot.mesh_maps.append(MeshMap(identity.namespace, identity.name, data["mesh"]))
 
 
 def service(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:

@@ -138,6 +138,12 @@ class Reader:
         """Where the mesh-wide policies of each control plane are, as far as its configuration was read."""
         return {mesh.root_namespace for mesh in ControlPlanes(self.snapshot(), Unread((), ())).by_name.values()}
 
+    def shared_maps(self) -> Set[str]:
+        """The names of the ConfigMaps that control planes share (SHARED_MESH_CONFIG), as far as they were read."""
+        planes = ControlPlanes(self.snapshot(), Unread((), ()))
+        used = [*planes.by_name.values(), *(planes.of(revision) for revision in sorted(planes.revisions))]
+        return {name for mesh in used if mesh.namespace for name in planes.shared_maps(mesh.name, mesh.namespace)}
+
     def snapshot(self) -> Snapshot:
         """The records of everything read so far. Nothing of a manifest is kept but what the records name."""
         snapshot = Snapshot()

@@ -197,7 +197,11 @@ def test_a_revision_that_no_webhook_names_is_nobodys():
 def planes(maps=(), webhooks=(), templates=(), unread=()):
     """Of mesh ConfigMaps as (namespace, revision), or with their mesh."""
     snapshot = Snapshot()
-    snapshot.mesh_maps = [MeshMap(place, revision, config[0] if config else {}) for place, revision, *config in maps]
+    names = {"default": "istio"}
+    snapshot.mesh_maps = [
+        MeshMap(place, names.get(revision, f"istio-{revision}"), config[0] if config else {})
+        for place, revision, *config in maps
+    ]
     snapshot.webhooks = list(webhooks)
     snapshot.templates = list(templates)
     return ControlPlanes(snapshot, Unread(unread, ()))
@@ -273,9 +277,9 @@ def template(place, image="pilot:1.31.1", **env):
             given([("one", "canary")], [hook("default", "one")]),
             "canary",
             "canary",
-            "one",
-            "",
-            id="a ConfigMap beside another revision's control plane",
+            None,
+            "no webhook names a control plane of the revision canary",
+            id="a ConfigMap beside another revision's control plane makes none",
         ),
         pytest.param(
             given([("one", "default")], [hook("default", "one"), hook("other", "two"), hook("canary")]),
@@ -467,7 +471,7 @@ def test_which_objects_a_revision_sees(label, seen):
     ],
 )
 def test_the_version_of_a_control_plane(templates, revision, version):
-    found = planes([("one", "default"), ("one", "canary")], ONE, templates)
+    found = planes([("one", "default"), ("one", "canary")], [*ONE, hook("canary", "one")], templates)
     assert found.by_name[revision].version == version
 
 
@@ -543,3 +547,139 @@ AMBIENT, SENDING = "PILOT_ENABLE_AMBIENT", "PILOT_ENABLE_SENDING_HBONE"
 )
 def test_whether_sidecars_send_hbone(environments, known, sends):
     assert Istiod(environments, known).sends_hbone is sends
+
+
+# What istiod composes its mesh configuration of.
+
+OFF, ON = {"enableAutoMtls": False}, {"enableAutoMtls": True}
+SHARING = template("one/istiod", SHARED_MESH_CONFIG="common")
+COMMON = ("one", "common")
+
+
+def shared(*sources, templates=(SHARING,), unread=()):
+    """Of ConfigMaps as (namespace, name, mesh) with the default control plane in namespace one."""
+    snapshot = Snapshot()
+    snapshot.mesh_maps = [MeshMap(*source) for source in sources]
+    snapshot.webhooks, snapshot.templates = list(ONE), list(templates)
+    return ControlPlanes(snapshot, Unread(unread, ())).of("default")
+
+
+def arguments(*given_arguments):
+    """istiod with arguments."""
+    return (template("one/istiod")._replace(arguments=("discovery", *given_arguments)),)
+
+
+COMPOSED = [
+    pytest.param(shared((*COMMON, OFF), ("one", "istio", {})), False, id="the shared one counts"),
+    pytest.param(shared((*COMMON, OFF), ("one", "istio", ON)), True, id="its own goes before it"),
+    pytest.param(shared((*COMMON, ON), ("one", "istio", OFF)), False, id="which may say less"),
+    pytest.param(shared((*COMMON, OFF)), False, id="the shared one alone"),
+    pytest.param(shared(("two", "common", OFF), ("one", "istio", {})), True, id="of istiod's own namespace"),
+    pytest.param(shared(("one", "istio", {})), True, id="there is no such ConfigMap"),
+    pytest.param(shared((*COMMON, OFF), ("one", "istio", {}), templates=()), True, id="nobody shares it"),
+    pytest.param(
+        shared((*COMMON, OFF), ("one", "istio", {}), templates=[template("two/istiod", SHARED_MESH_CONFIG="common")]),
+        True,
+        id="somebody else's istiod shares it",
+    ),
+    pytest.param(
+        shared(
+            (*COMMON, OFF), ("one", "istio", {}), templates=[template("one/istiod-canary", SHARED_MESH_CONFIG="common")]
+        ),
+        True,
+        id="another revision's does",
+    ),
+]
+
+
+@pytest.mark.parametrize(("mesh", "auto_mtls"), COMPOSED)
+def test_a_shared_configuration_is_below_a_revisions_own(mesh, auto_mtls):
+    assert (mesh.doubt, mesh.auto_mtls) == ("", auto_mtls)
+
+
+HAS = ("one", "istio", {})
+DOUBTED = [
+    pytest.param(
+        shared(HAS, unread=[gap("Deployment", "one")]),
+        "istiod's Deployment, which says where its mesh configuration lies, could not be read",
+        id="istiod was not read",
+    ),
+    pytest.param(shared(HAS, templates=(), unread=[gap("Deployment", "two")]), "", id="another namespace's were not"),
+    pytest.param(
+        shared(HAS, unread=[gap("ConfigMap", "one")]),
+        "the ConfigMap common, which istiod's SHARED_MESH_CONFIG names, could not be read",
+        id="what it shares was not read",
+    ),
+    pytest.param(shared((*COMMON, OFF), HAS, unread=[gap("ConfigMap", "one")]), "", id="another one was not"),
+    pytest.param(
+        shared((*COMMON, OFF), HAS, templates=[template("one/istiod", SHARED_MESH_CONFIG="")]),
+        "the value of istiod's SHARED_MESH_CONFIG is not in its Deployment",
+        id="its name lies elsewhere",
+    ),
+    pytest.param(
+        shared(HAS, templates=[SHARING, template("one/istiod", SHARED_MESH_CONFIG="other")]),
+        "istiod's SHARED_MESH_CONFIG names several ConfigMaps: common, other",
+        id="two names",
+    ),
+    pytest.param(shared((*COMMON, "- a"), HAS), "common: it is not a mapping", id="what it shares is no configuration"),
+    pytest.param(shared((*COMMON, OFF), ("one", "istio", "{")), "istio: it is no YAML that can be read", id="its own"),
+    pytest.param(
+        shared((*COMMON, {"trustDomain": ["x"], "defaultConfig": "x"}), HAS),
+        "a field has an unexpected type",
+        id="a field of what it shares",
+    ),
+    pytest.param(
+        shared(HAS, templates=arguments("--meshConfig=/etc/mesh")),
+        "istiod's argument --meshConfig=/etc/mesh lets it read its mesh configuration elsewhere",
+        id="a file",
+    ),
+    pytest.param(
+        shared(HAS, templates=arguments("--namespace", "two")),
+        "istiod's argument --namespace lets it read its mesh configuration elsewhere",
+        id="another namespace",
+    ),
+    pytest.param(shared(HAS, templates=arguments("--monitoringAddr=:15014")), "", id="what has nothing to do with it"),
+]
+
+
+@pytest.mark.parametrize(("mesh", "doubt"), DOUBTED)
+def test_what_istiod_goes_by_is_unknown(mesh, doubt):
+    assert mesh.doubt == doubt
+
+
+def test_what_is_shared_is_no_revision():
+    """Neither in the namespace of a control plane, nor where no webhook tells of one."""
+    config = [mesh_config(**ON), mesh_config("common", enableAutoMtls=False)]
+    deployed = istiod("istio-system", SHARED_MESH_CONFIG="istio-common")
+    for webhooks in ([], [webhook("default", "istio-system")]):
+        revisions = judge(config, deployed, webhooks)["mesh"]["revisions"]
+        assert [(row["name"], row["auto_mtls"]) for row in revisions] == [("default", True)]
+
+
+def test_istiods_container_has_any_name_where_it_is_alone():
+    deployed = istiod("istio-system", SHARED_MESH_CONFIG="common")
+    common = mesh_config(enableAutoMtls=False)
+    common["metadata"]["name"] = "common"
+    containers = deployed["spec"]["template"]["spec"]["containers"]
+    containers[0]["name"] = "pilot"
+    assert [row["auto_mtls"] for row in judge(common, deployed)["mesh"]["revisions"]] == [False]
+    containers.append({"name": "beside"})
+    assert [row["auto_mtls"] for row in judge(common, deployed)["mesh"]["revisions"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "home"),
+    [
+        ("istio-sidecar-injector-control", "default", "control"),
+        ("istio-sidecar-injector-default-control", "default", "control"),
+        ("istio-sidecar-injector-1-31-control", "1-31", "control"),
+        ("istio-sidecar-injector-1-31", "1-31", "istio-system"),
+        ("istio-sidecar-injector", "default", "istio-system"),
+        ("my-injector-control", "default", "istio-system"),
+    ],
+)
+def test_a_webhook_without_a_service_tells_its_control_planes_namespace_by_its_name(name, revision, home):
+    hooked = webhook(revision, None)
+    hooked["metadata"]["name"] = name
+    found = judge(hooked, mesh_config(revision, home=home, trustDomain="x"))["mesh"]["revisions"]
+    assert [(row["name"], row["namespace"], row["trust_domain"]) for row in found] == [(revision, home, "x")]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._foreign import yaml_text
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.mesh import mesh_of
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import MeshMap
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     judge,
     mesh_config,
@@ -126,3 +128,64 @@ def test_one_of_several_discovery_selectors_is_enough(first, second, seen):
     config = mesh_config(discoverySelectors=[{"matchLabels": first}, {"matchLabels": second}])
     result = judge(config, namespace("demo", a="x", b="y"), pod("demo/a"), peer("demo/p", "STRICT"))
     assert (workload(result, "demo/a")["mode"] == "STRICT") is seen
+
+
+HBONE = {"ISTIO_META_ENABLE_HBONE": "true"}
+MERGED = {
+    "a field of each": (({"trustDomain": "x"}, {"rootNamespace": "r"}), ("x", "r")),
+    "the later one counts": (({"trustDomain": "x"}, {"trustDomain": "y"}), ("y", "istio-system")),
+    "null says nothing": (({"trustDomain": "x"}, {"trustDomain": None}), ("x", "istio-system")),
+    "by both of its names": (({"trust_domain": "x"}, {"root_namespace": "r"}), ("x", "r")),
+    "one name over the other": (({"trust_domain": "x"}, {"trustDomain": "y"}), ("y", "istio-system")),
+}
+
+
+@pytest.mark.parametrize(("configs", "expected"), MERGED.values(), ids=MERGED)
+def test_one_configuration_over_another(configs, expected):
+    mesh = mesh_of("default", [MeshMap("istio-system", "x", config) for config in configs])
+    assert (mesh.doubt, mesh.trust_domain, mesh.root_namespace) == ("", *expected)
+
+
+def test_what_of_two_configurations_is_merged_and_what_is_replaced():
+    mesh = mesh_of(
+        "default",
+        [
+            MeshMap("istio-system", "x", one)
+            for one in (
+                {
+                    "trustDomainAliases": ["a"],
+                    "defaultConfig": {"interceptionMode": "TPROXY", "proxyMetadata": {"A": "b"}},
+                    "caCertificates": [{"trustDomains": ["old"]}],
+                    "defaultServiceExportTo": ["."],
+                    "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+                },
+                {
+                    "trust_domain_aliases": ["b"],
+                    "defaultConfig": {"proxy_metadata": HBONE},
+                    "caCertificates": [{"trust_domains": ["new"]}],
+                    "defaultServiceExportTo": ["*"],
+                },
+            )
+        ],
+    )
+    assert (mesh.aliases, mesh.foreign, mesh.service_export) == ({"a", "b"}, {"new"}, ("*",))
+    assert (mesh.interception, mesh.sidecars_accept_hbone, mesh.allow_any) == ("TPROXY", True, False)
+
+
+@pytest.mark.parametrize(
+    ("config", "doubt"),
+    [
+        ({"trustDomain": "x", "trust_domain": "y"}, "trustDomain is there by two names"),
+        ({"trustDomain": ""}, "trustDomain is empty"),
+        ({"rootNamespace": ""}, "rootNamespace is empty"),
+        ({"enable_auto_mtls": "false"}, "enableAutoMtls is neither true nor false"),
+        ({"defaultConfig": []}, "a field has an unexpected type"),
+        ({"caCertificates": ["x"]}, "a field has an unexpected type"),
+    ],
+)
+def test_what_no_istiod_would_take(config, doubt):
+    assert mesh_of("default", [MeshMap("istio-system", "istio", config)]).doubt == doubt
+
+
+def test_auto_mtls_is_off_by_either_name():
+    assert not mesh_of("default", [MeshMap("istio-system", "istio", "enable_auto_mtls: false")]).auto_mtls

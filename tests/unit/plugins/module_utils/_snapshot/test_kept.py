@@ -92,7 +92,22 @@ MISCELLANEOUS = [
         defaultConfig={"proxyMetadata": {}},
         caCertificates=[{"pem": HIDDEN, "trustDomains": ["old"]}],
     ),
-    deployment("istio-system/istiod", containers=[{"name": "discovery", "env": [{"name": "PILOT_X", "value": "1"}]}]),
+    deployment(
+        "istio-system/istiod",
+        containers=[
+            {
+                "name": "discovery",
+                "args": ["discovery"],
+                "env": [{"name": "PILOT_X", "value": "1"}, {"name": "SHARED_MESH_CONFIG", "value": "common"}],
+            }
+        ],
+    ),
+    {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "common", "namespace": "istio-system"},
+        "data": {"mesh": json.dumps({"trust_domain": "shared.example", "default_config": {"proxy_metadata": {}}})},
+    },
     pod("n1/native", "native", initContainers=[{"name": "istio-init", "args": ["-b", "*"]}]),
     pod("n1/user", securityContext={"runAsUser": 1337, "runAsGroup": 0, "seLinuxOptions": {"level": HIDDEN}}),
     pod("n1/udp", ports=[{"containerPort": 53, "protocol": "UDP"}]),
@@ -279,7 +294,7 @@ def test_what_is_wrong_stays_wrong(seed):
     "manifest",
     [
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "data": {"a": HIDDEN}},
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"mesh": HIDDEN}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"meshes": HIDDEN}},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-x"}, "data": {"other": HIDDEN}},
         {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "x"}},
         {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "x"}},

@@ -273,6 +273,29 @@ def test_the_mesh_is_read_with_a_readers_rights(server, cluster):
     assert "ConfigMap" not in {item["kind"] for item in unread}
 
 
+def test_what_istiod_shares_is_read_by_its_name(server, cluster):
+    """Where a webhook says that istiod is: a tenant's Deployment of that name has nothing read."""
+    config = {"clientConfig": {"service": {"name": "istiod", "namespace": "control"}}}
+    hook = {"metadata": {"name": "w", "labels": {"istio.io/rev": "default"}}, "webhooks": [config]}
+    version = "admissionregistration.k8s.io/v1"
+    server.answer(
+        f"GET /apis/{version}/mutatingwebhookconfigurations",
+        listed("MutatingWebhookConfiguration", hook, version=version),
+    )
+
+    def istiod(home, shared):
+        env = [{"name": "SHARED_MESH_CONFIG", "value": shared}]
+        template = {"spec": {"containers": [{"name": "discovery", "env": env}]}}
+        return {"metadata": {"name": "istiod", "namespace": home}, "spec": {"template": template}}
+
+    deployments = listed("Deployment", istiod("control", "common"), istiod("tenant", "secrets"), version="apps/v1")
+    server.answer("GET /apis/apps/v1/deployments", deployments)
+    server.answer("GET /api/v1/configmaps", listed("ConfigMap"))
+    selections.read_mesh(cluster)
+    asked = [query["fieldSelector"] for path, query in server.asked() if path == "/api/v1/configmaps"]
+    assert asked == ["metadata.name=istio", "metadata.name=common"]
+
+
 def test_a_map_that_cannot_be_decoded_hides_no_revisions_map(server, cluster):
     webhook = {"metadata": {"name": "w", "labels": {"istio.io/rev": "canary"}}}
     version = "admissionregistration.k8s.io/v1"
@@ -402,7 +425,12 @@ def test_slim_changes_no_answer(pod):
 
 
 def test_slim_keeps_a_control_planes_environment():
-    container = {"name": "discovery", "image": "pilot:1.31.1", "env": [{"name": "PILOT_ENABLE_AMBIENT"}]}
+    container = {
+        "name": "discovery",
+        "image": "pilot:1.31.1",
+        "env": [{"name": "PILOT_ENABLE_AMBIENT"}],
+        "args": ["discovery", "--meshConfig=/x"],
+    }
     beside = {"name": "other", "image": "x", "env": [{"name": "PASSWORD", "value": "x"}], "args": ["--token=x"]}
     template = {"metadata": {}, "spec": {"containers": [container, beside], "volumes": [1]}}
     manifest = {"kind": "Deployment", "metadata": {"name": "istiod"}, "spec": {"template": template}, "status": {}}

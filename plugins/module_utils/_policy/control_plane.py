@@ -18,6 +18,7 @@ from .mesh import DEFAULT_REVISION, ROOT_NAMESPACE, Mesh, mesh_of
 from .records import Labels, Snapshot, Template, Webhook
 from .unread import Unread
 
+_AMBIENT = "PILOT_ENABLE_AMBIENT"
 _SHARED = "SHARED_MESH_CONFIG"
 _ELSEWHERE = ("--meshConfig", "--namespace", "-n")
 """Arguments of pilot-discovery by which it reads a file, or ConfigMaps of another namespace."""
@@ -53,7 +54,7 @@ class Istiod(NamedTuple):
     @property
     def sends_hbone(self) -> Optional[bool]:
         """Whether its sidecars send HBONE (pilot/pkg/features/ambient.go); None where it is not in the input."""
-        ambient = self.switched("PILOT_ENABLE_AMBIENT")
+        ambient = self.switched(_AMBIENT)
         sending = self.switched("PILOT_ENABLE_SENDING_HBONE", default=True)
         if not self.environments or None in (ambient, sending):
             return None
@@ -205,9 +206,35 @@ class ControlPlanes:
 
     def istiod(self, mesh: Mesh) -> Istiod:
         """The processes of a revision's control plane."""
-        found = self._deployments(mesh.name, mesh.namespace)
-        known = mesh.namespace is not None and not self._unread.covers("Deployment", mesh.namespace)
+        return self._istiod_at(mesh.name, mesh.namespace)
+
+    def _istiod_at(self, revision: str, namespace: Optional[str]) -> Istiod:
+        found = self._deployments(revision, namespace)
+        known = namespace is not None and not self._unread.covers("Deployment", namespace)
         return Istiod(tuple(item.env for item in found), known)
+
+    @property
+    def ambient_doubt(self) -> str:
+        """Why it cannot be told whether any control plane serves ztunnel; "" too where nothing speaks of an istiod.
+
+        Without PILOT_ENABLE_AMBIENT istiod answers no ztunnel (pilot/pkg/features/ambient.go), so that nothing enforces
+        a policy. What was not read counts as off: a right that is missing must not better an answer.
+        """
+        if self._webhooks_unread:
+            return "the webhooks that tell which control planes there are could not be read"
+        places = [
+            (revision, home)
+            for revision in sorted({*self.revisions, *self.by_name})
+            for home in sorted(self._believed(revision))
+        ]
+        found = [self._istiod_at(*place) for place in places]
+        if any(istiod.switched(_AMBIENT) for istiod in found):
+            return ""
+        if not all(istiod.known for istiod in found):
+            return "whether istiod serves the ambient mesh (PILOT_ENABLE_AMBIENT) was not read"
+        if any(istiod.environments for istiod in found):
+            return "no istiod serves the ambient mesh (PILOT_ENABLE_AMBIENT), so nothing tells ztunnel of it"
+        return ""
 
     # --- names -------------------------------------------------------------------------------------------------------
 

@@ -208,6 +208,7 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
         variants.setdefault((id(first.shape), first.service_account, *map(first.labels.get, wanted)), []).extend(pods)
 
     forged = {(template.namespace, template.name) for template in snapshot.templates if _forges(template)}
+    ambient_doubt = planes.ambient_doubt
     workloads: List[Workload] = []
     for (namespace, kind, name), variants in groups.items():
         lots = sorted(
@@ -217,8 +218,8 @@ def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Wo
             place = f"{namespace}/{kind}/{name}" + (f"~{number + 1}" if number else "")
             labels = {key: first.labels[key] for key in wanted if key in first.labels}
             doubt = first.shape.doubt or _doubt(first, snapshot.namespaces.get(namespace), unread)
-            if kind == "Deployment" and first.shape.mesh == "ambient" and (namespace, name) in forged:
-                doubt = FORGED
+            if first.shape.mesh == "ambient":
+                doubt = FORGED if kind == "Deployment" and (namespace, name) in forged else doubt or ambient_doubt
             account = first.service_account
             workloads.append(
                 Workload(place, namespace, kind, name, tuple(names), labels, first.shape, False, account, doubt)
@@ -272,7 +273,11 @@ def _predicted(
         shape,
         predicted=True,
         service_account=None,
-        doubt=doubt or prediction.doubt or shape.doubt or (shape.capture.doubt if shape.mesh == "sidecar" else ""),
+        doubt=doubt
+        or prediction.doubt
+        or shape.doubt
+        or (shape.capture.doubt if shape.mesh == "sidecar" else "")
+        or (planes.ambient_doubt if shape.mesh == "ambient" else ""),
     )
 
 

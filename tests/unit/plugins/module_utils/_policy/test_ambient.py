@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
+    deployment,
     headless,
     judge,
+    mesh_config,
+    namespace,
     peer,
     pod,
     port,
@@ -85,7 +88,7 @@ SERVERS: dict[str, list[Any]] = {
     "sidecar with a tunnel": [pod("shop/a", labels={"networking.istio.io/tunnel": "http"}), peer("shop/n", "STRICT")],
     "none": [pod("shop/a", "none")],
 }
-UNKNOWN = "unknown -> unknown"
+UNKNOWN, PU = "unknown -> unknown", "plaintext -> unknown"
 HBONE, P, PB, M = "hbone -> mtls", "plaintext -> plaintext", "plaintext -> broken", "mtls -> mtls"
 CLIENTS = [
     ("ztunnel", pod("cafe/c", "ambient"), [], [HBONE, HBONE, P, PB, HBONE, P]),
@@ -129,9 +132,9 @@ def test_a_sidecar_sends_plaintext_to_a_headless_ambient_service():
 @pytest.mark.parametrize(
     ("title", "control_plane", "expected"),
     [
-        ("it is not on", [istiod()], P),
+        ("it is not on: nor is there anybody to program ztunnel", [istiod()], PU),
         ("on, as Go reads it", [istiod(PILOT_ENABLE_AMBIENT="1")], HBONE),
-        ("a word that is none of Go's", [istiod(PILOT_ENABLE_AMBIENT="yes")], P),
+        ("a word that is none of Go's", [istiod(PILOT_ENABLE_AMBIENT="yes")], PU),
         ("sending is off", [istiod(PILOT_ENABLE_AMBIENT="true", PILOT_ENABLE_SENDING_HBONE="False")], P),
         ("a value out of a ConfigMap", [istiod(PILOT_ENABLE_AMBIENT="true", PILOT_ENABLE_SENDING_HBONE=None)], UNKNOWN),
         ("no istiod in the input", [], UNKNOWN),
@@ -165,3 +168,39 @@ def test_strict_has_a_hole_on_the_node():
     result = judge(pod("shop/a", "ambient"), peer("shop/n", "STRICT"))
     assert workload(result, "shop/a")["mode"] == "STRICT"
     assert [row["id"] for row in result["findings"]] == ["MTLS-027"]
+
+
+NOBODY = {"kind": "Deployment", "namespace": "istio-system", "reason": "forbidden"}
+CONTROL_PLANES: dict[str, tuple[list[Any], list[Any], str]] = {
+    "it serves ztunnel": ([istiod(PILOT_ENABLE_AMBIENT="true")], [], "STRICT"),
+    "it does not": ([istiod()], [], "unknown"),
+    "it says so": ([istiod(PILOT_ENABLE_AMBIENT="false")], [], "unknown"),
+    "whether it does lies elsewhere": ([istiod(PILOT_ENABLE_AMBIENT=None)], [], "unknown"),
+    "it was not read": ([], [NOBODY], "unknown"),
+    "nothing speaks of it": ([], [], "STRICT"),
+}
+
+
+@pytest.mark.parametrize(("control_plane", "unread", "mode"), CONTROL_PLANES.values(), ids=CONTROL_PLANES)
+def test_whether_anybody_programs_ztunnel(control_plane, unread, mode):
+    """The annotation and the label are a tenant's to write: alone they make no pod secure."""
+    manifests = [control_plane, mesh_config(), MESH_STRICT, pod("shop/a", "ambient"), service("shop/a")]
+    result = judge(*manifests, pod("cafe/c", "ambient"), unread=unread)
+    assert workload(result, "shop/a")["mode"] == mode
+    assert port(result, "shop/a", 8080)["plaintext"] == ("refused" if mode == "STRICT" else "unknown")
+    assert answer(result, "cafe/c", "shop/a") == (HBONE if mode == "STRICT" else UNKNOWN)
+
+
+def test_of_several_control_planes_one_may_serve_ztunnel():
+    other = istiod(PILOT_ENABLE_AMBIENT="true")
+    other["metadata"]["name"] = "istiod-canary"
+    meshes = [mesh_config(), mesh_config("canary")]
+    ambient = [MESH_STRICT, pod("shop/a", "ambient")]
+    assert workload(judge(*meshes, istiod(), other, *ambient), "shop/a")["mode"] == "STRICT"
+    assert workload(judge(*meshes, istiod(), *ambient), "shop/a")["mode"] == "unknown"
+
+
+def test_what_would_become_ambient_is_doubted_as_well():
+    parts = [mesh_config(), MESH_STRICT, namespace("shop", dataplane_mode="ambient"), deployment("shop/a")]
+    assert workload(judge(*parts, istiod(PILOT_ENABLE_AMBIENT="true")), "shop/a")["mode"] == "STRICT"
+    assert workload(judge(*parts, istiod()), "shop/a")["mode"] == "unknown"

@@ -131,7 +131,7 @@ def test_an_answer_that_needs_istiods_environment_is_unknown_without_it():
     parts = [*OWN, pod("demo/b", "ambient"), service("demo/b")]
     with_ambient = [*parts[:2], istiod("control", PILOT_ENABLE_AMBIENT="true"), *parts[3:]]
     assert answer(judge(*DEMO, *with_ambient), "demo/a", "demo/b") == "hbone -> mtls"
-    assert answer(judge(*DEMO, *parts), "demo/a", "demo/b") == "plaintext -> broken"
+    assert answer(judge(*DEMO, *parts), "demo/a", "demo/b") == "plaintext -> unknown"
     without = [item for item in parts if item["kind"] != "Deployment"]
     unread = [gap("Deployment", "control")]
     assert answer(judge(*DEMO, *without, unread=unread), "demo/a", "demo/b") == "unknown -> unknown"

@@ -12,11 +12,16 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timezone
 from itertools import islice, permutations
-from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
 
 from .records import UNDATED, YOUNGEST, Aged, Malformed
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NAMED = r"[^ ,;]+/[^ ,;]+"
+_CONTEST = re.compile(
+    rf"\bwhich (?P<kind>[A-Z][A-Za-z ]+?) of (?P<names>{_NAMED}(?:(?:, | and )(?:{_NAMED}|[0-9]+ more))*) "
+    "[^;]+? depends on their age, and [^;]+"
+)
 MOST_ORDERS = 6
 """As many as three objects without a time can have."""
 _Item = TypeVar("_Item", bound=Aged)
@@ -114,6 +119,26 @@ def contest(kind: str, items: Sequence[Aged], question: str) -> str:
     if missing:
         why = f"{_listed(missing)} {'carries' if len(missing) == 1 else 'carry'} no creationTimestamp"
     return f"which {kind} of {_listed(items)} {question} depends on their age, and {why}"
+
+
+class Contest(NamedTuple):
+    """What `contest` says in a reason, which may say more."""
+
+    kind: str
+    namespace: Optional[str]
+    """Of all objects; None where they are of several."""
+    names: str
+    """In words; without the namespace where they have the same."""
+    sentence: str
+
+
+def contests_in(reason: str) -> Iterator[Contest]:
+    """The contests that a reason speaks of. Its parts are joined by `; `, which no object's name can hold."""
+    for found in _CONTEST.finditer(reason):
+        names = found["names"]
+        spaces = {name.partition("/")[0] for name in re.split(", | and ", names) if "/" in name}
+        space = spaces.pop() if len(spaces) == 1 else None
+        yield Contest(found["kind"], space, names.replace(f"{space}/", "") if space else names, found.group())
 
 
 def _listed(items: Sequence[Aged]) -> str:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from . import spiffe
+from .ages import Contest, contests_in
 from .client import Hbone
 from .control_plane import ControlPlanes
 from .destination_rules import DestinationRuleIndex
@@ -24,6 +25,8 @@ from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticatio
 from .services import Catalogue, destinations, target_ports
 from .unread import Unread
 from .visibility import SidecarIndex
+
+_MOST_TOUCHED = 10
 
 
 class Port:
@@ -214,6 +217,21 @@ class State:
             found.extend(self.judge.members[place])
         return sorted(found)
 
+    def _contests(self) -> Dict[Contest, Set[str]]:
+        """Objects without a time, or of one second, of which nobody knows which counts, with what that leaves open."""
+        found: Dict[Contest, Set[str]] = {}
+        for workload in self.workloads:
+            for contested in contests_in(self.decisions[workload.id].doubt):
+                found.setdefault(contested, set()).add(f"mode of {workload.id}")
+        reasons: Dict[str, Set[str]] = {}
+        for edge in self.edges:
+            if edge.verdict == UNKNOWN:
+                reasons.setdefault(edge.reason, set()).add(edge.service)
+        for reason, services in reasons.items():
+            for contested in contests_in(reason):
+                found.setdefault(contested, set()).update(f"edges to {service}" for service in services)
+        return found
+
     def unknown(self) -> List[Dict[str, Any]]:
         """The result's `unknown`: gaps of reading, and what cannot be judged."""
         entries = list(self.unread.entries)
@@ -246,6 +264,10 @@ class State:
                     f"the mesh configuration cannot be read: {mesh.doubt}",
                     f"modes and edges of every workload of revision {name}",
                 )
+        for contested, touched in self._contests().items():
+            answers = sorted(touched)
+            more = [f"and {len(answers) - _MOST_TOUCHED} more"] if len(answers) > _MOST_TOUCHED else []
+            add(*contested, touches="; ".join(answers[:_MOST_TOUCHED] + more))
         for workload in self.workloads:
             if workload.doubt:
                 add(

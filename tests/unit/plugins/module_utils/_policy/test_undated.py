@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.ages import contests_in
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     edges,
@@ -252,3 +253,52 @@ def test_a_policy_of_a_new_namespace_leaves_the_rest_alone():
     contested = [undated(peer("n1/p", "STRICT")), undated(peer("n1/q", "DISABLE"))]
     result = judge(PARTS, service("shop/a"), pod("n1/b"), undated(peer("shop/p", "STRICT")), contested)
     assert answer(result, "cafe/c", "shop/a") == SEEN
+
+
+RIVALS: dict[str, tuple[list[Any], list[tuple[str, str | None, str]]]] = {
+    "policies": (
+        [peer("shop/p", "STRICT", age=None), peer("shop/q", "PERMISSIVE", age=None)],
+        [("PeerAuthentication", "shop", "p and q")],
+    ),
+    "policies of which only one has a time": (
+        [peer("shop/p", "STRICT", age=1), peer("shop/q", "PERMISSIVE", age=None)],
+        [("PeerAuthentication", "shop", "p and q")],
+    ),
+    "policies that say the same": ([peer("shop/p", "STRICT", age=None), peer("shop/q", "STRICT", age=None)], []),
+    "rules": (
+        [rule("shop/r", "a", tls("DISABLE"), age=None), rule("shop/s", "a", tls("ISTIO_MUTUAL"), age=None)],
+        [("DestinationRule", "shop", "r and s")],
+    ),
+    "Sidecars of clients": (
+        [undated(egress("cafe/s", "./*")), undated(egress("cafe/t", "*/*"))],
+        [("Sidecar", "cafe", "s and t")],
+    ),
+    "all have a time": ([peer("shop/p", "STRICT", age=1), peer("shop/q", "PERMISSIVE", age=2)], []),
+}
+
+
+@pytest.mark.parametrize(("manifests", "expected"), RIVALS.values(), ids=RIVALS)
+def test_what_is_contested_is_told(manifests, expected):
+    """Beside the verdicts, in `unknown`, with the reason and what it touches."""
+    result = judge(PARTS, service("shop/a"), manifests)
+    found = [row for row in result["unknown"] if "depends on their age" in row["reason"]]
+    assert [(row["kind"], row["namespace"], row["name"]) for row in found] == expected
+    assert all("edges to shop/a" in row["touches"] for row in found)
+
+
+def test_objects_of_several_namespaces_are_named_with_theirs():
+    reason = (
+        "mtls; which PeerAuthentication of a/p, a/q, b/r and 2 more counts depends on their age, and a/p carries no"
+    )
+    [found] = contests_in(f"{reason} creationTimestamp; and more")
+    assert found[:3] == ("PeerAuthentication", None, "a/p, a/q, b/r and 2 more")
+    assert f"mtls; {found.sentence}" == f"{reason} creationTimestamp"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_contest_of_an_unknown_answer_is_told(seed):
+    result = evaluate([undated(item) for item in crowd(seed)])
+    told = {row["reason"] for row in result["unknown"]}
+    reasons = {row["reason"] for row in result["edges"] if row["verdict"] == "unknown"}
+    spoken = {part for reason in reasons for part in reason.split("; ") if "depends on their age" in part}
+    assert spoken <= told

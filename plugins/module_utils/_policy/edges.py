@@ -13,7 +13,7 @@ from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of, without_others
-from .push_context import PushContext, mode_of
+from .push_context import Patch, PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset
 from .rows import Edge
 from .scopes import Clients, Outcome, Scopes
@@ -81,7 +81,8 @@ class Judge:
         found: Dict[RowKey, Dict[Answer, int]] = {}
         for outcome, clients in self._scopes.outcomes(destination).items():
             for port in destination.ports:
-                for key, (tls, result, reason) in self._rows(destination, port, outcome, clients):
+                for key, given in self._rows(destination, port, outcome, clients):
+                    tls, result, reason = _patched(outcome.patches, key) or given
                     answers = found.setdefault(key, {})
                     answer = (tls, result, clients.named(reason))
                     answers[answer] = answers.get(answer, 0) | clients.mask
@@ -339,6 +340,16 @@ class Judge:
 def _account(workload: Workload) -> Tuple[str, Optional[str]]:
     """What its identity says, but for the trust domain."""
     return workload.namespace, workload.service_account
+
+
+def _patched(patches: Tuple[Patch, ...], key: RowKey) -> Optional[Answer]:
+    """The answer of a row about which an EnvoyFilter can change something."""
+    port, subset, dummy = key
+    for name, touch in patches:
+        if touch.port in (0, port) and touch.subset in (None, subset or ""):
+            reason = f"EnvoyFilter {name} changes what the client sends there, which manifests do not tell"
+            return "unknown", "unknown", reason
+    return None
 
 
 def _worse(first: Optional[Answer], second: Answer) -> Answer:

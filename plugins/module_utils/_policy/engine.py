@@ -18,8 +18,8 @@ from .gateways import GatewayIndex, accepts_plaintext
 from .listeners import gateway_targets
 from .membership import Workload, gather, matches
 from .mesh import Mesh
-from .push_context import PushContext, inbound_doubt
-from .records import GATEWAY_ACCEPTS, SIDECAR_ACCEPTS, EnvoyFilter, Labels, Snapshot
+from .push_context import Patch, PushContext, inbound_doubt, inbound_patches
+from .records import EnvoyFilter, Snapshot, Touch
 from .rows import Edge
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticationIndex, accepts
 from .services import Catalogue, destinations, target_ports
@@ -107,8 +107,8 @@ class State:
         root, istiod = mesh.root_namespace, planes.istiod(mesh)
         envoy_filters = [item for item in snapshot.envoy_filters if item.touches and seen(item)]
 
-        def filters(side: str, namespace: str, labels: Labels) -> str:
-            return _filter(envoy_filters, side, root, namespace, labels)
+        def filters(sides: Tuple[str, ...], workload: Workload) -> Tuple[Patch, ...]:
+            return _patches(envoy_filters, sides, root, workload)
 
         return PushContext(
             mesh,
@@ -141,7 +141,8 @@ class State:
         numbers = {number for number, dummy in workload.shape.ports}
         numbers.update(services, decision.ports)
         if workload.mesh != "gateway" or workload.doubt:
-            return [Port(number, accepts(workload, decision, number)) for number in sorted(numbers)]
+            patched = self._patched(workload, decision, numbers)
+            return [Port(number, accepts(workload, patched, number)) for number in sorted(numbers)]
         numbers.update(self.gateways.ports(workload))
         return [
             Port(
@@ -156,8 +157,16 @@ class State:
         """Whether a proxy's control plane knows objects of a namespace and revision."""
         return self.plane(workload.shape.revision).sees(namespace, revision)
 
-    def _gateway_doubt(self, workload: Workload) -> str:
-        return inbound_doubt(workload, self.plane(workload.shape.revision), self.unread)
+    def _patched(self, workload: Workload, decision: Decision, numbers: Iterable[int]) -> Decision:
+        """A decision without the ports that EnvoyFilters can change, be it these alone."""
+        if workload.mesh != "sidecar" or decision is UNREADABLE:
+            return decision
+        found = {patch.touch.port for patch in inbound_patches(workload, self.plane(workload.shape.revision))}
+        unknown = dict.fromkeys(found.intersection(numbers), UNKNOWN)
+        return decision._replace(ports={**decision.ports, **unknown}) if unknown else decision
+
+    def _gateway_doubt(self, workload: Workload, port: int) -> str:
+        return inbound_doubt(workload, self.plane(workload.shape.revision), self.unread, port)
 
     def mode(self, workload: Workload) -> Optional[str]:
         """The workload's mode as the result shows it."""
@@ -278,17 +287,16 @@ class State:
                     f"membership, mode and edges of {workload.id}",
                 )
             elif workload.mesh in ("sidecar", "gateway"):
-                plane = self.plane(workload.shape.revision)
-                side = SIDECAR_ACCEPTS if workload.mesh == "sidecar" else GATEWAY_ACCEPTS
-                found = plane.filters(side, workload.namespace, workload.labels)
-                if found:
-                    namespace, dummy, name = found.partition("/")
+                for name, ports in _reach(inbound_patches(workload, self.plane(workload.shape.revision))).items():
+                    namespace, dummy, own = name.partition("/")
                     add(
                         "EnvoyFilter",
                         namespace,
-                        name,
+                        own,
                         "it changes listeners, which cannot be judged from manifests",
-                        f"mode, ports and incoming edges of {workload.id}",
+                        f"mode, ports and incoming edges of {workload.id}"
+                        if 0 in ports
+                        else f"incoming edges of {workload.id}, port {', '.join(map(str, ports))}",
                     )
         return sorted(entries, key=lambda item: tuple(str(value) for value in item.values()))
 
@@ -297,12 +305,30 @@ def _inverted(value: Optional[bool]) -> Optional[bool]:
     return None if value is None else not value
 
 
-def _filter(filters: List[EnvoyFilter], side: str, root: str, namespace: str, labels: Labels) -> str:
-    """The first EnvoyFilter of the root or own namespace that selects labels and touches a side of their proxies."""
-    for item in filters:
-        if side in item.touches and item.namespace in (root, namespace) and matches(item.selector, labels):
-            return f"{item.namespace}/{item.name}"
-    return ""
+def _patches(filters: List[EnvoyFilter], sides: Tuple[str, ...], root: str, workload: Workload) -> Tuple[Patch, ...]:
+    """What EnvoyFilters of the root or own namespace that select a workload can change of these sides of its proxies.
+
+    One that reaches all of a side leaves nothing for others to change.
+    """
+    found = [
+        Patch(f"{item.namespace}/{item.name}", touch)
+        for item in filters
+        if item.namespace in (root, workload.namespace)
+        and (item.by_target or not workload.shape.waypoint)
+        and matches(item.selector, workload.labels)
+        for touch in item.touches
+        if touch.side in sides
+    ]
+    whole = [patch for patch in found if patch.touch == Touch(patch.touch.side)]
+    return tuple(whole[:1] or found)
+
+
+def _reach(patches: Iterable[Patch]) -> Dict[str, List[int]]:
+    """The ports that each EnvoyFilter can change, 0 for all."""
+    found: Dict[str, Set[int]] = {}
+    for patch in patches:
+        found.setdefault(patch.envoy_filter, set()).add(patch.touch.port)
+    return {name: sorted(ports) for name, ports in found.items()}
 
 
 def bits(mask: int) -> Iterator[int]:

@@ -40,14 +40,14 @@ class GatewayIndex:
         gateways: List[GatewayObject],
         targets: Dict[str, List[Tuple[Target, ...]]],
         sees: Sees,
-        doubt: Callable[[Workload], str],
+        doubt: Callable[[Workload, int], str],
         unread: Unread,
     ) -> None:
         self._gateways = sorted(gateways, key=lambda item: (item.namespace, item.name))
         self._targets = targets
         self._sees = sees
         self._doubt = doubt
-        """Why nothing can be said about what a gateway accepts; empty where something can."""
+        """Why nothing can be said about what a gateway accepts at a port; empty where something can."""
         self._unread = unread
         self._ports: Dict[str, Dict[int, Opened]] = {}
 
@@ -93,7 +93,7 @@ class GatewayIndex:
 
     def server(self, workload: Workload, port: int) -> Tuple[str, str]:
         """The column of the verdict table for a port of a gateway, and why."""
-        doubt = self._doubt(workload)
+        doubt = self._doubt(workload, port)
         if doubt:
             return UNKNOWN, doubt
         if port in PROXY_PORTS:

@@ -5,16 +5,23 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Tuple
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from .client import Hbone
 from .destination_rules import DestinationRuleIndex
 from .membership import Workload
 from .mesh import Mesh
-from .records import GATEWAY_ACCEPTS, SIDECAR_ACCEPTS, Labels
+from .records import GATEWAY_ACCEPTS, GATEWAY_SENDS, SIDECAR_ACCEPTS, SIDECAR_SENDS, Touch
 from .server import UNKNOWN, PeerAuthenticationIndex
 from .unread import Unread
 from .visibility import SidecarIndex
+
+
+class Patch(NamedTuple):
+    """What an EnvoyFilter ("ns/name") can change."""
+
+    envoy_filter: str
+    touch: Touch
 
 
 class PushContext:
@@ -38,7 +45,7 @@ class PushContext:
         peer_authentications: PeerAuthenticationIndex,
         rules: DestinationRuleIndex,
         sidecars: SidecarIndex,
-        filters: Callable[[str, str, Labels], str],
+        filters: Callable[[Tuple[str, ...], Workload], Tuple[Patch, ...]],
         sees_namespace: Callable[[str], bool],
         sees_revision: Callable[[Optional[str]], bool],
         hbone: Hbone,
@@ -49,7 +56,7 @@ class PushContext:
         self.rules = rules
         self.sidecars = sidecars
         self.filters = filters
-        """The EnvoyFilter that makes a side of the proxies of labels in a namespace impossible to judge."""
+        """The patches that make sides of a workload's proxies impossible to judge, or a part of them."""
         self.sees_namespace = sees_namespace
         self.sees_revision = sees_revision
         self.hbone = hbone
@@ -63,7 +70,7 @@ class PushContext:
 
 def mode_of(workload: Workload, plane: PushContext, unread: Unread, port: int) -> Tuple[str, str]:
     """The mode that a proxy enforces at a port, and why; unknown where an EnvoyFilter or a gap could change it."""
-    doubt = inbound_doubt(workload, plane, unread)
+    doubt = inbound_doubt(workload, plane, unread, port)
     if doubt:
         return UNKNOWN, doubt
     ambient = workload.mesh == "ambient"
@@ -72,14 +79,32 @@ def mode_of(workload: Workload, plane: PushContext, unread: Unread, port: int) -
     return decision.at(port), decision.why(port)
 
 
-def inbound_doubt(workload: Workload, plane: PushContext, unread: Unread) -> str:
-    """Why nothing can be said about what a proxy accepts."""
+def inbound_doubt(workload: Workload, plane: PushContext, unread: Unread, port: int = 0) -> str:
+    """Why nothing can be said about what a proxy accepts at a port; 0: at any."""
     if plane.mesh.doubt:
         return f"the mesh configuration of revision {plane.mesh.name} is unknown: {plane.mesh.doubt}"
     if workload.mesh not in ("sidecar", "gateway"):
         return ""
     if unread.covers("EnvoyFilter", workload.namespace) or unread.covers("EnvoyFilter", plane.mesh.root_namespace):
         return "EnvoyFilters that could change the listeners were not read"
-    side = SIDECAR_ACCEPTS if workload.mesh == "sidecar" else GATEWAY_ACCEPTS
-    found = plane.filters(side, workload.namespace, workload.labels)
-    return f"EnvoyFilter {found} changes the listeners, so manifests do not tell what they accept" if found else ""
+    for found, touch in inbound_patches(workload, plane):
+        if touch.port in (0, port):
+            return f"EnvoyFilter {found} changes the listeners, so manifests do not tell what they accept"
+    return ""
+
+
+def inbound_patches(workload: Workload, plane: PushContext) -> Tuple[Patch, ...]:
+    """What EnvoyFilters can change of what a sidecar or gateway accepts."""
+    return plane.filters(_sides(workload, SIDECAR_ACCEPTS, GATEWAY_ACCEPTS), workload)
+
+
+def outbound_patches(workload: Workload, plane: PushContext) -> Tuple[Patch, ...]:
+    """What EnvoyFilters can change of what a sidecar or gateway sends."""
+    return plane.filters(_sides(workload, SIDECAR_SENDS, GATEWAY_SENDS), workload)
+
+
+def _sides(workload: Workload, sidecar: str, gateway: str) -> Tuple[str, ...]:
+    """Istio patches the listeners and clusters of a waypoint in the contexts of a sidecar, others by its own name."""
+    if workload.mesh == "sidecar":
+        return (sidecar,)
+    return (gateway, sidecar) if workload.shape.waypoint else (gateway,)

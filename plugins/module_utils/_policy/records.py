@@ -371,14 +371,28 @@ SIDECAR_ACCEPTS, SIDECAR_SENDS = "sidecar_accepts", "sidecar_sends"
 GATEWAY_ACCEPTS, GATEWAY_SENDS = "gateway_accepts", "gateway_sends"
 
 
+class Touch(NamedTuple):
+    """What a patch of an EnvoyFilter can change: of a side of proxies, one of the four above, all that is left here."""
+
+    side: str
+    host: str = ""
+    """The host that a client dials; "" for all."""
+    port: int = 0
+    """The port that it dials, or that a server listens to; 0 for all."""
+    subset: Optional[str] = None
+    """The subset of the host, "" for what is sent without one; None for all."""
+
+
 class EnvoyFilter(NamedTuple):
-    """EnvoyFilter, reduced to what it can change: the sides of proxies, of the four above."""
+    """EnvoyFilter, reduced to what it can change."""
 
     namespace: str
     name: str
     revision: Optional[str]
     selector: Selector
-    touches: FrozenSet[str]
+    touches: Tuple[Touch, ...]
+    by_target: bool = False
+    """Whether it names its gateways and waypoints (targetRefs). To a waypoint no other one applies."""
 
 
 class Authorization(NamedTuple):

@@ -15,8 +15,8 @@ from .client import ISTIO, RULE
 from .destination_rules import MergedRule, Setting, choose
 from .membership import Workload
 from .outbound import outbound_of
-from .push_context import PushContext
-from .records import GATEWAY_SENDS, SIDECAR_SENDS, Labels, Outbound
+from .push_context import Patch, PushContext, outbound_patches
+from .records import Labels, Outbound
 from .services import Destination, DestinationPort, Endpoint
 from .unread import Unread
 from .visibility import NO_SIDECAR, HostOwners, Owners, View, view_of
@@ -42,6 +42,8 @@ class Scope(NamedTuple):
     outbound: Optional[Outbound]
     metadata_certs: bool
     doubt: str
+    patches: Tuple[Patch, ...] = ()
+    """What EnvoyFilters can change of what they send: a part of it. Where it is all, there is a doubt."""
 
 
 class Outcome(NamedTuple):
@@ -67,6 +69,8 @@ class Outcome(NamedTuple):
     """Ports at which nobody knows whether this destination is met or another with the same host."""
     claim: str = ""
     """Why."""
+    patches: Tuple[Patch, ...] = ()
+    """What EnvoyFilters can change of what is sent to this destination."""
 
 
 class _Rules(NamedTuple):
@@ -176,6 +180,8 @@ class Scopes:
         self._special: List[Tuple[int, Scope]] = []
         self._proxied: List[Tuple[int, Scope]] = []
         self._constant: List[Tuple[Outcome, int]] = []
+        self._patched: Dict[str, List[Tuple[int, Scope]]] = {}
+        """Those with patches, by the hosts that these are for; "" for patches that are for any."""
         for workload in workloads:
             self._enlist(workload)
 
@@ -201,6 +207,8 @@ class Scopes:
             self._sidecars.append((bit, scope.view))
             exported = self._planes(scope.revision).mesh.service_export
             self.sidecars[exported] = self.sidecars.get(exported, 0) | bit
+        for host in {patch.touch.host for patch in scope.patches}:
+            self._patched.setdefault(host, []).append((bit, scope))
         if scope.outbound is not None or scope.doubt or scope.metadata_certs:
             self._special.append((bit, scope))
         elif scope.view is not None:
@@ -229,21 +237,25 @@ class Scopes:
         namespace, labels = workload.namespace, workload.labels
         view = self._view(plane, workload) if kind == "sidecar" else None
         outbound = outbound_of(workload) if kind == "sidecar" else None
-        doubt = self._client_doubt(plane, workload)
+        patches = self._patches(plane, workload, view)
+        doubt = self._client_doubt(plane, workload) or _of_all(patches)
         selected = tuple(
             all(labels.get(key) == value for key, value in selector.items())
             for selector in plane.rules.selective.get(namespace, ())
         )
-        scope = Scope(kind, plane.mesh.name, namespace, labels, view, outbound, workload.shape.metadata_certs, doubt)
+        certs = workload.shape.metadata_certs
+        patches = () if doubt else patches
+        scope = Scope(kind, plane.mesh.name, namespace, labels, view, outbound, certs, doubt, patches)
         return scope, (
             kind,
             plane.mesh.name,
             namespace,
             view.name if view else None,
             outbound,
-            workload.shape.metadata_certs,
+            certs,
             doubt,
             selected,
+            patches,
         )
 
     def _view(self, plane: PushContext, workload: Workload) -> Optional[View]:
@@ -275,9 +287,15 @@ class Scopes:
             return contested
         if covers("EnvoyFilter", namespace) or covers("EnvoyFilter", root):
             return "EnvoyFilters that could change what the client sends were not read"
-        side = GATEWAY_SENDS if workload.mesh == "gateway" else SIDECAR_SENDS
-        found = plane.filters(side, namespace, workload.labels)
-        return f"EnvoyFilter {found} changes what the client sends, which manifests do not tell" if found else ""
+        return ""
+
+    def _patches(self, plane: PushContext, workload: Workload, view: Optional[View]) -> Tuple[Patch, ...]:
+        """What EnvoyFilters can change of what a client sends."""
+        found = outbound_patches(workload, plane)
+        if view is not None and view.proxies:
+            # What comes to an HTTP proxy's listener has any port.
+            found = tuple(patch if patch.touch.host else _at_any_port(patch) for patch in found)
+        return found
 
     # --- what they do ------------------------------------------------------------------------------------------------
 
@@ -292,25 +310,48 @@ class Scopes:
             return found
         for bit, scope in self._special:
             self._outcome(destination, scope, bit, found)
+        patched = self._patched_for(destination)
+        for bit, scope in patched.items():
+            self._outcome(destination, scope, bit, found)
         for views in self._view_groups.values():
             importers = views.importers(destination.namespace)
             rest = views.mask
             for bit, scope in importers.items():
                 rest &= ~bit
-                self._outcome(destination, scope, bit, found)
+                if bit not in patched:
+                    self._outcome(destination, scope, bit, found)
+            for bit in patched:
+                rest &= ~bit
             if rest:
                 why = f"{SIDECAR} hides {destination.host}"
                 hidden = Outcome("sidecar", views.revision, views.hidden, None, None, "", None, False, why)
                 _join(found, hidden, rest).sidecars.update(views.others(importers.values()))
         for group in self._groups.values():
             rest = group.mask
+            for bit in patched:
+                rest &= ~bit
             for namespace in self._special_namespaces(destination, group):
                 for bit, scope in group.by_namespace.get(namespace, ()):
                     rest &= ~bit
-                    self._outcome(destination, scope, bit, found)
+                    if bit not in patched:
+                        self._outcome(destination, scope, bit, found)
             if rest:
-                self._outcome(destination, group.sample._replace(namespace=ANY_OTHER, labels={}), rest, found)
+                self._outcome(
+                    destination, group.sample._replace(namespace=ANY_OTHER, labels={}, patches=()), rest, found
+                )
         return found
+
+    def _patched_for(self, destination: Destination) -> Dict[int, Scope]:
+        """The scopes of which EnvoyFilters can change what they send to a destination, but for the special ones."""
+        if not self._patched:
+            return {}
+        special = {bit for bit, dummy in self._special}
+        return {
+            bit: scope
+            for host in ("", destination.host)
+            for bit, scope in self._patched.get(host, ())
+            if bit not in special and _for(scope.patches, destination)
+        }
 
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""
@@ -348,6 +389,8 @@ class Scopes:
                 outcome = outcome._replace(rivals=rules[1:], contest=contest)
             if unclear:
                 outcome = outcome._replace(unclear=unclear, claim=owners.contest)
+            if scope.patches:
+                outcome = outcome._replace(patches=_for(scope.patches, destination))
             return _join(found, outcome, mask)
 
         plane, view = self._planes(revision), scope.view
@@ -466,6 +509,24 @@ def _impersonal(port: DestinationPort, item: Destination) -> DestinationPort:
         )
 
     return port._replace(endpoints=blank(port.endpoints), inferred=blank(port.inferred))
+
+
+def _of_all(patches: Tuple[Patch, ...]) -> str:
+    """The doubt about a client of which an EnvoyFilter can change whatever it sends."""
+    for patch in patches:
+        if not patch.touch.host and not patch.touch.port and patch.touch.subset is None:
+            return f"EnvoyFilter {patch.envoy_filter} changes what the client sends, which manifests do not tell"
+    return ""
+
+
+def _at_any_port(patch: Patch) -> Patch:
+    return patch._replace(touch=patch.touch._replace(port=0))
+
+
+def _for(patches: Tuple[Patch, ...], destination: Destination) -> Tuple[Patch, ...]:
+    """Those that can change something about a destination."""
+    ports = {0, *(port.number for port in destination.ports)}
+    return tuple(patch for patch in patches if patch.touch.host in ("", destination.host) and patch.touch.port in ports)
 
 
 def _join(found: Dict[Outcome, Clients], outcome: Outcome, mask: int) -> Clients:

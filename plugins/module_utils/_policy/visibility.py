@@ -82,12 +82,13 @@ class _Hosts:
 class _Listener:
     """One egress listener, its hosts by namespace (convertIstioListenerToWrapper)."""
 
-    __slots__ = ("captures", "hosts", "port")
+    __slots__ = ("captures", "hosts", "port", "proxy")
 
     def __init__(self, egress: Egress, namespace: str) -> None:
         self.captures = not egress.port
         """Whether it stands for all traffic that iptables redirect, not for one address and port."""
         self.port = 0 if egress.proxy_protocol else egress.port
+        self.proxy = egress.proxy_protocol
         self.hosts: Dict[str, _Hosts] = {}
         for text in egress.hosts:
             if text.count("/") != 1:
@@ -138,6 +139,11 @@ class View(NamedTuple):
                     return None
                 found.update(port.number for port in destination.ports if port.number == listener.port)
         return frozenset(found)
+
+    @property
+    def proxies(self) -> bool:
+        """Whether applications can ask it to dial for them (HTTP_PROXY), whatever the port."""
+        return any(listener.proxy for listener in self.listeners)
 
     def listens(self, destination: Destination) -> bool:
         """Whether a proxy makes listeners of its own for a destination's addresses."""

@@ -191,7 +191,13 @@ _FIELDS: Dict[str, Shape] = {
             "configPatches": [
                 {
                     "applyTo": WHOLE,
-                    "match": {"context": WHOLE},
+                    "match": {
+                        "context": WHOLE,
+                        "cluster": WHOLE,
+                        "listener": WHOLE,
+                        "routeConfiguration": WHOLE,
+                        ANY: KEYS,
+                    },
                     "patch": {"operation": WHOLE, "value": STRUCTURE, ANY: KEYS},
                     ANY: KEYS,
                 }

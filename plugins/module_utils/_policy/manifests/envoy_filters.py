@@ -4,7 +4,7 @@
 """EnvoyFilters: whether one can change what a proxy accepts or sends (pilot/pkg/networking/core/envoyfilter).
 
 A patch is harmless if all that it does is listed in harmless_patches. Everything else is doubt about the sides of the
-proxies that it is for, words that nobody knows included.
+proxies that it is for, words that nobody knows included, as far as its match reaches (patch_matches).
 """
 
 from __future__ import annotations
@@ -14,10 +14,20 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, Mapping, Union
 
 from ..fields import closed, identity_of, mapping, selector_of, sequence, text_of
 from ..pods import PodParser
-from ..records import GATEWAY_ACCEPTS, GATEWAY_SENDS, SIDECAR_ACCEPTS, SIDECAR_SENDS, EnvoyFilter, Selector, Snapshot
-from .harmless_patches import EVERYWHERE, FIELDS, FILTERS, KEEPALIVE, OWN_CLUSTERS, PROXY_PROTOCOL
+from ..records import (
+    GATEWAY_ACCEPTS,
+    GATEWAY_SENDS,
+    SIDECAR_ACCEPTS,
+    SIDECAR_SENDS,
+    EnvoyFilter,
+    Selector,
+    Snapshot,
+    Touch,
+)
+from .harmless_patches import EVERYWHERE, FIELDS, FILTERS, KEEPALIVE, NOT_OUTBOUND, OWN_CLUSTERS, PROXY_PROTOCOL
+from .patch_matches import reach
 
-NOTHING: FrozenSet[str] = frozenset()
+NOTHING: FrozenSet[Touch] = frozenset()
 _GATEWAY = frozenset((GATEWAY_ACCEPTS, GATEWAY_SENDS))
 _CONTEXTS: Dict[str, FrozenSet[str]] = {
     "ANY": EVERYWHERE,
@@ -44,31 +54,60 @@ _TARGETS: Dict[str, FrozenSet[str]] = {
 # The fields of an EnvoyFilter and of what is in it (networking/v1alpha3/envoy_filter.proto).
 _SPEC_FIELDS = frozenset(("workloadSelector", "targetRefs", "configPatches", "priority"))
 _PATCH_FIELDS = frozenset(("applyTo", "match", "patch"))
+_MATCH_FIELDS = frozenset(("context", "proxy", "listener", "routeConfiguration", "cluster"))
 _CHANGE_FIELDS = frozenset(("operation", "value", "filterClass"))
 _FILTERS = ("LISTENER_FILTER", "NETWORK_FILTER", "HTTP_FILTER", "EXTENSION_CONFIG")
 _ROUTES = ("VIRTUAL_HOST", "HTTP_ROUTE")
 _INSERTS = frozenset(("ADD", "INSERT_BEFORE", "INSERT_AFTER", "INSERT_FIRST"))
 _MERGES = frozenset(("MERGE", "MERGE_AND_REPLACE_LIST"))
 _OPERATIONS = _INSERTS | _MERGES | {"REMOVE", "REPLACE"}
+_ONLY_FOR_FILTERS = frozenset(("REPLACE",))
+_WITHOUT_EFFECT: Dict[str, FrozenSet[str]] = {
+    "LISTENER": _ONLY_FOR_FILTERS,
+    "FILTER_CHAIN": _ONLY_FOR_FILTERS,
+    "CLUSTER": _ONLY_FOR_FILTERS,
+    "HTTP_ROUTE": _ONLY_FOR_FILTERS,
+    "ROUTE_CONFIGURATION": _OPERATIONS - _MERGES,
+}
+"""What Istio passes over. Whether it still does so with others of them is not looked at."""
+
+_WITHOUT_CONFIGURATION = frozenset(("name", "disabled"))
+"""What a filter has that is told nothing: Envoy refuses it, or it does nothing."""
 
 _Check = Callable[[Any], bool]
 _Shape = Union[_Check, Dict[str, Any]]
 """What may be in a value: a check, or the fields of a mapping."""
 
 
-def touched_by(patch: Mapping[str, Any]) -> FrozenSet[str]:
-    """The sides of proxies that an entry of configPatches can change. Raises Malformed."""
+def touched_by(patch: Mapping[str, Any]) -> FrozenSet[Touch]:
+    """What of the sides of proxies an entry of configPatches can change. Raises Malformed."""
     closed(patch, _PATCH_FIELDS, "configPatches")
     target = text_of(patch.get("applyTo"), "configPatches.applyTo")
-    context = text_of(mapping(patch.get("match"), "match").get("context"), "match.context") or "ANY"
+    match = closed(patch.get("match"), _MATCH_FIELDS, "match")
+    context = text_of(match.get("context"), "match.context") or "ANY"
     change = closed(patch.get("patch"), _CHANGE_FIELDS, "patch")
     operation = text_of(change.get("operation"), "patch.operation")
     if target not in _TARGETS or context not in _CONTEXTS or operation not in _OPERATIONS:
-        return EVERYWHERE
+        return frozenset(map(Touch, EVERYWHERE))
+    if operation in _WITHOUT_EFFECT.get(target, ()):
+        return NOTHING
     value = mapping(change.get("value"), "patch.value")
     # The bootstrap has no context.
     sides = _TARGETS[target] & _CONTEXTS[context if target != "BOOTSTRAP" else "ANY"]
-    return frozenset(side for side in sides if not _harmless(target, operation, value, side))
+    adds, fields = operation in _INSERTS, frozenset(map(_snake, value))
+    found = (
+        reach(target, adds, match, fields, side) for side in sides if not _harmless(target, operation, value, side)
+    )
+    touched = frozenset(touch for touch in found if touch is not None)
+    if (
+        target == "CLUSTER"
+        and adds
+        and Touch(SIDECAR_SENDS) in touched
+        and str(value.get("name")).startswith("inbound")
+    ):
+        # Those of the way out come first, and of two clusters with one name the first counts.
+        touched |= {Touch(SIDECAR_ACCEPTS)}
+    return touched
 
 
 def _harmless(target: str, operation: str, value: Mapping[str, Any], side: str) -> bool:
@@ -81,11 +120,16 @@ def _harmless(target: str, operation: str, value: Mapping[str, Any], side: str) 
     if target == "CLUSTER":
         # Without its cluster what came in goes nowhere. An added one stands beside those of the Services.
         return side == SIDECAR_ACCEPTS if operation == "REMOVE" else operation == "ADD" and _is_beside_others(value)
-    # Without its route what came in is answered with 404.
-    return operation == "REMOVE" and target in _ROUTES and side == SIDECAR_ACCEPTS
+    # Without its route what came in is answered with 404, and what a gateway does not have sends nothing.
+    return operation == "REMOVE" and (side == GATEWAY_SENDS or (target in _ROUTES and side == SIDECAR_ACCEPTS))
 
 
 def _harmless_filter(target: str, operation: str, value: Mapping[str, Any], side: str) -> bool:
+    if side == GATEWAY_SENDS and operation == "REMOVE" and target == "NETWORK_FILTER":
+        # An HTTP filter less could be istio.alpn, by which servers know the mesh's TLS.
+        return True
+    if target == "HTTP_FILTER" and side in NOT_OUTBOUND and value and value.keys() <= _WITHOUT_CONFIGURATION:
+        return True
     if target == "HTTP_FILTER" and side == SIDECAR_ACCEPTS and operation in ("REMOVE", "REPLACE"):
         return operation == "REMOVE" or _is_harmless_filter(value, side)
     return (operation in _MERGES and not value) or (
@@ -229,10 +273,12 @@ def _selectors(spec: Mapping[str, Any]) -> Iterable[Selector]:
 def envoy_filter(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
     spec = closed(manifest.get("spec"), _SPEC_FIELDS, "spec")
-    touched: FrozenSet[str] = frozenset()
+    touched = NOTHING
     for patch in sequence(spec.get("configPatches"), "spec.configPatches"):
         touched |= touched_by(mapping(patch, "an entry of spec.configPatches"))
+    by_target = bool(spec.get("targetRefs"))
     for selector in _selectors(spec):
+        touches = tuple(sorted(touched, key=str))
         snapshot.envoy_filters.append(
-            EnvoyFilter(identity.namespace, identity.name, identity.revision, selector, touched)
+            EnvoyFilter(identity.namespace, identity.name, identity.revision, selector, touches, by_target)
         )

@@ -73,6 +73,12 @@ FIELDS: Tuple[Harmless, ...] = (
     Harmless("LISTENER", EVERYWHERE, "telemetry", "access_log stat_prefix"),
     Harmless("FILTER_CHAIN", EVERYWHERE, "how long a handshake may take", "transport_socket_connect_timeout"),
     Harmless(
+        "FILTER_CHAIN",
+        frozenset((GATEWAY_SENDS,)),
+        "whom a gateway accepts, not what it sends",
+        "transport_socket filter_chain_match",
+    ),
+    Harmless(
         "network.http_connection_manager",
         EVERYWHERE,
         "how long, how many and how much",

@@ -19,6 +19,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records imp
     GATEWAY_SENDS,
     SIDECAR_ACCEPTS,
     SIDECAR_SENDS,
+    Touch,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
@@ -63,6 +64,11 @@ KEEPALIVE = [{"level": 1, "name": 9, "int_value": 1, "state": "STATE_LISTENING"}
 ANSWER = {"match": {"prefix": "/"}, "direct_response": {"status": 503}}
 
 HARMLESS = [
+    ("a filter at a gateway that is told nothing", patch("HTTP_FILTER", "INSERT_BEFORE", "GATEWAY", name="my.limit")),
+    ("a network filter less, for what a gateway sends",
+     {"applyTo": "NETWORK_FILTER", "match": {"context": "GATEWAY"}, "patch": {"operation": "REMOVE"}}),
+    ("an operation that Istio has for filters only", patch("CLUSTER", "REPLACE", transport_socket={})),
+    ("route configurations are only merged", patch("ROUTE_CONFIGURATION", "ADD", name="9080")),
     ("Lua behind the TLS of a sidecar", patch("HTTP_FILTER", "INSERT_BEFORE", "SIDECAR_INBOUND", **LUA)),
     ("Lua at a gateway", patch("HTTP_FILTER", "INSERT_FIRST", "GATEWAY", **LUA)),
     ("Wasm behind the TLS of a sidecar", patch("HTTP_FILTER", "INSERT_BEFORE", "SIDECAR_INBOUND", **WASM)),
@@ -135,6 +141,8 @@ DOUBTFUL = [
     ("a cluster in place of Istio's", patch("CLUSTER", "ADD", "GATEWAY", name="PassthroughCluster"),
      frozenset((GATEWAY_SENDS,))),
     ("a cluster in place of a port's", patch("CLUSTER", "ADD", "SIDECAR_INBOUND", name="inbound|80||"), INBOUND),
+    ("a cluster in place of a port's, from the other side",
+     patch("CLUSTER", "ADD", "SIDECAR_OUTBOUND", name="inbound|80||"), INBOUND | OUTBOUND),
     ("a cluster without a name", patch("CLUSTER", "ADD", "SIDECAR_OUTBOUND", type="STATIC"), OUTBOUND),
     ("where a listener listens", patch("LISTENER", "MERGE", "SIDECAR_INBOUND", bindToPort=False), INBOUND),
     ("whether a listener listens, as once", patch("LISTENER", "MERGE", "SIDECAR_INBOUND", deprecated_v1={}), INBOUND),
@@ -215,7 +223,89 @@ def test_what_is_listed_as_harmless_touches_nothing(entry):
 
 @pytest.mark.parametrize(("entry", "touched"), [row[1:] for row in DOUBTFUL], ids=[row[0] for row in DOUBTFUL])
 def test_anything_else_is_doubt_about_the_sides_that_it_is_for(entry, touched):
-    assert touched_by(entry) == touched
+    assert {touch.side for touch in touched_by(entry)} == touched
+
+
+def matching(entry: dict[str, Any], **match: Any) -> dict[str, Any]:
+    """A patch with more in its match."""
+    return {**entry, "match": {**entry.get("match", {}), **match}}
+
+
+TLS_OF_CLUSTERS = patch("CLUSTER", "MERGE", "SIDECAR_OUTBOUND", transport_socket={})
+APPLICATION = patch("CLUSTER", "MERGE", "SIDECAR_INBOUND", load_assignment={})
+CHAIN = patch("FILTER_CHAIN", "MERGE", "SIDECAR_INBOUND", transport_socket={})
+ROUTE = patch("HTTP_ROUTE", "MERGE", "SIDECAR_OUTBOUND", route={"cluster": "x"})
+OUT_LUA = patch("HTTP_FILTER", "INSERT_FIRST", "SIDECAR_OUTBOUND", **LUA)
+WEB = "web.shop.svc.cluster.local"
+ALL_OUT, ALL_IN = Touch(SIDECAR_SENDS), Touch(SIDECAR_ACCEPTS)
+REACH = [
+    ("a cluster of a service", matching(TLS_OF_CLUSTERS, cluster={"service": WEB}), Touch(SIDECAR_SENDS, WEB)),
+    ("a cluster of a port", matching(TLS_OF_CLUSTERS, cluster={"portNumber": 80}), Touch(SIDECAR_SENDS, "", 80)),
+    ("a cluster of a subset", matching(TLS_OF_CLUSTERS, cluster={"service": WEB, "portNumber": 80, "subset": "v1"}),
+     Touch(SIDECAR_SENDS, WEB, 80, "v1")),
+    ("a cluster by its name", matching(TLS_OF_CLUSTERS, cluster={"name": f"outbound|80|v1|{WEB}"}),
+     Touch(SIDECAR_SENDS, WEB, 80, "v1")),
+    ("by its name, the one without a subset", matching(TLS_OF_CLUSTERS, cluster={"name": f"outbound|80||{WEB}"}),
+     Touch(SIDECAR_SENDS, WEB, 80, "")),
+    ("a name goes before the rest", matching(TLS_OF_CLUSTERS, cluster={"name": f"outbound|80||{WEB}", "service": "x"}),
+     Touch(SIDECAR_SENDS, WEB, 80, "")),
+    ("an inbound cluster is nothing that is sent", matching(TLS_OF_CLUSTERS, cluster={"name": "inbound|80||"}), None),
+    ("one that an EnvoyFilter added", matching(TLS_OF_CLUSTERS, cluster={"name": "limits"}), None),
+    ("the one for what nobody knows", matching(TLS_OF_CLUSTERS, cluster={"name": "PassthroughCluster"}), ALL_OUT),
+    ("a gateway's own kind of name", matching(TLS_OF_CLUSTERS, cluster={"name": "outbound_.80_._.x.y"}), ALL_OUT),
+    ("an empty match of clusters", matching(TLS_OF_CLUSTERS, cluster={}), ALL_OUT),
+    ("a match in another spelling", matching(TLS_OF_CLUSTERS, cluster={"service": WEB, "port_number": 80}), ALL_OUT),
+    ("a port that is none", matching(TLS_OF_CLUSTERS, cluster={"portNumber": 70000}), ALL_OUT),
+    ("a service that is no text", matching(TLS_OF_CLUSTERS, cluster={"service": [WEB]}), ALL_OUT),
+    ("the match of a listener does not count for clusters", matching(TLS_OF_CLUSTERS, listener={"portNumber": 80}),
+     ALL_OUT),
+    ("a cluster under another name", matching(patch("CLUSTER", "MERGE", "SIDECAR_OUTBOUND", name="outbound|80||b"),
+                                              cluster={"service": WEB}), ALL_OUT),
+    ("an added cluster is matched with none", matching(
+        patch("CLUSTER", "ADD", "SIDECAR_OUTBOUND", name="outbound|80||x"), cluster={"service": WEB}), ALL_OUT),
+    ("a port of the application", matching(APPLICATION, cluster={"portNumber": 8080}),
+     Touch(SIDECAR_ACCEPTS, "", 8080)),
+    ("a port of the application by name", matching(APPLICATION, cluster={"name": "inbound|8080||"}),
+     Touch(SIDECAR_ACCEPTS, "", 8080)),
+    ("the Service of the application", matching(APPLICATION, cluster={"service": WEB}), ALL_IN),
+    ("a chain of a port", matching(CHAIN, listener={"portNumber": 8080}), Touch(SIDECAR_ACCEPTS, "", 8080)),
+    ("a chain by its port", matching(CHAIN, listener={"name": "virtualInbound", "filterChain": {
+        "destinationPort": 8080}}), Touch(SIDECAR_ACCEPTS, "", 8080)),
+    ("a chain by what else it has", matching(CHAIN, listener={"filterChain": {"transportProtocol": "tls"}}), ALL_IN),
+    ("a chain that gets another port", matching(
+        patch("FILTER_CHAIN", "MERGE", "SIDECAR_INBOUND", filterChainMatch={"destination_port": 9090}),
+        listener={"portNumber": 8080}), ALL_IN),
+    ("a chain more, wherever", matching(patch("FILTER_CHAIN", "ADD", "SIDECAR_INBOUND"),
+                                        listener={"portNumber": 8080}), ALL_IN),
+    ("filters of a listener for all ports", matching(patch("LISTENER_FILTER", "REMOVE", "SIDECAR_INBOUND"),
+                                                     listener={"portNumber": 8080}), ALL_IN),
+    ("the listener for all ports", matching(patch("LISTENER", "REMOVE", "SIDECAR_INBOUND"),
+                                            listener={"portNumber": 15006}), ALL_IN),
+    ("a listener beside it", matching(patch("LISTENER", "REMOVE", "SIDECAR_INBOUND"), listener={"portNumber": 8080}),
+     Touch(SIDECAR_ACCEPTS, "", 8080)),
+    ("a listener of a gateway", matching(patch("LISTENER", "MERGE", "GATEWAY", use_original_dst=True),
+                                         listener={"portNumber": 8443}), Touch(GATEWAY_ACCEPTS, "", 8443)),
+    ("the way out of a port", matching(OUT_LUA, listener={"portNumber": 80, "filterChain": {"filter": {
+        "name": "envoy.filters.network.http_connection_manager"}}}), Touch(SIDECAR_SENDS, "", 80)),
+    ("the way out of all ports", matching(patch("LISTENER", "REMOVE", "SIDECAR_OUTBOUND"),
+                                          listener={"portNumber": 15001}), ALL_OUT),
+    ("routes of a port", matching(ROUTE, routeConfiguration={"portNumber": 80}), Touch(SIDECAR_SENDS, "", 80)),
+    ("routes of a port by name", matching(ROUTE, routeConfiguration={"name": "80"}), Touch(SIDECAR_SENDS, "", 80)),
+    ("routes of a host", matching(ROUTE, routeConfiguration={"vhost": {"name": f"{WEB}:80", "route": {"name": "r"}}}),
+     Touch(SIDECAR_SENDS, WEB, 80)),
+    ("routes by a domain", matching(ROUTE, routeConfiguration={"vhost": {"domainName": WEB}}), ALL_OUT),
+    ("routes of what no route fits", matching(ROUTE, routeConfiguration={"vhost": {"name": "allow_any"}}), ALL_OUT),
+    ("a host that takes other names", matching(patch("VIRTUAL_HOST", "MERGE", "SIDECAR_OUTBOUND", domains=["*"]),
+                                               routeConfiguration={"vhost": {"name": f"{WEB}:80"}}), ALL_OUT),
+    ("a route of a gateway leads anywhere", matching(patch("HTTP_ROUTE", "MERGE", "GATEWAY", route={"cluster": "x"}),
+                                                     routeConfiguration={"portNumber": 80}), Touch(GATEWAY_SENDS)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entry", "touch"), [row[1:] for row in REACH], ids=[row[0] for row in REACH])
+def test_a_match_narrows_what_is_doubtful(entry, touch):
+    gateways = SENDS - {SIDECAR_SENDS} if touch != Touch(GATEWAY_SENDS) else ()
+    assert [found for found in touched_by(entry) if found.side not in gateways] == ([touch] if touch else [])
 
 
 def test_the_tables_give_a_reason_for_each_line_and_name_nothing_twice():
@@ -291,7 +381,7 @@ def gateway_with(*more: dict[str, Any], **options: Any) -> dict[str, Any]:
     ("entry", "accepted", "to_the_gateway", "from_the_gateway"),
     [
         (patch("HTTP_FILTER", "INSERT_FIRST", "GATEWAY", **LUA), "refused", "tls", "mtls"),
-        (patch("FILTER_CHAIN", "MERGE", "GATEWAY", transport_socket={}), "unknown", "unknown", "unknown"),
+        (patch("FILTER_CHAIN", "MERGE", "GATEWAY", transport_socket={}), "unknown", "unknown", "mtls"),
         (patch("CLUSTER", "MERGE", "GATEWAY", transport_socket={}), "refused", "tls", "unknown"),
         (patch("LISTENER", "REMOVE", "SIDECAR_INBOUND"), "refused", "tls", "mtls"),
     ],
@@ -324,3 +414,54 @@ def test_a_doubtful_one_on_the_way_out_leaves_the_servers_side_alone():
                    envoy_filter(patch("HTTP_FILTER", "INSERT_BEFORE", "SIDECAR_OUTBOUND", **LUA)))  # fmt: skip
     assert answer(result, "demo/a", "shop/b") == "unknown -> unknown"
     assert workload(result, "demo/a")["mode"] == "STRICT"
+
+
+def test_what_is_sent_is_doubtful_where_a_match_leads_and_nowhere_else():
+    subsets = {"host": "b", "subsets": [{"name": "v1", "labels": {"app": "b"}}]}
+    odd = envoy_filter(matching(TLS_OF_CLUSTERS, cluster={"service": "b.shop.svc.cluster.local", "subset": "v1"}))
+    world = [pod("demo/a"), pod("shop/b"), pod("shop/c"), service("shop/b"), service("shop/c")]
+    result = judge(mesh_config(), STRICT, *world, istio("DestinationRule", "shop/b", subsets), odd)
+    found = {
+        (edge["service"], edge["subset"]): edge["verdict"]
+        for edge in result["edges"]
+        if "demo/Deployment/a" in result["client_sets"][edge["clients"]]
+    }
+    assert found == {("shop/b", None): "mtls", ("shop/b", "v1"): "unknown", ("shop/c", None): "mtls"}
+
+
+def test_who_is_not_selected_sends_as_before():
+    odd = envoy_filter(
+        matching(TLS_OF_CLUSTERS, cluster={"service": "b.shop.svc.cluster.local"}),
+        workloadSelector={"labels": {"app": "a"}},
+    )
+    world = [pod("demo/a"), pod("demo/z"), pod("shop/b"), service("shop/b")]
+    result = judge(mesh_config(), STRICT, *world, odd)
+    assert (verdicts(result, "demo/a", "shop/b"), verdicts(result, "demo/z", "shop/b")) == ({"unknown"}, {"mtls"})
+
+
+def test_a_port_of_a_server_is_doubtful_by_itself():
+    ports = [{"containerPort": number} for number in (8080, 9090)]
+    odd = envoy_filter(matching(CHAIN, listener={"portNumber": 9090}))
+    web = service("demo/a", ports=[{"name": f"p{number}", "port": number} for number in (8080, 9090)])
+    result = judge(mesh_config(), STRICT, pod("demo/a", ports=ports), pod("shop/b"), web, odd)
+    server = workload(result, "demo/a")
+    assert server["mode"] == "STRICT"
+    assert {port["port"]: port["plaintext"] for port in server["ports"]} == {8080: "refused", 9090: "unknown"}
+    found = {
+        edge["port"]: edge["verdict"]
+        for edge in result["edges"]
+        if "shop/Deployment/b" in result["client_sets"][edge["clients"]]
+    }
+    assert found == {8080: "mtls", 9090: "unknown"}
+    assert [row["touches"] for row in result["unknown"] if row["kind"] == "EnvoyFilter"] == [
+        "incoming edges of demo/Deployment/a, port 9090"
+    ]
+
+
+def test_a_proxy_for_any_port_is_touched_by_what_is_for_one():
+    egress = [{"port": {"number": 3128, "name": "p", "protocol": "HTTP_PROXY"}, "bind": "127.0.0.1", "hosts": ["*/*"]}]
+    odd = envoy_filter(matching(OUT_LUA, listener={"portNumber": 3128}))
+    world = [pod("demo/a"), pod("shop/b"), service("shop/b"), odd]
+    asked = istio("Sidecar", "demo/s", {"egress": [*egress, {"hosts": ["*/*"]}]})
+    assert verdicts(judge(mesh_config(), STRICT, *world), "demo/a", "shop/b") == {"mtls"}
+    assert verdicts(judge(mesh_config(), STRICT, *world, asked), "demo/a", "shop/b") == {"unknown"}

@@ -141,7 +141,8 @@ def _of_arguments(arguments: Any) -> Iterator[str]:
             yield from _unless_harmless(value, name)
         else:
             yield from _unless_harmless(text, before)
-        before = text if text.startswith("-") else ""
+        # An option that has its value already says nothing of what comes next.
+        before = text if text.startswith("-") and not equals else ""
 
 
 def _of_environment(variables: Any) -> Iterator[str]:

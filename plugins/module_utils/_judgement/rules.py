@@ -191,17 +191,16 @@ def _search(rule: Rule, result: Mapping[str, Any]) -> Any:
 
 def _wrong(name: str, expression: str, place: int | None, why: str, remedy: str = "") -> RuleError:
     """The error with the expression's line and, below it, a caret at the spot."""
-    lines = expression.splitlines() or [""]
-    shown = lines
+    shown = expression.splitlines() or [""]
     where = ""
     if place is not None:
-        place = min(place, len(expression))
-        before = expression[:place]
-        number = before.count("\n")
-        column = place - (before.rfind("\n") + 1)
+        # What ends too early ends behind its last word, not behind the lines and spaces after it.
+        expression = expression.rstrip()
+        lines, before = (f"{text}.".splitlines() for text in (expression, expression[:place]))
+        number, column = len(before) - 1, len(before[-1]) - 1
         where = f", line {number + 1}, column {column + 1}" if len(lines) > 1 else f", column {column + 1}"
-        number = min(number, len(lines) - 1)
-        shown = [lines[number], " " * column + "^"]
+        below = "".join("\t" if letter == "\t" else " " for letter in lines[number][:column])
+        shown = [lines[number] if number < len(lines) - 1 else lines[number][:-1], f"{below}^"]
     return RuleError(
         "\n".join(
             [

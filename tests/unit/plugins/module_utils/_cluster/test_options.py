@@ -89,6 +89,7 @@ def of_exec(**more):
         pytest.param(of_exec(args=["--password", "a1", "b1"]), ["a1"], id="and no further one"),
         pytest.param(of_exec(args=["password", "a1"]), [], id="a word that is no option"),
         pytest.param(of_exec(args=["--password=a1"]), ["a1"], id="in one argument"),
+        pytest.param(of_exec(args=["--password=a1", "b1"]), ["a1"], id="in one argument, and not the next"),
         pytest.param(of_exec(args=["--cluster=west"]), [], id="harmless in one argument"),
         pytest.param(of_exec(args=["AbC9876543210"]), ["AbC9876543210"], id="what is no harmless word"),
         pytest.param(of_exec(args=["a" * 20]), [], id="the longest harmless word"),

@@ -150,7 +150,10 @@ def test_rules_keep_their_order_and_severity():
             "         ^\n"
             "Remedy: ",
         ),
-        ("edges.\n", "the expression ends too early.\n    edges.\n    "),
+        ("edges.\n", "column 7: the expression ends too early.\n    edges.\n          ^\n"),
+        ("edges[0] |\n\n  ", "column 11: the expression ends too early.\n    edges[0] |\n              ^\n"),
+        ("\tedges\t]", "column 8: ] is not expected here.\n    \tedges\t]\n    \t     \t^\n"),
+        ("edges |\r  edges[0]\n ]", "line 3, column 2: ] is not expected here.\n     ]\n     ^\n"),
         ("edges[?verdict=='x'", "the expression ends too early"),
         ("edges 'x'", "x is not expected here"),
         ("'edges", "column 1: Unclosed ' delimiter"),

@@ -265,6 +265,8 @@ class _Generator:
             found.append(self.slice(metadata, spec))
         else:
             spec["selector"] = self.labels()
+            if self.chance(0.08):
+                found.append(self.slice(metadata, spec))
         return found
 
     def slice(self, service: Manifest, spec: Manifest) -> Manifest:

@@ -341,6 +341,8 @@ class Slice(NamedTuple):
     service: str
     ports: Tuple[Tuple[str, int], ...]
     endpoints: Tuple[SliceEndpoint, ...]
+    by_selector: bool = False
+    """Whether Kubernetes made it out of the Service's selector, which the engine follows by itself."""
 
 
 class Server(NamedTuple):

@@ -222,7 +222,7 @@ def _distinct(endpoints: Iterable[Endpoint]) -> Tuple[Endpoint, ...]:
 
 
 def _slice_endpoints(catalogue: Catalogue, slices: List[Slice], port: ServicePort) -> List[Endpoint]:
-    """Endpoints of a Service without a selector (serviceregistry/kube/controller/endpointslice.go)."""
+    """Endpoints by EndpointSlices (serviceregistry/kube/controller/endpointslice.go)."""
     found: Dict[Tuple[str, int], Endpoint] = {}
     for item in slices:
         for name, number in item.ports:
@@ -285,15 +285,13 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
                 if number is not None:
                     found.append(_of_workload(workload, number))
             found.extend(_selected_entries(catalogue, entries, port))
-        else:
-            found.extend(_slice_endpoints(catalogue, slices, port))
+            # Whatever else has a slice made for the Service adds endpoints that it does not select.
+            slices = [item for item in slices if not item.by_selector]
+        found.extend(_slice_endpoints(catalogue, slices, port))
         distinct = _distinct(found)
         ports.append(DestinationPort(port.number, port.name, port.protocol, distinct, distinct, port.instance))
-    hidden = (
-        catalogue.hidden(service.namespace, "Pod", "Deployment", "WorkloadEntry")
-        if service.selector
-        else catalogue.hidden(service.namespace, "EndpointSlice")
-    )
+    selected = ("Pod", "Deployment", "WorkloadEntry") if service.selector else ()
+    hidden = catalogue.hidden(service.namespace, *selected, "EndpointSlice")
     return Destination(
         f"{service.namespace}/{service.name}",
         service.namespace,

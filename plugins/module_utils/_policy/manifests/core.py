@@ -77,7 +77,8 @@ def service(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
 
 def endpoint_slice(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
-    service = labels_of(identity.metadata.get("labels"), "metadata.labels").get("kubernetes.io/service-name", "")
+    labels = labels_of(identity.metadata.get("labels"), "metadata.labels")
+    service = labels.get("kubernetes.io/service-name", "")
     if not service or manifest.get("addressType") == "FQDN":
         return
     ports = tuple(
@@ -95,4 +96,5 @@ def endpoint_slice(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str
                 text_of(reference.get("name"), "targetRef.name"),
             )
         endpoints.append(SliceEndpoint(strings(endpoint.get("addresses"), "addresses"), pod))
-    snapshot.slices.append(Slice(identity.namespace, identity.name, service, ports, tuple(endpoints)))
+    by_selector = labels.get("endpointslice.kubernetes.io/managed-by") == "endpointslice-controller.k8s.io"
+    snapshot.slices.append(Slice(identity.namespace, identity.name, service, ports, tuple(endpoints), by_selector))

@@ -249,6 +249,23 @@ def test_services_without_a_selector(title, one, expected):
     assert endpoints(result, "shop/s") == expected
 
 
+@pytest.mark.parametrize(
+    ("managed_by", "expected"),
+    [
+        (None, {"shop/Deployment/a": "mtls -> mtls", "zoo/Deployment/bare": "plaintext -> plaintext"}),
+        ("somebody", {"shop/Deployment/a": "mtls -> mtls", "zoo/Deployment/bare": "plaintext -> plaintext"}),
+        ("endpointslice-controller.k8s.io", {"shop/Deployment/a": "mtls -> mtls"}),
+    ],
+    ids=["nobody says whose it is", "somebody's own", "Kubernetes' own, which says what the selector says"],
+)
+def test_a_slice_adds_endpoints_to_what_a_service_selects(managed_by, expected):
+    pods = [pod("shop/a", ip="10.1.0.7"), pod("zoo/bare", "none", ip="10.1.0.9")]
+    added = endpoint_slice("shop/a", {"addresses": ["10.1.0.9"]}, {"addresses": ["10.1.0.7"]})
+    if managed_by:
+        added["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] = managed_by
+    assert endpoints(judge(CLIENT, pods, service("shop/a"), added), "shop/a") == expected
+
+
 def test_what_has_no_edges():
     """UDP ports and ExternalName Services, which are aliases."""
     result = judge(

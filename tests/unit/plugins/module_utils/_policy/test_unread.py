@@ -145,6 +145,11 @@ def test_endpoint_slices_that_were_not_read():
     assert answer(result, "cafe/c", "shop/s", endpoint=None) == U
 
 
+def test_endpoint_slices_that_were_not_read_may_add_to_what_a_service_selects():
+    result = judge(pod("cafe/c"), pod("shop/a"), service("shop/a"), unread=[gap("EndpointSlice", "shop")])
+    assert answer(result, "cafe/c", "shop/a", endpoint=None) == U
+
+
 @pytest.mark.parametrize("item", ["x", {}, {"kind": 3}, {"kind": ""}, {"kind": "Pods"}, {"kind": "Secret"}])
 def test_an_item_without_a_kind_that_is_read_is_an_error(item):
     with pytest.raises(ValueError, match=r"unread\[0\] names no kind that the engine reads. Remedy"):

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 
 from .control_plane import ControlPlanes
 from .mesh import DEFAULT_REVISION
+from .pods import replica_set_of
 from .records import (
     INJECT,
     REDIRECTION,
@@ -284,8 +285,10 @@ def _predicted(
 def _top_owner(snapshot: Snapshot, pod: Pod) -> Tuple[str, str]:
     """Climbs from the pod's owner to the top one, as far as the input shows it."""
     kind, name = pod.owner
-    if kind == "ReplicaSet":
-        return snapshot.replica_sets.get((pod.namespace, name)) or (kind, name)
+    replica_set = replica_set_of(pod)
+    if replica_set is not None:
+        # What it says itself goes before what its name and the pod's labels let one expect.
+        return snapshot.replica_sets.get((pod.namespace, replica_set)) or pod.owner
     if kind == "Job":
         parent = snapshot.jobs.get((pod.namespace, name))
         if parent is not None and parent[0] == "CronJob" and (pod.namespace, parent[1]) in snapshot.cronjobs:

@@ -120,6 +120,18 @@ def _refused(values: Tuple[Optional[str], ...], written: bool) -> str:
 
 
 _ABSENT = (None, "")
+_HASHES = (("pod-template-hash", "Deployment"), ("rollouts-pod-template-hash", "Rollout"))
+"""The labels of pods whose value ends their ReplicaSet's name, and what made it and stays: Kubernetes' Deployments,
+Argo's Rollouts (argo-rollouts pkg/apis/rollouts/v1alpha1/types.go DefaultRolloutUniqueLabelKey)."""
+
+
+def replica_set_of(pod: Pod) -> Optional[str]:
+    """The name of the ReplicaSet that stands between a pod and its owner, however the owner was found."""
+    kind, name = pod.owner
+    if kind == "ReplicaSet":
+        return name
+    hashes = (pod.labels.get(label) for label, stable in _HASHES if stable == kind)
+    return next((f"{name}-{found}" for found in hashes if found), None)
 
 
 def _is_range(text: str) -> bool:
@@ -270,9 +282,11 @@ class PodParser:
             if kind != "Node" and is_name(kind + owner_name) and (owner[0] == "Pod" or reference.get("controller")):
                 owner = (kind, owner_name)
         if owner[0] == "ReplicaSet":
-            suffix = "-" + labels.get("pod-template-hash", "")
-            if len(suffix) > 1 and owner[1].endswith(suffix):
-                owner = ("Deployment", owner[1][: -len(suffix)])
+            for label, stable in _HASHES:
+                suffix = "-" + labels.get(label, "")
+                if len(suffix) > 1 and len(owner[1]) > len(suffix) and owner[1].endswith(suffix):
+                    owner = (stable, owner[1][: -len(suffix)])
+                    break
         shape = self.shape(labels, annotations, spec)
         return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip, account)
 

@@ -11,6 +11,7 @@ from .ages import PROPOSED
 from .engine import SetNames, State
 from .manifests import Reader, key_of
 from .manifests.kinds import text_in
+from .pods import replica_set_of
 from .records import Pod
 
 Key = Tuple[str, str, str, str]
@@ -106,9 +107,8 @@ def _owners(item: Any) -> Set[Tuple[str, str]]:
 
 
 def _owners_of_pod(pod: Pod) -> Set[Tuple[str, str]]:
-    kind, name = pod.owner
-    suffix = pod.labels.get("pod-template-hash")
-    return {pod.owner, ("ReplicaSet", f"{name}-{suffix}")} if kind == "Deployment" and suffix else {pod.owner}
+    replica_set = replica_set_of(pod)
+    return {pod.owner, ("ReplicaSet", replica_set)} if replica_set is not None else {pod.owner}
 
 
 EdgeKey = Tuple[str, str, int, str, str]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, Optional, Tuple
 
-from ..fields import Identity, identity_of, labels_of, mapping, sequence, strings, text_of
+from ..fields import Identity, identity_of, is_name, labels_of, mapping, sequence, strings, text_of
 from ..pods import PodParser
 from ..records import (
     Labels,
@@ -70,9 +70,11 @@ def cron_job(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]
 
 
 def _owner(identity: Identity) -> Optional[Tuple[str, str]]:
+    """What controls it, else the first that it names; a name that none can have would be another workload's id."""
+    found: Optional[Tuple[str, str]] = None
     for reference in sequence(identity.metadata.get("ownerReferences"), "metadata.ownerReferences"):
-        return (
-            text_of(reference.get("kind"), "ownerReferences.kind"),
-            text_of(reference.get("name"), "ownerReferences.name"),
-        )
-    return None
+        kind = text_of(reference.get("kind"), "ownerReferences.kind")
+        name = text_of(reference.get("name"), "ownerReferences.name")
+        if kind and name and is_name(kind + name) and (found is None or reference.get("controller")):
+            found = kind, name
+    return found

@@ -139,6 +139,9 @@ def test_a_deployment_with_pods_is_what_its_pods_are():
     assert [(row["mesh"], row["predicted"]) for row in result["workloads"]] == [("none", False)]
 
 
+ROLLOUT = "rollouts-pod-template-hash"
+
+
 def owned(kind: str, name: str, **extra: Any) -> dict[str, Any]:
     """A pod demo/x with one owner."""
     one = pod("demo/x")
@@ -165,6 +168,14 @@ def parent(kind: str, name: str, owner: tuple[str, str] | None) -> dict[str, Any
         (owned("ReplicaSet", "web-5f5"), [], "demo/Deployment/web"),
         (owned("ReplicaSet", "web-other"), [], "demo/ReplicaSet/web-other"),
         (owned("ReplicaSet", "r-1"), [parent("ReplicaSet", "r-1", ("Rollout", "r"))], "demo/Rollout/r"),
+        (owned("ReplicaSet", "r-1"), [parent("ReplicaSet", "r-1", ("Fleet", "f"))], "demo/Fleet/f"),
+        (owned("ReplicaSet", "r-1", **{ROLLOUT: "1"}), [], "demo/Rollout/r"),
+        (owned("ReplicaSet", "r-1", **{ROLLOUT: "1"}), [parent("ReplicaSet", "r-1", ("Fleet", "f"))], "demo/Fleet/f"),
+        (owned("ReplicaSet", "r-1", **{ROLLOUT: "2"}), [], "demo/ReplicaSet/r-1"),
+        (owned("ReplicaSet", "-1", **{ROLLOUT: "1"}), [], "demo/ReplicaSet/-1"),
+        (owned("ReplicaSet", "web-5f5"), [parent("ReplicaSet", "web-5f5", ("Rollout", "web"))], "demo/Rollout/web"),
+        (owned("ReplicaSet", "web-5f5"), [parent("ReplicaSet", "web-5f5", None)], "demo/Deployment/web"),
+        (owned("ReplicaSet", "web-5f5"), [parent("ReplicaSet", "web-5f5", ("X/y", "z"))], "demo/Deployment/web"),
         (owned("Job", "j"), [], "demo/Job/j"),
         (owned("Job", "j"), [parent("Job", "j", ("CronJob", "c"))], "demo/Job/j"),
         (owned("Job", "j"), [parent("Job", "j", ("CronJob", "c")), parent("CronJob", "c", None)], "demo/CronJob/c"),
@@ -173,6 +184,24 @@ def parent(kind: str, name: str, owner: tuple[str, str] | None) -> dict[str, Any
 )
 def test_the_top_owner(one, others, place):
     assert [row["id"] for row in judge(one, others)["workloads"]] == [place]
+
+
+def test_of_several_owners_of_a_replica_set_the_one_that_controls_it_counts():
+    between = parent("ReplicaSet", "r-1", ("Note", "n"))
+    between["metadata"]["ownerReferences"].append({"kind": "Rollout", "name": "r", "controller": True})
+    assert [row["id"] for row in judge(owned("ReplicaSet", "r-1"), between)["workloads"]] == ["demo/Rollout/r"]
+
+
+def test_the_replica_sets_of_a_roll_out_are_one_workload():
+    """A name with the template's hash in it would be another one after each change."""
+    pods = [
+        owned("ReplicaSet", f"r-{revision}", **{ROLLOUT: revision, "pod-template-hash": None})
+        for revision in ("6d9f", "7c8b")
+    ]
+    for number, one in enumerate(pods):
+        one["metadata"]["name"] = f"x-{number}"
+        del one["metadata"]["labels"]["pod-template-hash"]
+    assert [(row["id"], row["pods"]) for row in judge(*pods)["workloads"]] == [("demo/Rollout/r", ["x-0", "x-1"])]
 
 
 def test_pods_that_differ_make_two_entries():

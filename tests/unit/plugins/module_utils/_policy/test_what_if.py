@@ -243,6 +243,11 @@ def test_what_goes_with_an_object(kind: str, namespace_: str, name: str, gone: l
             {("Deployment", "a"), ("ReplicaSet", "a-1")},
             id="a Deployment and a hash",
         ),
+        pytest.param(
+            running("Rollout", "a", **{"rollouts-pod-template-hash": "2"}),
+            {("Rollout", "a"), ("ReplicaSet", "a-2")},
+            id="a Rollout and its hash",
+        ),
     ],
 )
 def test_to_whom_something_belongs(thing: Any, owners: set[tuple[str, str]]) -> None:

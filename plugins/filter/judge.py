@@ -60,7 +60,10 @@ options:
     choices: [declared, programmed, observed]
     default: declared
   limits:
-    description: How many violations of each kind are accepted, none where a kind is left out.
+    description:
+      - How many violations of each kind are accepted, none where a kind is left out.
+      - Findings of high severity are violations of the kind C(finding) only where a limit for it is given; otherwise
+        they are shown as warnings.
     type: dict
     default: {}
   read:
@@ -101,8 +104,8 @@ _value:
     - V(verdict) is V(pass) or V(fail), V(exceeded) the kinds of violation that are too many, V(message) why it failed.
     - V(counts), V(limits), V(scope) and V(evidence) say what the judgement stands on.
     - V(violations) is a list of kind, object, reason and remedy, worst first.
-    - V(missing), V(servers), V(ports), V(edges), V(wire), V(traffic), V(findings), V(rules) and V(exclusions) are the
-      rows for P(meshproof.mtls.verdict_table#filter).
+    - V(missing), V(servers), V(ports), V(edges), V(wire), V(traffic), V(findings), V(severe), V(rules) and
+      V(exclusions) are the rows for P(meshproof.mtls.verdict_table#filter).
   type: dict
 """
 

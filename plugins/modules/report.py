@@ -128,6 +128,9 @@ options:
         description: How many of the kind V(rule).
         type: int
         default: 0
+      finding:
+        description: How many findings of high severity. Without it any number is accepted.
+        type: int
   enrolled:
     description: Namespaces that are in scope beside those with a workload in the mesh, where O(namespaces) is empty.
     type: list
@@ -210,10 +213,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit import reading
 from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, files
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import exclusions
-from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS, ON_REQUEST
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 
 TERMS = ("namespaces", "exclude", "require", "limits", "enrolled", "read", "gateway_tls")
+LIMITS = {kind: {"type": "int"} if kind in ON_REQUEST else {"type": "int", "default": 0} for kind in KINDS}
 EXCLUSION = {
     "namespace": {"type": "str", "required": True},
     "workload": {"type": "str"},
@@ -234,7 +238,7 @@ def main() -> None:
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "exclude": {"type": "list", "elements": "dict", "default": [], "options": EXCLUSION},
             "require": {"type": "str", "choices": ["declared", "programmed", "observed"], "default": "declared"},
-            "limits": {"type": "dict", "options": {kind: {"type": "int", "default": 0} for kind in KINDS}},
+            "limits": {"type": "dict", "options": LIMITS},
             "enrolled": {"type": "list", "elements": "str", "default": []},
             "read": {"type": "list", "elements": "str", "default": []},
             "gateway_tls": {"type": "bool", "default": False},

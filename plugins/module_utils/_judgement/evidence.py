@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._evidence.comparison.findings import KINDS as COMPARED
 from .._foreign import numbers
 from .exclusions import Exclusions
 from .violations import (
     DISAGREEMENT,
+    FINDING,
     IN_MESH,
     OK,
     PLAINTEXT,
@@ -32,6 +34,7 @@ OBJECTS = {"programmed": "the proxies", "observed": "the wire"}
 # Findings that contradict the mesh's own promise, beside those that are rows of ports and edges already.
 CONTRADICTIONS = ("MTLS-104", "MTLS-105", "MTLS-107", "MTLS-108", "MTLS-111", "MTLS-113")
 WARNINGS = ("MTLS-109", "MTLS-110", "MTLS-112")
+_COMPARED = frozenset(kind.id for kind in COMPARED)
 
 
 def probe_of(status: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -181,6 +184,38 @@ def finding_rows(
         excluded = bool(namespace) and exclusions.cover(namespace, [name], [port])
         kind = DISAGREEMENT if finding["id"] in CONTRADICTIONS else None
         row = row_of(kind, finding["message"], finding["fix"], excluded, object=finding["object"], id=finding["id"])
+        rows.append({**row, "result": WARNING} if row["result"] == OK else row)
+    return rows
+
+
+def severe_rows(
+    status: Mapping[str, Any],
+    scope: Sequence[str],
+    exclusions: Exclusions,
+    counted: bool,
+) -> list[Row]:
+    """The policies' own findings of high severity, of what is in scope, in a root namespace, or of no namespace.
+
+    `counted`: as violations; otherwise they are told. What sources say together is in rows of its own already.
+    """
+    roots = {revision.get("root_namespace") for revision in (status.get("mesh") or {}).get("revisions") or ()}
+    rows = []
+    for finding in status["findings"]:
+        if finding["severity"] != "high" or finding["id"] in _COMPARED:
+            continue
+        kind, dummy, thing = finding["object"].partition(" ")
+        namespace, dummy, name = thing.rpartition("/") if "/" in thing or kind != "Namespace" else (thing, "", "")
+        if namespace and namespace not in scope and namespace not in roots:
+            continue
+        excluded = bool(namespace) and exclusions.cover(namespace, [name], [])
+        row = row_of(
+            FINDING if counted else None,
+            finding["message"],
+            finding["fix"],
+            excluded,
+            object=finding["object"],
+            id=finding["id"],
+        )
         rows.append({**row, "result": WARNING} if row["result"] == OK else row)
     return rows
 

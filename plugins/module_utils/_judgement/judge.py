@@ -25,9 +25,11 @@ from .violations import (
     DISAGREEMENT,
     EXCLUDED,
     FAIL,
+    FINDING,
     IN_MESH,
     KINDS,
     OK,
+    ON_REQUEST,
     PLAINTEXT,
     REMEDIES,
     RESULTS,
@@ -67,7 +69,8 @@ def judge(
     labels in `status` enrol, and `enrolled` (namespaces whose labels say so, where `status` has no labels).
     `exclude` holds {namespace, workload, port, reason, until}; after the day `until` an
     entry no longer counts, by `today`, both YYYY-MM-DD. `limits` is how many
-    violations of each kind are accepted; a kind that it leaves out accepts none. Of the users' own rules in `status` a
+    violations of each kind are accepted; a kind that it leaves out accepts none, but for findings of high severity,
+    which count only where a limit for `finding` is given. Of the users' own rules in `status` a
     failed one is a violation, unless its severity is `warning`. `read` are the namespaces that reading
     was limited to: what lies elsewhere is not seen, on purpose. Of gateways the plaintext that they serve by design is
     no violation, unless `gateway_tls`: then it is one, but for health and metrics. Raises ExclusionError.
@@ -80,11 +83,13 @@ def judge(
     causes = sources_together.causes(status)
     design = design_of(workloads.values(), gateway_tls)
     servers = sorted(_servers(workloads.values(), scope, exclusions, design), key=worst_first)
-    edges = sorted(_edges(status, workloads, scope, exclusions, design), key=worst_first)
+    edges = sorted(_told_apart(_edges(status, workloads, scope, exclusions, design)), key=worst_first)
     wire = sorted(wire_rows(probe, servers, edges, scope, require, exclusions, pods, causes), key=worst_first)
     ports = sorted(sources_together.port_rows(status, workloads, scope, require, wire, exclusions), key=worst_first)
     traffic = sorted(traffic_rows(status, workloads, scope, edges, exclusions, design), key=worst_first)
     findings = sorted(sources_together.finding_rows(status, workloads, scope, exclusions), key=worst_first)
+    limits = {kind: int(most) for kind, most in (limits or {}).items() if most is not None}
+    severe = sorted(sources_together.severe_rows(status, scope, exclusions, counted=FINDING in limits), key=worst_first)
     rules = sorted(map(_rule, status.get("rules", [])), key=lambda row: RESULTS.index(row["result"]))
     missing = (
         _unproven_scope(namespaces, scope, servers)
@@ -95,12 +100,12 @@ def judge(
         )
     )
     # What a server or the wire does comes before the edges that follow from it.
-    rows = [*servers, *ports, *wire, *traffic, *findings, *edges]
+    rows = [*servers, *ports, *wire, *traffic, *findings, *edges, *severe]
     found = [*missing, *(violation_of(row) for row in (*rows, *rules) if row["result"] == FAIL and not row.get("told"))]
     violations = sorted(found, key=lambda violation: KINDS.index(violation["kind"]))
     counts = {kind: sum(violation["kind"] == kind for violation in violations) for kind in KINDS}
-    accepted = {kind: int((limits or {}).get(kind, 0)) for kind in KINDS}
-    exceeded = [kind for kind in KINDS if counts[kind] > accepted[kind]]
+    accepted = {kind: limits.get(kind, 0) for kind in KINDS if kind in limits or kind not in ON_REQUEST}
+    exceeded = [kind for kind, most in accepted.items() if counts[kind] > most]
     judgement = {
         "verdict": "fail" if exceeded else "pass",
         "exceeded": exceeded,
@@ -124,6 +129,7 @@ def judge(
         "wire": wire,
         "traffic": traffic,
         "findings": findings,
+        "severe": severe,
         "rules": rules,
         "answers": lasting((probe or {}).get("targets", [])),
         "missing": missing,
@@ -322,6 +328,18 @@ def _is_closed(server: Mapping[str, Any] | None, sent: str) -> bool:
     Every client is in such a row, not only those that call it; who means to names the gateway in a DestinationRule.
     """
     return server is not None and server["mesh"] == "gateway" and sent in ("none", "plaintext")
+
+
+def _told_apart(rows: list[Row]) -> list[Row]:
+    """The rows, with the endpoint in the names of those that differ in nothing else that is shown of them."""
+    places: dict[str, set[str | None]] = {}
+    for row in rows:
+        places.setdefault(row["object"], set()).add(row["endpoint"])
+    return [
+        {**row, "at": at, "object": f"{row['object']} at {at}"} if len(places[row["object"]]) > 1 else row
+        for row in rows
+        for at in (row["endpoint"] or "no endpoint",)
+    ]
 
 
 def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:

@@ -15,7 +15,10 @@ PLAINTEXT = "plaintext"
 BROKEN = "broken"
 UNKNOWN = "unknown"
 RULE = "rule"
-KINDS = (DISAGREEMENT, UNCAPTURED, PLAINTEXT, BROKEN, UNKNOWN, RULE)
+FINDING = "finding"
+KINDS = (DISAGREEMENT, UNCAPTURED, PLAINTEXT, BROKEN, UNKNOWN, RULE, FINDING)
+ON_REQUEST = (FINDING,)
+"""Those of which any number is accepted where no limit is given."""
 
 # What a row of the tables says, worst first.
 FAIL, WARNING, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "excluded", "ok")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from .._foreign.visible import escaped_text
 from .._judgement.states import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts, accepted
@@ -23,7 +23,8 @@ _PASSED, _FAILURE, _ERROR, _SKIPPED = "passed", "failure", "error", "skipped"
 _OUTCOMES = {"failures": _FAILURE, "errors": _ERROR, "skipped": _SKIPPED}
 
 
-_Judged = dict[tuple[str, str], str]
+_Judged = dict[tuple[str, str], tuple[Optional[str], Optional[str]]]
+"""By object and id of a finding: the result of its row, and which kind of violation it is."""
 
 
 class Case(NamedTuple):
@@ -174,20 +175,22 @@ def _is_judged(thing: str, facts: Facts) -> bool:
 
 def _finding(item: Mapping[str, Any], facts: Facts, judged: _Judged) -> Case:
     """What the judge counts itself fails; others explain what it counts, and fail no mesh that it passes."""
-    result = judged.get((item["object"], item["id"]))
+    result, kind = judged.get((item["object"], item["id"]), (None, None))
     explains = item["severity"] == "high" and facts.judgement["exceeded"] and _is_judged(item["object"], facts)
     outcome = _FAILURE if result == FAIL or (result is None and explains) else _SKIPPED
     message = f"{item['severity']}: {item['message']}"
-    kind = DISAGREEMENT if result == FAIL else None
     return Case(item["id"], item["object"], outcome, message, f"{item['message']}. Remedy: {item['fix']}", kind)
 
 
 def _judged(facts: Facts) -> _Judged:
     """What the judge made of its findings: by object and id, and by object alone, of several the worst."""
     found: _Judged = {}
-    for row in sorted(facts.judgement["findings"], key=lambda row: RESULTS.index(row["result"])):
-        found.setdefault((row["object"], row["id"]), row["result"])
-        found.setdefault((row["object"], ""), row["result"])
+    # Those of high severity that are only told explain what else is wrong.
+    severe = (row for row in facts.judgement["severe"] if row["kind"] is not None)
+    for row in sorted((*facts.judgement["findings"], *severe), key=lambda row: RESULTS.index(row["result"])):
+        answer = row["result"], row["kind"] if row["result"] == FAIL else None
+        found.setdefault((row["object"], row["id"]), answer)
+        found.setdefault((row["object"], ""), answer)
     return found
 
 
@@ -199,10 +202,10 @@ def _rule(item: Mapping[str, Any]) -> Case:
 def _certificates(found: Mapping[str, Any], facts: Facts, judged: _Judged) -> Iterator[Case]:
     for item in found.get("authorities") or ():
         name = f"{item.get('subject') or ''} {item['fingerprint'][:16]}".strip()
-        result = judged.get((f"authority {item.get('subject') or item['fingerprint'][:16]}", ""))
+        result, dummy = judged.get((f"authority {item.get('subject') or item['fingerprint'][:16]}", ""), (None, None))
         yield _certificate("authorities", name, item, result)
     for item in found.get("workloads") or ():
-        result = judged.get((str(item.get("pod")), ""))
+        result, dummy = judged.get((str(item.get("pod")), ""), (None, None))
         workload = facts.workloads.get(item.get("workload") or "")
         if result is None and workload and workload["namespace"] not in facts.judgement["scope"]:
             result = OK

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._foreign.lines import columns, joined, section
-from .._judgement.violations import FAIL, shortened
+from .._judgement.violations import FAIL, shortened, worst_first
 
 Row = dict[str, Any]
 
@@ -80,7 +80,10 @@ def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]
         section(
             "FINDINGS",
             ["RESULT", "ID", "OBJECT", "WHY"],
-            [[row["result"], row["id"], row["object"], row["reason"]] for row in judgement["findings"]],
+            [
+                [row["result"], row["id"], row["object"], row["reason"]]
+                for row in sorted((*judgement["findings"], *judgement["severe"]), key=worst_first)
+            ],
             max_rows,
         ),
         section(
@@ -97,7 +100,8 @@ def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]
 
 
 def _service(row: Row) -> str:
-    return f"{row['service']}:{row['port']}" + (f" subset {row['subset']}" if row.get("subset") else "")
+    subset, at = (f" {word} {row[word]}" if row.get(word) else "" for word in ("subset", "at"))
+    return f"{row['service']}:{row['port']}{subset}{at}"
 
 
 def _answers(row: Row) -> list[str]:

@@ -483,6 +483,63 @@ def test_one_port_that_is_bypassed_is_the_remedy(ports: list[dict[str, Any]], re
     assert _remedy(None, "otherwise") == "otherwise"
 
 
+HIGH = {"id": "MTLS-003", "severity": "high", "object": "PeerAuthentication demo/p", "message": "m", "fix": "f"}
+SEVERE = [
+    pytest.param(HIGH, {}, "warning", id="without a limit it is told"),
+    pytest.param(HIGH, {"limits": {"finding": None}}, "warning", id="a limit that is none"),
+    pytest.param(HIGH, {"limits": {"finding": 0}}, "FAIL", id="with a limit it counts"),
+    pytest.param({**HIGH, "severity": "medium"}, {"limits": {"finding": 0}}, None, id="of less severity"),
+    pytest.param({**HIGH, "id": "MTLS-101"}, {"limits": {"finding": 0}}, None, id="what sources say has its own rows"),
+    pytest.param({**HIGH, "object": "Service shop/x"}, {"limits": {"finding": 0}}, None, id="out of scope"),
+    pytest.param({**HIGH, "object": "Namespace shop"}, {"limits": {"finding": 0}}, None, id="another namespace"),
+    pytest.param({**HIGH, "object": "Namespace demo"}, {"limits": {"finding": 0}}, "FAIL", id="a namespace"),
+    pytest.param({**HIGH, "object": "mesh"}, {"limits": {"finding": 0}}, "FAIL", id="the whole mesh"),
+    pytest.param(
+        {**HIGH, "object": "EnvoyFilter istio-system/x"}, {"limits": {"finding": 0}}, "FAIL", id="the root namespace"
+    ),
+    pytest.param(
+        HIGH,
+        {"limits": {"finding": 0}, "exclude": [{"namespace": "demo", "workload": "p", "reason": "known"}]},
+        "excluded",
+        id="excluded",
+    ),
+    pytest.param(
+        HIGH,
+        {"limits": {"finding": 0}, "exclude": [{"namespace": "demo", "port": 1, "reason": "known"}]},
+        "FAIL",
+        id="of which one port is excluded",
+    ),
+]
+
+
+@pytest.mark.parametrize(("finding", "terms", "result"), SEVERE)
+def test_findings_of_high_severity_are_told_and_gated_on_request(finding, terms, result):
+    judgement = judge({**STRICT, "findings": [finding]}, **terms)
+    assert [row["result"] for row in judgement["severe"]] == ([result] if result else [])
+    assert judgement["verdict"] == ("fail" if result == "FAIL" else "pass")
+    assert judgement["counts"]["finding"] == (result == "FAIL")
+
+
+def test_as_many_findings_as_are_accepted_pass():
+    judgement = judge({**STRICT, "findings": [HIGH]}, limits={"finding": 1})
+    assert (judgement["verdict"], judgement["limits"]["finding"]) == ("pass", 1)
+    assert judgement["violations"] == [
+        {"kind": "finding", "object": "PeerAuthentication demo/p", "reason": "m", "remedy": "f"}
+    ]
+
+
+def test_edges_that_differ_by_their_endpoint_alone_name_it():
+    other = "demo/Deployment/service-c"
+    edges = [edge("in", "mtls", "mtls"), edge("in", "plaintext", "plaintext", endpoint=other)]
+    edges.append(edge("in", "mtls", "mtls", service="demo/other"))
+    rows = judge(status(workload(ports=[port()]), edges))["edges"]
+    assert [(row["object"], row.get("at")) for row in rows] == [
+        (f"demo/service-b → demo/service-a:80 at {other}", other),
+        ("demo/service-b → demo/other:80", None),
+        ("demo/service-b → demo/service-a:80 at demo/Deployment/service-a", "demo/Deployment/service-a"),
+    ]
+
+
 def offenders(kinds: list[str], exceeded: list[str]) -> dict[str, Any]:
     return {
         "violations": [

@@ -30,6 +30,7 @@ def path(security="plaintext"):
     return {"traffic": [{"destination": {"workload": "demo/service-a"}, "security": security}], "window": 60}
 
 
+SEVERE = {"id": "MTLS-003", "severity": "high", "object": "EnvoyFilter istio-system/x", "message": "m", "fix": "f"}
 CASES = {
     "everything as it should be": (audit(status(SERVER)), {}),
     "a port accepts plaintext": (audit(status(workload(ports=[OPEN]))), {}),
@@ -57,6 +58,11 @@ CASES = {
     "evidence that is required and missing": (audit(status(SERVER)), {"require": "observed"}),
     "plaintext in traffic": (audit(status(SERVER), traffic=path()), {}),
     "which is excluded": (audit(status(SERVER), traffic=path()), {"exclude": [EXCLUDE]}),
+    "a finding of high severity that counts": (
+        {**audit(status(SERVER)), "findings": [SEVERE]},
+        {"limits": {"finding": 0}},
+    ),
+    "one that does not": ({**audit(status(SERVER)), "findings": [SEVERE]}, {}),
     "mutual TLS in traffic": (audit(status(SERVER), traffic=path("mutual_tls")), {}),
 }
 

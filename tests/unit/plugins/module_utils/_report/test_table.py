@@ -121,6 +121,27 @@ def test_what_other_sources_say_and_what_they_could_not() -> None:
     ]
 
 
+def test_findings_of_high_severity_stand_with_the_others_and_fail_nothing() -> None:
+    finding = {"id": "MTLS-003", "severity": "high", "object": "Service demo/x", "message": "m", "fix": "f"}
+    document = {**STRICT, "findings": [finding, {**finding, "id": "MTLS-004", "severity": "low"}]}
+    lines = verdict_table(judge(document))
+    assert lines[0] == "VERDICT     PASS"
+    assert lines[lines.index("FINDINGS (1)") + 1 :] == [
+        "RESULT   ID        OBJECT          WHY",
+        "warning  MTLS-003  Service demo/x  m",
+    ]
+    assert verdict_table(judge(document, limits={"finding": 0}))[0] == "VERDICT     FAIL (1 finding)"
+
+
+def test_the_endpoint_is_shown_where_edges_would_look_the_same() -> None:
+    edges = [edge("in", "mtls", "mtls"), edge("in", "mtls", "mtls", endpoint="demo/StatefulSet/old")]
+    lines = verdict_table(judge(status(workload(ports=[port()]), edges)))
+    assert lines[-2:] == [
+        "ok      demo/service-b  demo/service-a:80 at demo/Deployment/service-a  mtls     mtls meets the server: mtls.",
+        "ok      demo/service-b  demo/service-a:80 at demo/StatefulSet/old       mtls     mtls meets the server: mtls.",
+    ]
+
+
 def test_what_is_unknown_is_shown_by_its_reason() -> None:
     unread = [
         {"kind": kind, "namespace": None, "name": "", "reason": "Forbidden", "touches": "clients there"}

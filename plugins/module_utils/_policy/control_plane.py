@@ -137,12 +137,17 @@ class ControlPlanes:
             return f"the ConfigMap {shared[0]}, which istiod's {_SHARED} names, could not be read"
         return ""
 
+    @property
+    def homes(self) -> Set[str]:
+        """The namespaces that webhooks name."""
+        return {home for homes in self._homes.values() for home in homes}
+
     def _believed(self, revision: str) -> Set[str]:
         """The namespaces in which this revision's control plane may be."""
         own = self._homes.get(revision)
         if own is not None:
             return set(own)
-        return {home for homes in self._homes.values() for home in homes} or {ROOT_NAMESPACE}
+        return self.homes or {ROOT_NAMESPACE}
 
     def _finished(self, mesh: Mesh, namespace: str) -> Mesh:
         """With what else is known of its control plane, and with what makes it doubtful."""

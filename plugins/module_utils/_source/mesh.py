@@ -52,7 +52,7 @@ class Found:
         return self.reader.revisions()
 
     def root_namespaces(self) -> set[str]:
-        """Where each revision's mesh-wide policies are."""
+        """Where each revision's mesh-wide policies are, and its control plane."""
         return self.reader.root_namespaces()
 
     def shared_maps(self) -> set[str]:

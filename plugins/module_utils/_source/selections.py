@@ -27,7 +27,7 @@ class MeshSink(Sink, Protocol):
         """The revisions of webhooks, of control planes and of proxies."""
 
     def root_namespaces(self) -> set[str]:
-        """Where their mesh-wide policies are."""
+        """Where their mesh-wide policies are, and they themselves."""
 
     def shared_maps(self) -> set[str]:
         """The ConfigMaps that control planes share beside their own."""

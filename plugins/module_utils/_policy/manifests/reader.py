@@ -135,8 +135,9 @@ class Reader:
         return {revision for revision in found if revision}
 
     def root_namespaces(self) -> Set[str]:
-        """Where the mesh-wide policies of each control plane are, as far as its configuration was read."""
-        return {mesh.root_namespace for mesh in ControlPlanes(self.snapshot(), Unread((), ())).by_name.values()}
+        """Where the mesh-wide policies of each control plane are, and it itself, as far as was read."""
+        planes = ControlPlanes(self.snapshot(), Unread((), ()))
+        return {mesh.root_namespace for mesh in planes.by_name.values()} | planes.homes
 
     def shared_maps(self) -> Set[str]:
         """The names of the ConfigMaps that control planes share (SHARED_MESH_CONFIG), as far as they were read."""

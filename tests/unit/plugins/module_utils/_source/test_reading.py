@@ -234,6 +234,21 @@ def test_with_rights_in_namespaces_the_root_namespaces_are_read_too(server, clus
     assert {tuple(gap["except"]) for gap in unread if "except" in gap} == {("demo", "istio-system", "policies")}
 
 
+def test_with_rights_in_namespaces_the_control_planes_own_is_read_too(server, cluster):
+    """Its ConfigMaps and Deployment say what the mesh configuration is, wherever its webhook says that it is."""
+    version = "admissionregistration.k8s.io/v1"
+    config = {"clientConfig": {"service": {"name": "istiod", "namespace": "control"}}}
+    hook = {"metadata": {"name": "w", "labels": {"istio.io/rev": "canary"}}, "webhooks": [config]}
+    server.answer(
+        f"GET /apis/{version}/mutatingwebhookconfigurations",
+        listed("MutatingWebhookConfiguration", hook, version=version),
+    )
+    for namespace in ("demo", "istio-system", "control"):
+        server.answer(f"GET /api/v1/namespaces/{namespace}/pods", page("a", namespace=namespace))
+    _sink, unread = selections.read_declared(cluster, selections.MeshManifests, ["demo"])
+    assert {tuple(gap["except"]) for gap in unread if "except" in gap} == {("control", "demo", "istio-system")}
+
+
 def test_with_rights_in_namespaces_each_is_read_by_name(server, cluster):
     server.answer(
         "GET /api/v1/namespaces/demo", {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "demo"}}

@@ -81,7 +81,7 @@ class ControlPlanes:
         named: Dict[str, List[str]] = {}
         for (namespace, dummy), name in own.items():
             # A name alone makes no revision: where there are webhooks, one has to speak of it.
-            if name is not None and (not self._webhooks or name in self.revisions):
+            if name is not None and self._is_own(_map_name(name)):
                 named.setdefault(name, []).append(namespace)
         self.by_name: Dict[str, Mesh] = {}
         for revision, places in sorted(named.items()):
@@ -104,7 +104,7 @@ class ControlPlanes:
             return self._composed(revision, own[0])
         if own:
             return Mesh(revision, doubt=f"control planes in several namespaces have one: {', '.join(own)}")
-        if not self._homes and revision == DEFAULT_REVISION:
+        if not self._homes:
             doubt = f"no webhook tells whether the control plane is the one in {', '.join(sorted(places))}"
             return Mesh(revision, doubt=doubt)
         return None
@@ -114,6 +114,11 @@ class ControlPlanes:
         names = [*self.shared_maps(revision, namespace), _map_name(revision)]
         sources = [self._maps[namespace, name] for name in names if (namespace, name) in self._maps]
         return self._finished(mesh_of(revision, sources), namespace)
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a ConfigMap's name makes it a revision's own, as far as webhooks tell which there are."""
+        revision = _revision_of(name)
+        return revision is not None and (not self._webhooks or revision in self.revisions)
 
     def shared_maps(self, revision: str, namespace: str) -> List[str]:
         """The names of the ConfigMaps that a revision's istiod is told to share: one, or none."""
@@ -125,6 +130,11 @@ class ControlPlanes:
         if self._unread.covers("Deployment", namespace):
             return "istiod's Deployment, which says where its mesh configuration lies, could not be read"
         deployments = self._deployments(revision, namespace)
+        maps = [name for place, name in self._maps if place == namespace and name != _map_name(DEFAULT_REVISION)]
+        others = sorted(name for name in maps if not self._is_own(name))
+        there = any(item.namespace == namespace and item.name.startswith("istiod") for item in self._templates)
+        if others and not there:
+            return f"istiod's Deployment is not there to tell whether it shares the ConfigMap {others[0]}"
         if any(item.env.get(_SHARED) == "" for item in deployments):
             return f"the value of istiod's {_SHARED} is not in its Deployment"
         for argument in (argument for item in deployments for argument in item.arguments):

@@ -325,8 +325,8 @@ def template(place, image="pilot:1.31.1", **env):
             given([("one", "canary"), ("istio-system", "default")]),
             "canary",
             "canary",
-            "istio-system",
-            "",
+            None,
+            "no webhook tells whether the control plane is the one in one",
             id="a revision in a place of its own",
         ),
         pytest.param(
@@ -576,15 +576,23 @@ COMPOSED = [
     pytest.param(shared((*COMMON, OFF)), False, id="the shared one alone"),
     pytest.param(shared(("two", "common", OFF), ("one", "istio", {})), True, id="of istiod's own namespace"),
     pytest.param(shared(("one", "istio", {})), True, id="there is no such ConfigMap"),
-    pytest.param(shared((*COMMON, OFF), ("one", "istio", {}), templates=()), True, id="nobody shares it"),
     pytest.param(
-        shared((*COMMON, OFF), ("one", "istio", {}), templates=[template("two/istiod", SHARED_MESH_CONFIG="common")]),
+        shared((*COMMON, OFF), ("one", "istio", {}), templates=[template("one/istiod")]), True, id="nobody shares it"
+    ),
+    pytest.param(
+        shared(
+            (*COMMON, OFF),
+            ("one", "istio", {}),
+            templates=[template("one/istiod"), template("two/istiod", SHARED_MESH_CONFIG="common")],
+        ),
         True,
         id="somebody else's istiod shares it",
     ),
     pytest.param(
         shared(
-            (*COMMON, OFF), ("one", "istio", {}), templates=[template("one/istiod-canary", SHARED_MESH_CONFIG="common")]
+            (*COMMON, OFF),
+            ("one", "istio", {}),
+            templates=[template("one/istiod"), template("one/istiod-canary", SHARED_MESH_CONFIG="common")],
         ),
         True,
         id="another revision's does",
@@ -605,6 +613,12 @@ DOUBTED = [
         id="istiod was not read",
     ),
     pytest.param(shared(HAS, templates=(), unread=[gap("Deployment", "two")]), "", id="another namespace's were not"),
+    pytest.param(
+        shared((*COMMON, OFF), HAS, templates=()),
+        "istiod's Deployment is not there to tell whether it shares the ConfigMap common",
+        id="nobody tells whether it is shared",
+    ),
+    pytest.param(shared(("two", "common", OFF), HAS, templates=()), "", id="that of another namespace cannot be"),
     pytest.param(
         shared(HAS, unread=[gap("ConfigMap", "one")]),
         "the ConfigMap common, which istiod's SHARED_MESH_CONFIG names, could not be read",

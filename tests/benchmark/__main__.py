@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 
-from tests.benchmark import namespaces, pages, proxies
+from tests.benchmark import namespaces, pages, proxies, shapes
 from tests.benchmark.progress import Progress
 from tests.benchmark.seed import Seeder, Size
 from tests.cluster_runs import environment, must
@@ -44,6 +44,7 @@ TO_REACH: Limits = {
     "namespaces_200_again": (2.0, "ratio"),
     "proxies_40_over_1": (proxies.TO_REACH["proxies_40_over_1"], "ratio"),
     "parse_2000_answers": (proxies.TO_REACH["parse_2000_answers"], "MiB"),
+    **{name: (limit, "ratio") for name, limit in shapes.TO_REACH.items()},
 }
 
 
@@ -233,6 +234,8 @@ def main() -> None:
             if not options.keep:
                 seeder.empty()
         bench.measure_from_pages()
+        for name, value in shapes.figures(options.repeat, progress).items():
+            bench.say(name, value, "ratio")
         for name, (value, unit) in proxies.figures(kubeconfig, options.repeat, progress).items():
             bench.say(name, value, unit)
         for name, value in namespaces.measure(bench.cluster, progress).items():

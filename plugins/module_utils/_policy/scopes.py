@@ -9,6 +9,7 @@ for each distinct answer: most namespaces have no rule of their own for a host a
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .client import ISTIO, RULE
@@ -27,6 +28,7 @@ ANY_OTHER = "any other"
 """Stands for a namespace that no object names; no namespace can have this name."""
 
 
+_GroupKey = Tuple[str, str]
 NOT_CONTESTED = Owners({})
 """Who owns the ports of a host that only one destination has."""
 
@@ -86,6 +88,39 @@ class _Rules(NamedTuple):
         return tuple(dict.fromkeys(rule.setting if rule else None for rule in self.found))
 
 
+_Claim = Tuple[Scope, Owners]
+
+
+class _Claims:
+    """Which destinations of one host are met by whom: scopes by their bit, each with the owners of its ports."""
+
+    __slots__ = ("alone", "at_home", "claimants", "grouped", "meets", "others", "patched")
+
+    def __init__(self) -> None:
+        self.meets: Dict[int, Dict[int, _Claim]] = {}
+        """By the identity of a destination, who meets it at a port, or may meet it."""
+        self.alone: Dict[FrozenSet[int], Dict[int, _Claim]] = {}
+        """Scopes of no group, by the ports at which they surely meet one; those with patches are among them."""
+        self.patched = 0
+        self.at_home: Dict[_GroupKey, Dict[str, Dict[int, _Claim]]] = {}
+        """Of each group those that the destinations of their own namespace set apart, by namespace."""
+        self.grouped: Dict[_GroupKey, Dict[FrozenSet[int], int]] = {}
+        """The same by the ports at which they surely meet one."""
+        self.claimants: Dict[_GroupKey, int] = {}
+        """All of these."""
+        self.others: Dict[_GroupKey, Owners] = {}
+        """Whom the rest of a group meets."""
+
+    def add(self, bit: int, scope: Scope, owners: Owners, rivals: Iterable[Destination]) -> FrozenSet[int]:
+        """Takes a scope in; returns the ports at which it surely meets one."""
+        met = list(owners.ports.values())
+        if owners.unclear:
+            met.extend(item for item in rivals if any(port.number in owners.unclear for port in item.ports))
+        for item in met:
+            self.meets.setdefault(id(item), {})[bit] = (scope, owners)
+        return frozenset(owners.ports) - owners.unclear
+
+
 class Clients:
     """The scopes that share an outcome, and the objects that brought them there."""
 
@@ -105,12 +140,12 @@ class Clients:
 
 def _objects(kind: str, names: Set[str]) -> str:
     """`Sidecar a/b`, or the first of many, in words that a verb in the singular can follow."""
-    found = sorted(names)
-    if len(found) == 1:
-        parts = found[0].split(" + ")
-        return f"{kind} {found[0]}" if len(parts) == 1 else f"the {kind} merged of {' and '.join(parts)}"
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    return f"each of the {kind}s {', '.join(found[:3])}{more}"
+    shown = nsmallest(3, names)
+    if len(names) == 1:
+        parts = shown[0].split(" + ")
+        return f"{kind} {shown[0]}" if len(parts) == 1 else f"the {kind} merged of {' and '.join(parts)}"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"each of the {kind}s {', '.join(shown)}{more}"
 
 
 class _Group:
@@ -175,7 +210,8 @@ class Scopes:
         self.sidecars: Dict[Tuple[str, ...], int] = {}
         """Those with a sidecar, by whom their control plane exports a Service to that does not say it."""
         self._bits: Dict[object, int] = {}
-        self._groups: Dict[Tuple[str, str], _Group] = {}
+        self._groups: Dict[_GroupKey, _Group] = {}
+        self._claims: Dict[str, _Claims] = {}
         self._view_groups: Dict[Tuple[str, str], _ViewGroup] = {}
         self._special: List[Tuple[int, Scope]] = []
         self._proxied: List[Tuple[int, Scope]] = []
@@ -305,8 +341,7 @@ class Scopes:
         for outcome, mask in self._constant:
             _join(found, outcome, mask)
         if destination.host in self._owners.contested:
-            for bit, scope in self._proxied:
-                self._outcome(destination, scope, bit, found)
+            self._shared(destination, found)
             return found
         for bit, scope in self._special:
             self._outcome(destination, scope, bit, found)
@@ -336,9 +371,7 @@ class Scopes:
                     if bit not in patched:
                         self._outcome(destination, scope, bit, found)
             if rest:
-                self._outcome(
-                    destination, group.sample._replace(namespace=ANY_OTHER, labels={}, patches=()), rest, found
-                )
+                self._outcome(destination, _anywhere(group), rest, found)
         return found
 
     def _patched_for(self, destination: Destination) -> Dict[int, Scope]:
@@ -352,6 +385,98 @@ class Scopes:
             for bit, scope in self._patched.get(host, ())
             if bit not in special and _for(scope.patches, destination)
         }
+
+    def _shared(self, destination: Destination, found: Dict[Outcome, Clients]) -> None:
+        """The outcomes for a destination that shares its host with others.
+
+        Who meets another one at all of its ports has no outcome. So each namespace is looked at only for the
+        destinations that its own clients meet, not for those of all others.
+        """
+        claims = self._claims_of(destination.host)
+        ports = frozenset(port.number for port in destination.ports)
+        met = claims.meets.get(id(destination), {})
+        for bit, (scope, owners) in met.items():
+            self._outcome(destination, scope, bit, found, owners)
+        for owned, scopes in claims.alone.items():
+            if not ports <= owned:
+                for bit, (scope, owners) in scopes.items():
+                    if bit not in met:
+                        self._outcome(destination, scope, bit, found, owners)
+        for key, group in self._groups.items():
+            named = {
+                bit: entry
+                for namespace in {destination.namespace, *destination.export_to}
+                for bit, entry in claims.at_home[key].get(namespace, {}).items()
+                if bit not in met
+            }
+            for bit, (scope, owners) in named.items():
+                self._outcome(destination, scope, bit, found, owners)
+            done = sum(named) | sum(met)
+            hidden: Dict[FrozenSet[int], int] = {}
+            for owned, mask in claims.grouped[key].items():
+                elsewhere = ports & owned
+                hidden[elsewhere] = hidden.get(elsewhere, 0) | mask & ~done
+            rest, others = group.mask & ~claims.claimants[key] & ~claims.patched, claims.others[key]
+            if (rest and any(owner is destination for owner in others.ports.values())) or others.unclear & ports:
+                for namespace in self._special_namespaces(destination, group):
+                    for bit, scope in group.by_namespace.get(namespace, ()):
+                        if bit & rest:
+                            rest &= ~bit
+                            self._outcome(destination, scope, bit, found, others)
+                if rest:
+                    self._outcome(destination, _anywhere(group), rest, found, others)
+            else:
+                elsewhere = ports & frozenset(others.ports)
+                hidden[elsewhere] = hidden.get(elsewhere, 0) | rest
+            for elsewhere, mask in hidden.items():
+                if mask and elsewhere != ports:
+                    self._hidden_from(destination, _anywhere(group), mask, elsewhere, found)
+
+    def _hidden_from(
+        self,
+        destination: Destination,
+        scope: Scope,
+        mask: int,
+        elsewhere: FrozenSet[int],
+        found: Dict[Outcome, Clients],
+    ) -> None:
+        """Adds clients that meet no port of a destination, but another's at the ports `elsewhere`."""
+        plane = self._planes(scope.revision)
+        why = self._hiding(destination, scope, plane, None) or _another(destination)
+        state = self._hidden(scope)
+        _join(found, Outcome(scope.kind, scope.revision, state, None, None, "", None, False, why, elsewhere), mask)
+
+    def _claims_of(self, host: str) -> _Claims:
+        """Who meets whom at a host that several destinations have."""
+        claims = self._claims.get(host)
+        if claims is not None:
+            return claims
+        claims = self._claims[host] = _Claims()
+        patched = {bit for place in ("", host) for bit, dummy in self._patched.get(place, ())}
+        in_groups = 0
+        for key, group in self._groups.items():
+            in_groups |= group.mask
+            plane = self._planes(group.revision)
+            claims.others[key] = self._owners_for(host, _anywhere(group), plane)
+            claims.at_home[key], claims.grouped[key], claims.claimants[key] = {}, {}, 0
+            for namespace in self._owners.namespaces(host, plane.mesh.service_export):
+                home = claims.at_home[key][namespace] = {}
+                for bit, scope in group.by_namespace.get(namespace, ()):
+                    if bit in patched:
+                        continue
+                    owners = self._owners_for(host, scope, plane)
+                    home[bit] = (scope, owners)
+                    claims.claimants[key] |= bit
+                    owned = claims.add(bit, scope, owners, self._owners.contested[host])
+                    claims.grouped[key][owned] = claims.grouped[key].get(owned, 0) | bit
+        for bit, scope in self._proxied:
+            if bit in patched:
+                claims.patched |= bit
+            if bit in patched or not bit & in_groups:
+                owners = self._owners_for(host, scope, self._planes(scope.revision))
+                owned = claims.add(bit, scope, owners, self._owners.contested[host])
+                claims.alone.setdefault(owned, {})[bit] = (scope, owners)
+        return claims
 
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""
@@ -370,8 +495,15 @@ class Scopes:
         found.update((destination.namespace, plane.mesh.root_namespace))
         return found
 
-    def _outcome(self, destination: Destination, scope: Scope, mask: int, found: Dict[Outcome, Clients]) -> None:
-        """Adds the clients of one scope to those with the same outcome; to none if another destination has the host."""
+    def _outcome(
+        self,
+        destination: Destination,
+        scope: Scope,
+        mask: int,
+        found: Dict[Outcome, Clients],
+        owners: Owners = NOT_CONTESTED,
+    ) -> None:
+        """Adds the clients of one scope to those with the same outcome. `owners` are those of the host."""
         kind, revision = scope.kind, scope.revision
 
         def join(
@@ -395,7 +527,6 @@ class Scopes:
 
         plane, view = self._planes(revision), scope.view
         hidden = self._hidden(scope)
-        owners = self._owners_for(destination.host, scope, plane)
         elsewhere = frozenset(port for port, owner in owners.ports.items() if owner is not destination)
         unclear: FrozenSet[int] = frozenset()
         if scope.doubt:
@@ -409,7 +540,7 @@ class Scopes:
             elsewhere -= unclear
             ports = own & (frozenset(owners.ports) | unclear) - elsewhere
             if not ports:
-                why = f"{destination.host} means another destination to the client's proxy"
+                why = _another(destination)
             elif len(ports) == len(destination.ports):
                 ports = None
         if why:
@@ -447,13 +578,17 @@ class Scopes:
 
     def _owners_for(self, host: str, scope: Scope, plane: PushContext) -> Owners:
         """For a host of several destinations whom a scope's proxies have at each port."""
-        rivals = self._owners.contested.get(host)
-        if rivals is None:
-            return NOT_CONTESTED
-        visible = [
-            item for item in rivals if plane.sees(item.namespace, item.revision) and self._visible(item, scope, plane)
-        ]
         view = None if scope.kind == "gateway" else scope.view or NO_SIDECAR
+
+        def seen(rivals: Iterable[Destination]) -> List[Destination]:
+            return [
+                item
+                for item in rivals
+                if plane.sees(item.namespace, item.revision) and self._visible(item, scope, plane)
+            ]
+
+        own = seen(self._owners.in_namespace(host, scope.namespace))
+        visible = own if view is not None and view.prefers(own) else seen(self._owners.contested[host])
         return self._owners.owned(
             visible,
             view,
@@ -495,6 +630,15 @@ class Scopes:
             if all(rules.variants):
                 return _Rules(found, contest, "")
         return _Rules([*found, None], contest, "")
+
+
+def _anywhere(group: _Group) -> Scope:
+    """What stands for the clients of all namespaces about which no object says something."""
+    return group.sample._replace(namespace=ANY_OTHER, labels={}, patches=())
+
+
+def _another(destination: Destination) -> str:
+    return f"{destination.host} means another destination to the client's proxy"
 
 
 def _impersonal(port: DestinationPort, item: Destination) -> DestinationPort:

@@ -145,6 +145,11 @@ class View(NamedTuple):
         """Whether applications can ask it to dial for them (HTTP_PROXY), whatever the port."""
         return any(listener.proxy for listener in self.listeners)
 
+    def prefers(self, own: List[Destination]) -> bool:
+        """Whether destinations of the client's own namespace are met, whoever else has their host."""
+        only = self.listeners[0]
+        return len(self.listeners) == 1 and any(only.imports(item) and only.ports(item) for item in own)
+
     def listens(self, destination: Destination) -> bool:
         """Whether a proxy makes listeners of its own for a destination's addresses."""
         return any(listener.captures and listener.imports(destination) for listener in self.listeners)
@@ -181,6 +186,23 @@ class HostOwners:
         for destination in destinations:
             by_host.setdefault(destination.host, []).append(destination)
         self.contested = {host: sorted(found, key=_seniority) for host, found in by_host.items() if len(found) > 1}
+        self._at_home: Dict[str, Dict[str, List[Destination]]] = {}
+        for host, found in self.contested.items():
+            home = self._at_home.setdefault(host, {})
+            for item in found:
+                home.setdefault(item.namespace, []).append(item)
+
+    def in_namespace(self, host: str, namespace: str) -> List[Destination]:
+        """Those of a contested host in one namespace, in Istio's order by age."""
+        return self._at_home[host].get(namespace, [])
+
+    def namespaces(self, host: str, exported: Tuple[str, ...]) -> Set[str]:
+        """The namespaces whose clients may meet others at a contested host than clients elsewhere do.
+
+        `exported` is whom the control plane exports to what does not say it.
+        """
+        named = {name for item in self.contested[host] for name in item.export_to or exported}
+        return {*self._at_home[host], *named}
 
     def owned(
         self,

@@ -121,7 +121,7 @@ def _huffman_digits(raw: bytes) -> str:
     """Digits in HPACK's Huffman code (RFC 7541, appendix B): 0 to 2 have five bits, 3 to 9 six; more is not needed."""
     bits = "".join(f"{byte:08b}" for byte in raw)
     digits = ""
-    while len(bits) >= 5 and len(digits) < 3:
+    while len(bits) >= 5:
         short, long = int(bits[:5], 2), int(bits[:6].ljust(6, "1"), 2)
         if short <= 2:
             digits, bits = digits + str(short), bits[5:]

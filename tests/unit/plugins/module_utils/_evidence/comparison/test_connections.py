@@ -240,3 +240,24 @@ def test_of_several_ports_the_proxies_know_which_is_behind_the_service():
     for given, expected in ((programmed, "mtls"), (None, "unknown")):
         (found,) = compare([edge()], SETS, given, Observed(mesh, seen, given))
         assert found["observed"] == expected
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "ports"),
+    [
+        pytest.param([("10.0.0.1:8080", "mtls"), ("10.0.0.9:9999", "mtls")], {8080}, id="not those of other addresses"),
+        pytest.param([("10.0.0.1:8080", "mtls"), ("10.0.0.1:9090", "mtls")], {8080, 9090}, id="several"),
+        pytest.param([("10.0.0.1:8080", "mtls"), ("10.0.0.1:junk", "mtls")], set(), id="one that is no port"),
+        pytest.param([("10.0.0.9:9999", "mtls")], set(), id="none of the server's"),
+    ],
+)
+def test_the_servers_ports_as_a_clients_proxy_has_them(endpoints, ports):
+    programmed = Programmed(MESH, [proxy(), client(upstream("mtls", *endpoints))], AT)
+    assert programmed.target_ports(edge(), CLIENT) == ports
+    assert programmed.target_ports(edge(), "gone/Deployment/x") == set()
+
+
+def test_after_a_client_without_a_proxy_the_others_are_asked():
+    programmed = Programmed(MESH, [proxy(), client(AUTO, answered=False)], AT)
+    assert programmed.verdict(edge("broken", "none"), [OUTSIDE]) == "broken"
+    assert programmed.verdict(edge("broken", "none"), [OUTSIDE, CLIENT]) == "unknown"

@@ -130,6 +130,14 @@ def test_a_chain_that_leads_nowhere(chain_of, trusted):
     assert found[0].root_fingerprint == ""
 
 
+def test_a_chain_in_which_two_vouch_for_each_other_leads_nowhere():
+    key = KEYS["EC P-256"]
+    one, two = issue("one", key, "two", OTHER), issue("two", OTHER, "one", key)
+    leaf = issue("", KEYS["RSA 2048"], "one", key, SPIFFE)
+    found = certificates.certificates([own(leaf, one, two), roots(issue("root", key, "root", key))], Shared())
+    assert found[0].root_fingerprint == ""
+
+
 def test_of_two_roots_the_one_that_issued_it():
     old, new = KEYS["EC P-256"], KEYS["EC P-384"]
     first, second = issue("root", old, "root", old), issue("root", new, "root", new)

@@ -167,3 +167,18 @@ def test_versions(low, high, versions):
     assert sockets.versions({"tls_params": given}) == versions
     socket = context("UpstreamTlsContext", **mesh(), tls_params=given)
     assert sockets.upstream(socket).versions == versions
+
+
+@pytest.mark.parametrize(
+    ("holder", "root"),
+    [
+        ({"combined_validation_context": {"validation_context_sds_secret_config": {"name": "ROOTCA"}}}, "ROOTCA"),
+        ({"validation_context_sds_secret_config": {"name": "other"}}, "other"),
+        ({"validation_context_sds_secret_config": {}}, ""),
+        ({"validation_context_sds_secret_config": "ROOTCA"}, ""),
+        ({}, ""),
+    ],
+    ids=["combined", "alone", "without a name", "no mapping", "none"],
+)
+def test_the_secret_of_the_roots(holder, root):
+    assert sockets._root_name(holder) == root

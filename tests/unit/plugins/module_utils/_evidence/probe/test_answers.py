@@ -384,3 +384,44 @@ def test_what_is_not_asked_is_unknown_for_that_reason():
     target = TARGET._replace(obstacle="There is no time.")
     [result] = wire_answers.judge([target], outside(RESET, SHOWN), requests(OK), handshakes(MUTUAL))
     assert (result["verdict"], result["reason"]) == ("unknown", "There is no time.")
+
+
+TWO = TARGET._replace(endpoints=(FIRST, Endpoint("10.244.0.13", 8080, "a-2", "service-a", (A,))))
+BARE_ERROR = {"result": "error"}
+
+
+def reason_of(target, plaintext, request, mtls, tls=SHOWN):
+    asked = {"0/service": {"id": "0/service", "plaintext": plaintext[0], "tls": tls}}
+    for number, part in enumerate(plaintext):
+        asked[f"0/{number}"] = {"id": f"0/{number}", "plaintext": part, "tls": tls}
+    own = {f"0/{number}": {"id": f"0/{number}", "mtls": mtls} for number in range(len(plaintext))}
+    [result] = wire_answers.judge([target], asked, requests(request), own)
+    assert result["verdict"] == "unknown"
+    return result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("target", "plaintext", "request_answer", "mtls", "reason"),
+    [
+        pytest.param(TWO, (BARE_ERROR, SILENT), NOBODY, NO_TLS,
+                     "From outside: no TCP connection within 5 s: a NetworkPolicy or firewall; nothing is proven "
+                     "about mutual TLS.", id="the blocked one, not the first"),
+        pytest.param(TARGET, (BARE_ERROR,), NOBODY, NO_TLS,
+                     "Plaintext from outside was neither answered nor refused: the probe's answer is incomplete.",
+                     id="an error that does not say what it is"),
+        pytest.param(TARGET, (RESET,), OK, NO_TLS,
+                     "Plaintext from outside was refused, and a client inside the mesh was answered, but the port "
+                     "accepted no mutual TLS from the probe itself: wrong version number.", id="what ended a handshake"),
+        pytest.param(TARGET, (RESET,), OK, MUTUAL_REJECTED,
+                     "Plaintext from outside was refused, and a client inside the mesh was answered, but the port "
+                     "accepted no mutual TLS from the probe itself: unknown ca.", id="what came after a handshake"),
+        pytest.param(TARGET, (RESET,), NOBODY, NO_TLS,
+                     "Plaintext from outside was refused, but a client inside got no answer either: no TCP "
+                     "connection: Connection refused.", id="a Service: what the request met"),
+        pytest.param(TARGET._replace(kind=wire_answers.POD), (RESET,), OK, NO_TLS,
+                     "Plaintext from outside was refused, but a client inside got no answer either: wrong version "
+                     "number.", id="a pod's port: what the handshake met"),
+    ],
+)  # fmt: skip
+def test_a_reason_says_what_was_met(target, plaintext, request_answer, mtls, reason):
+    assert reason_of(target, plaintext, request_answer, mtls) == reason

@@ -57,6 +57,7 @@ def response(block, more=b"", flags=4):
         pytest.param(b"\x48\x82\x64\x02", 302, id="Huffman, 302"),
         pytest.param(b"\x48\x83\x64\x0e\xff", 307, id="Huffman, 307"),
         pytest.param(b"\x48\x83\x6c\x0c\xff", 503, id="Huffman, 503"),
+        pytest.param(b"\x48\x83\x64\x02\x07", None, id="Huffman, four digits are no status"),
         pytest.param(b"\x48\x03103", None, id="more is to come"),
         pytest.param(b"\x40\x01a\x01b", None, id="no status"),
         pytest.param(b"\x48", None, id="cut off"),

@@ -89,6 +89,12 @@ def test_what_an_answer_means(sent, outside, inside, status):
         assert bool(answer.get("rbac")) is (status == 403)
 
 
+def test_a_denial_is_a_policys_only_where_it_says_so():
+    own = wire_plain.judge_bytes(b"HTTP/1.1 403 Forbidden\r\n\r\nnot you", own_proxy=False)
+    quoted = wire_plain.judge_bytes(b"HTTP/1.1 200 OK\r\n\r\nRBAC: access denied", own_proxy=False)
+    assert (own["rbac"], quoted["rbac"]) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("server", "protocol", "detail"),
     [

@@ -63,11 +63,12 @@ def test_a_wrong_certificate_is_shown_to_those_that_ask_for_one(serve, mesh):
 
 @pytest.mark.parametrize(("more", "attempts"), [({}, program.REQUEST_ATTEMPTS), ({"attempts": 1}, 1)])
 def test_a_request_is_repeated_while_the_own_sidecar_may_lack_something(serve, monkeypatch, more, attempts):
-    monkeypatch.setattr(program.time, "sleep", lambda seconds: None)
-    asked = []
+    waited, asked = [], []
+    monkeypatch.setattr(program.time, "sleep", waited.append)
     answer = program.ask_request({**item(serve(asked.append)), **more}, {"seconds": 2})
     assert answer["request"]["result"] == "refused"
     assert len(asked) == attempts
+    assert waited == [0.5 * number for number in range(1, attempts)]
 
 
 def run(plan_text, *modules):

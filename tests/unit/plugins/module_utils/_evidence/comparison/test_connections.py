@@ -258,6 +258,7 @@ def test_the_servers_ports_as_a_clients_proxy_has_them(endpoints, ports):
 
 
 def test_after_a_client_without_a_proxy_the_others_are_asked():
-    programmed = Programmed(MESH, [proxy(), client(AUTO, answered=False)], AT)
-    assert programmed.verdict(edge("broken", "none"), [OUTSIDE]) == "broken"
-    assert programmed.verdict(edge("broken", "none"), [OUTSIDE, CLIENT]) == "unknown"
+    bare = [workload(SERVER, None, "accepted", "none"), *MESH[1:]]
+    programmed = Programmed(bare, [client(upstream("plaintext", ("10.0.0.1:8080", "plaintext")))], AT)
+    assert programmed.verdict(edge("plaintext", "plaintext"), [OUTSIDE]) is None
+    assert programmed.verdict(edge("plaintext", "plaintext"), [OUTSIDE, CLIENT]) == "plaintext"

@@ -411,7 +411,8 @@ def reason_of(target, plaintext, request, mtls, tls=SHOWN):
                      id="an error that does not say what it is"),
         pytest.param(TARGET, (RESET,), OK, NO_TLS,
                      "Plaintext from outside was refused, and a client inside the mesh was answered, but the port "
-                     "accepted no mutual TLS from the probe itself: wrong version number.", id="what ended a handshake"),
+                     "accepted no mutual TLS from the probe itself: wrong version number.",
+                     id="what ended a handshake"),
         pytest.param(TARGET, (RESET,), OK, MUTUAL_REJECTED,
                      "Plaintext from outside was refused, and a client inside the mesh was answered, but the port "
                      "accepted no mutual TLS from the probe itself: unknown ca.", id="what came after a handshake"),

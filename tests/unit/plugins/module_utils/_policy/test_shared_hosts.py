@@ -82,6 +82,17 @@ def test_a_rule_of_a_namespace_is_for_what_its_clients_meet():
     assert sent == {"n1": {"plaintext"}, "n2": {"simple"}, "n3": {"plaintext"}, "cafe": {"plaintext"}}
 
 
+def test_an_envoy_filter_is_doubt_about_its_own_namespace():
+    patch = {
+        "applyTo": "CLUSTER",
+        "match": {"context": "SIDECAR_OUTBOUND", "cluster": {"service": HOST}},
+        "patch": {"operation": "MERGE", "value": {"transport_socket": {"name": "other"}}},
+    }
+    result = judge(CLIENTS, EACH, istio("EnvoyFilter", "n2/f", {"configPatches": [patch]}))
+    sent = {name: {row["client_tls"] for row in edges(result, f"{name}/c")} for name in (*NAMES, "cafe")}
+    assert sent == {"n1": {"plaintext"}, "n2": {"unknown"}, "n3": {"plaintext"}, "cafe": {"plaintext"}}
+
+
 def test_ones_own_is_met_whatever_the_age_of_others():
     undated = [entry(f"{name}/e", 0) for name in NAMES]
     for manifest in undated:

@@ -14,7 +14,8 @@ from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of, without_others
 from .push_context import Patch, PushContext, mode_of
-from .records import TUNNEL_LABEL, Subset
+from .records import TUNNEL_LABEL, Subset, VirtualService
+from .routes import through_routes
 from .rows import Edge
 from .scopes import Clients, Outcome, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
@@ -42,11 +43,13 @@ class Judge:
         all_destinations: List[Destination],
         catalogue: Catalogue,
         unread: Unread,
+        virtual_services: List[VirtualService],
     ) -> None:
         self._planes = planes
         self._gateways = gateways
         self._destinations = all_destinations
         self._unread = unread
+        self._virtual_services = virtual_services
         self._scopes = Scopes(workloads, planes, all_destinations, unread)
         self._protocols = listener_protocols(
             all_destinations,
@@ -63,6 +66,7 @@ class Judge:
         for destination in self._destinations:
             rows.extend(self._judge(destination))
         rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
+        rows = through_routes(rows, self._destinations, self._virtual_services, self._scopes.routed_by)
         rows.sort(
             key=lambda row: (
                 row.service,
@@ -79,10 +83,14 @@ class Judge:
 
     def _judge(self, destination: Destination) -> List[Edge]:
         found: Dict[RowKey, Dict[Answer, int]] = {}
+        unrouted: Dict[str, Answer] = {}
+        if self._unread.covers("VirtualService", destination.namespace):
+            why = f"VirtualServices of namespace {destination.namespace}, which could lead elsewhere, were not read"
+            unrouted["sidecar"] = ("unknown", "unknown", why)
         for outcome, clients in self._scopes.outcomes(destination).items():
             for port in destination.ports:
                 for key, given in self._rows(destination, port, outcome, clients):
-                    tls, result, reason = _patched(outcome.patches, key) or given
+                    tls, result, reason = _patched(outcome.patches, key) or unrouted.get(outcome.kind, given)
                     answers = found.setdefault(key, {})
                     answer = (tls, result, clients.named(reason))
                     answers[answer] = answers.get(answer, 0) | clients.mask

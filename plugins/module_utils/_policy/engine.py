@@ -76,7 +76,15 @@ class State:
             decision = self._decide(workload)
             self.decisions[workload.id] = decision
             self.ports[workload.id] = self._ports(workload, decision, services.get(workload.id, frozenset()))
-        self.judge = Judge(self.workloads, self.plane, self.gateways, self.destinations, catalogue, self.unread)
+        self.judge = Judge(
+            self.workloads,
+            self.plane,
+            self.gateways,
+            self.destinations,
+            catalogue,
+            self.unread,
+            snapshot.virtual_services,
+        )
         self.edges: List[Edge] = self.judge.edges()
 
     def plane(self, revision: Optional[str]) -> PushContext:

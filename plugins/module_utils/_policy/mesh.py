@@ -43,6 +43,7 @@ class Mesh(NamedTuple):
     allow_any: bool = True
     service_export: Tuple[str, ...] = ("*",)
     rule_export: Tuple[str, ...] = ("*",)
+    route_export: Tuple[str, ...] = ("*",)
     selectors: Tuple[Tuple[Requirement, ...], ...] = ()
     interception: str = ""
     sidecars_accept_hbone: bool = False
@@ -223,6 +224,7 @@ def _of_config(revision: str, config: Dict[str, Any], root: str) -> Mesh:
             allow_any=(config.get("outboundTrafficPolicy") or {}).get("mode") != "REGISTRY_ONLY",
             service_export=_export(config.get("defaultServiceExportTo")),
             rule_export=_export(config.get("defaultDestinationRuleExportTo")),
+            route_export=_export(config.get("defaultVirtualServiceExportTo")),
             selectors=_selectors(config.get("discoverySelectors")),
             interception=str(default.get("interceptionMode") or ""),
             sidecars_accept_hbone=str((default.get("proxyMetadata") or {}).get("ISTIO_META_ENABLE_HBONE")) == "true",

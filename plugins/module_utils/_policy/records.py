@@ -369,6 +369,40 @@ class GatewayObject(NamedTuple):
     kind: str = "Gateway"
 
 
+class RouteTarget(NamedTuple):
+    """Where a route leads: a host in full, a port (0 where it says none) and a subset."""
+
+    host: str
+    port: int
+    subset: Optional[str]
+
+
+class Route(NamedTuple):
+    """A route of a VirtualService, as far as sidecars have it."""
+
+    kind: str  # http | tls | tcp
+    ports: FrozenSet[int]
+    """The ports for which it is; empty for all."""
+    whole: bool
+    """Whether it takes all requests for these ports."""
+    targets: Tuple[RouteTarget, ...]
+    delegate: Optional[Tuple[str, str]] = None
+    """The namespace and name of the VirtualService that has the routes instead."""
+
+
+class VirtualService(NamedTuple):
+    """VirtualService; one for gateways only has no routes."""
+
+    namespace: str
+    name: str
+    revision: Optional[str]
+    hosts: Tuple[str, ...]
+    export_to: Tuple[str, ...]
+    routes: Tuple[Route, ...]
+    doubt: str = ""
+    """Why its routes cannot be told."""
+
+
 SIDECAR_ACCEPTS, SIDECAR_SENDS = "sidecar_accepts", "sidecar_sends"
 GATEWAY_ACCEPTS, GATEWAY_SENDS = "gateway_accepts", "gateway_sends"
 
@@ -469,6 +503,7 @@ class Snapshot:
         "sidecars",
         "slices",
         "templates",
+        "virtual_services",
         "webhooks",
     )
 
@@ -492,4 +527,5 @@ class Snapshot:
         self.sidecars: List[SidecarObject] = []
         self.slices: List[Slice] = []
         self.templates: List[Template] = []
+        self.virtual_services: List[VirtualService] = []
         self.webhooks: List[Webhook] = []

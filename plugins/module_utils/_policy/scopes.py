@@ -17,7 +17,7 @@ from .destination_rules import MergedRule, Setting, choose
 from .membership import Workload
 from .outbound import outbound_of
 from .push_context import Patch, PushContext, outbound_patches
-from .records import Labels, Outbound
+from .records import Labels, Outbound, VirtualService
 from .services import Destination, DestinationPort, Endpoint
 from .unread import Unread
 from .visibility import NO_SIDECAR, HostOwners, Owners, View, view_of
@@ -318,6 +318,8 @@ class Scopes:
             and not plane.sidecars.own(namespace, workload.labels)
         ):
             return f"Sidecar objects of the root namespace {root} were not read"
+        if workload.mesh == "sidecar" and (covers("VirtualService", namespace) or covers("VirtualService", root)):
+            return "VirtualServices that could lead the client's requests elsewhere were not read"
         contested = plane.sidecars.contest(namespace, workload.labels) if workload.mesh == "sidecar" else ""
         if contested:
             return contested
@@ -477,6 +479,24 @@ class Scopes:
                 owned = claims.add(bit, scope, owners, self._owners.contested[host])
                 claims.alone.setdefault(owned, {})[bit] = (scope, owners)
         return claims
+
+    def routed_by(self, item: VirtualService) -> int:
+        """The sidecars that get a VirtualService: whose Sidecar may not import it meets what it would meet with it."""
+        found = 0
+        for bit, scope in self._proxied:
+            plane = self._planes(scope.revision)
+            export_to = item.export_to or plane.mesh.route_export
+            if (
+                scope.kind == "sidecar"
+                and plane.sees(item.namespace, item.revision)
+                and (
+                    "*" in export_to
+                    or scope.namespace in export_to
+                    or ("." in export_to and scope.namespace == item.namespace)
+                )
+            ):
+                found |= bit
+        return found
 
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""

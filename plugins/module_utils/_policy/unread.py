@@ -26,6 +26,7 @@ TOUCHES: Dict[str, str] = {
     "ServiceEntry": "edges to ServiceEntries there",
     "WorkloadEntry": "edges to endpoints outside the cluster there",
     "EnvoyFilter": "modes of the servers and edges of the clients there; in the root namespace of all",
+    "VirtualService": "edges of the clients and to the hosts there; in the root namespace of all clients",
     "Gateway": "ports of the gateways there",
     "AuthorizationPolicy": "findings only",
 }

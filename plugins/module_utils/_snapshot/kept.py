@@ -81,6 +81,7 @@ _ENTRY = {
 }
 _LISTENER = {"port": WHOLE, "bind": WHOLE, "captureMode": WHOLE, "defaultEndpoint": WHOLE, "hosts": WHOLE, "tls": KEYS}
 _CALLED = {"name": WHOLE, "namespace": WHOLE, "port": WHOLE}
+_ROUTE = {"match": [{"port": WHOLE, "gateways": WHOLE, ANY: KEYS}], "route": [{"destination": WHOLE}]}
 _SOURCE = {"principals": WHOLE, "namespaces": WHOLE, "serviceAccounts": WHOLE, "notPrincipals": WHOLE, ANY: KEYS}
 
 # By kind, the fields beside apiVersion, kind and metadata.
@@ -182,6 +183,16 @@ _FIELDS: Dict[str, Shape] = {
                     "hosts": WHOLE,
                 }
             ],
+        }
+    },
+    "VirtualService": {
+        "spec": {
+            "hosts": WHOLE,
+            "gateways": WHOLE,
+            "exportTo": WHOLE,
+            "http": [{**_ROUTE, "mirror": WHOLE, "mirrors": [{"destination": WHOLE}], "delegate": WHOLE}],
+            "tls": [_ROUTE],
+            "tcp": [_ROUTE],
         }
     },
     "EnvoyFilter": {

@@ -41,6 +41,7 @@ TOUCHED = {
     "serviceentries": [],
     "workloadentries": [f"edge * {HOME}/outside *"],
     "gateways": [f"port {HOME}/Pod/gateway *"],
+    "virtualservices": [f"edge {HOME}/Pod/client {HOME}/*"],
     "envoyfilters": [f"mode {HOME}/Pod/server", f"edge {HOME}/Pod/client {HOME}/*"],
 }
 EVERYTHING = "meshproof-test:all"

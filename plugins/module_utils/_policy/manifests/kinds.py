@@ -49,6 +49,7 @@ KINDS: Tuple[Kind, ...] = (
     Kind("networking.istio.io", "v1", "workloadentries", "WorkloadEntry"),
     Kind("networking.istio.io", "v1", "gateways", "Gateway"),
     Kind("networking.istio.io", "v1alpha3", "envoyfilters", "EnvoyFilter"),
+    Kind("networking.istio.io", "v1", "virtualservices", "VirtualService"),
 )
 """What a reader has to fetch. ReplicaSet, Job, CronJob and CustomResourceDefinition are used when given, but nothing
 depends on them; the last ones are too big to be read for a finding."""

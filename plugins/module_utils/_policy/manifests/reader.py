@@ -23,7 +23,7 @@ from ..records import (
     Snapshot,
 )
 from ..unread import Unread
-from . import api_server, apps, core, envoy_filters, gateways, networking, security
+from . import api_server, apps, core, envoy_filters, gateways, networking, security, virtual_services
 from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, key_of
 from .lists import expand
 from .misfits import misfit
@@ -51,6 +51,7 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
     ("networking.istio.io", "WorkloadEntry"): networking.workload_entry,
     ("networking.istio.io", "Gateway"): gateways.gateway,
     ("networking.istio.io", "EnvoyFilter"): envoy_filters.envoy_filter,
+    ("networking.istio.io", "VirtualService"): virtual_services.virtual_service,
 }
 
 

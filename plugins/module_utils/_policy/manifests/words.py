@@ -23,7 +23,7 @@ LONGEST = 80
 _ISTIO = ".istio.io"
 _ALIKE = 0.88
 """Mutating- and ValidatingWebhookConfiguration are alike by 0.862: what is meant by one is not the other."""
-_OTHERS_OF_ISTIO = ("RequestAuthentication", "VirtualService", "WorkloadGroup", "ProxyConfig")
+_OTHERS_OF_ISTIO = ("RequestAuthentication", "WorkloadGroup", "ProxyConfig")
 """Kinds in the groups of VERSIONS on which no verdict depends."""
 _LETTERS = re.compile(r"[^a-z0-9]")
 _MEANT: Dict[str, Optional[str]] = {}

@@ -123,6 +123,24 @@ MISCELLANEOUS = [
     istio(
         "Gateway", "n1/g", {"selector": {"a": "b"}, "servers": [{"port": {"number": 443}, "tls": {"mode": "MUTUAL"}}]}
     ),
+    istio(
+        "VirtualService",
+        "n1/v",
+        {
+            "hosts": ["a"],
+            "gateways": ["mesh"],
+            "exportTo": ["*"],
+            "http": [
+                {
+                    "match": [{"port": 80, "gateways": ["mesh"], "uri": {"prefix": HIDDEN}}],
+                    "route": [{"destination": {"host": "b", "port": {"number": 80}, "subset": "v1"}}],
+                    "mirror": {"host": "c"},
+                    "mirrors": [{"destination": {"host": "d"}}],
+                },
+                {"delegate": {"name": "x", "namespace": "n2"}},
+            ],
+        },
+    ),
     istio("WorkloadEntry", "n1/w", {"address": "192.0.2.1", "labels": {"app": "a"}, "ports": {"http": 80}}),
     istio(
         "ServiceEntry",

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VirtualServices lead requests elsewhere: what is met there counts, and the worst of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    istio,
+    judge,
+    mesh_config,
+    pod,
+    service,
+)
+
+WEB = [{"name": "http-web", "port": 80, "targetPort": 8080}]
+TCP = [{"name": "tcp-web", "port": 80, "targetPort": 8080}]
+WORLD = [
+    mesh_config(),
+    pod("cafe/c"),
+    pod("shop/safe"),
+    service("shop/safe", ports=WEB),
+    pod("shop/two"),
+    service("shop/two", ports=WEB),
+    pod("shop/bare", "none"),
+    service("shop/bare", ports=WEB),
+]
+
+
+def to(host: str, port: int = 0, subset: str = "") -> dict[str, Any]:
+    destination: dict[str, Any] = {"host": host}
+    if port:
+        destination["port"] = {"number": port}
+    if subset:
+        destination["subset"] = subset
+    return {"destination": destination}
+
+
+def routes(*http: dict[str, Any], host: str = "safe", **spec: Any) -> dict[str, Any]:
+    return istio("VirtualService", "shop/v", {"hosts": [host], "http": list(http), **spec})
+
+
+def verdict(*more: dict[str, Any], host: str = "safe", unread: Any = ()) -> tuple[str, str]:
+    """What the client meets, and why."""
+    result = judge([*WORLD, *more], unread=list(unread))
+    found = [
+        (edge["verdict"], edge["reason"])
+        for edge in result["edges"]
+        if edge["host"] == f"{host}.shop.svc.cluster.local"
+        and edge["subset"] is None
+        and "cafe/Deployment/c" in result["client_sets"][edge["clients"]]
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+PATH = [{"uri": {"prefix": "/a"}}]
+SUBSETS = istio("DestinationRule", "shop/d", {"host": "safe", "subsets": [{"name": "v1", "labels": {"app": "safe"}}]})
+CASES = [
+    ("no route at all", [], "mtls"),
+    ("subsets by weight", [SUBSETS, routes({"route": [to("safe", subset="v1"), to("safe")]})], "mtls"),
+    ("a canary that is as good", [routes({"route": [to("safe"), to("two")]})], "mtls"),
+    ("other paths, redirects and faults",
+     [routes({"match": PATH, "rewrite": {"uri": "/"}, "route": [to("safe")]}, {"redirect": {"uri": "/x"}})], "mtls"),
+    ("a host without a proxy", [routes({"route": [to("bare")]})], "plaintext"),
+    ("a host without a proxy for a path", [routes({"match": PATH, "route": [to("bare")]})], "plaintext"),
+    ("a host without a proxy, some of the time", [routes({"route": [to("safe"), to("bare")]})], "plaintext"),
+    ("a copy to a host without a proxy", [routes({"route": [to("safe")], "mirror": {"host": "bare"}})], "plaintext"),
+    ("one of several copies",
+     [routes({"route": [to("safe")], "mirrors": [{"destination": {"host": "bare"}}]})], "plaintext"),
+    ("a host that nobody knows", [routes({"route": [to("nowhere.example.com")]})], "unknown"),
+    ("a port that nobody knows", [routes({"route": [to("two", 81)]})], "unknown"),
+    ("by its full name", [routes({"route": [to("bare.shop.svc.cluster.local")]}, host="safe.shop.svc.cluster.local")],
+     "plaintext"),
+    ("by a shorter name", [routes({"route": [to("bare.shop.svc.cluster.local")]}, host="safe.shop")], "plaintext"),
+    ("by a pattern", [routes({"match": PATH, "route": [to("bare")]}, host="*.shop.svc.cluster.local")], "plaintext"),
+    ("for a gateway only", [routes({"route": [to("bare")]}, gateways=["g"])], "mtls"),
+    ("for a gateway and the mesh", [routes({"route": [to("bare")]}, gateways=["g", "mesh"])], "plaintext"),
+    ("a route for a gateway", [routes({"match": [{"gateways": ["g"]}], "route": [to("bare")]}, {"route": [to("safe")]},
+                                      gateways=["g", "mesh"])], "mtls"),
+    ("for another port", [routes({"match": [{"port": 81}], "route": [to("bare")]}, {"route": [to("safe")]})], "mtls"),
+    ("behind a route that takes all", [routes({"route": [to("safe")]}, {"route": [to("bare")]})], "mtls"),
+    ("for its own namespace", [routes({"route": [to("bare")]}, exportTo=["."])], "mtls"),
+    ("for the client's namespace", [routes({"route": [to("bare")]}, exportTo=["cafe"])], "plaintext"),
+    ("a delegate", [routes({"delegate": {"name": "w"}}),
+                    istio("VirtualService", "shop/w", {"http": [{"route": [to("bare")]}]})], "plaintext"),
+    ("a delegate that nobody knows", [routes({"delegate": {"name": "w"}})], "unknown"),
+    ("a route that cannot be understood", [routes({"route": [{"destination": {"hostname": "x"}}]})], "unknown"),
+    ("routes that are no list", [istio("VirtualService", "shop/v", {"hosts": ["safe"], "http": {}})], "unknown"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+def test_what_a_client_meets(more, expected):
+    assert verdict(*more)[0] == expected
+
+
+def test_the_reason_names_who_leads_where():
+    assert verdict(routes({"route": [to("bare")]}))[1].startswith(
+        "VirtualService shop/v leads requests to bare.shop.svc.cluster.local:80: "
+    )
+
+
+def test_tls_that_begins_at_another_port():
+    entry = istio("ServiceEntry", "shop/e", {
+        "hosts": ["api.example.com"], "resolution": "DNS", "location": "MESH_EXTERNAL",
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"},
+                  {"number": 443, "name": "http-tls", "protocol": "HTTP"}],
+    })  # fmt: skip
+    tls = {"portLevelSettings": [{"port": {"number": 443}, "tls": {"mode": "SIMPLE"}}]}
+    rule = istio("DestinationRule", "shop/t", {"host": "api.example.com", "trafficPolicy": tls})
+    lead = routes({"match": [{"port": 80}], "route": [to("api.example.com", 443)]}, host="api.example.com")
+
+    def sent(*more: dict[str, Any]) -> set[str]:
+        result = judge([*WORLD, entry, rule, *more])
+        return {
+            edge["client_tls"]
+            for edge in result["edges"]
+            if (edge["host"], edge["port"]) == ("api.example.com", 80)
+            and "cafe/Deployment/c" in result["client_sets"][edge["clients"]]
+        }
+
+    assert (sent(), sent(lead)) == ({"plaintext"}, {"simple"})
+
+
+def test_tcp_routes_may_lead_elsewhere_and_never_better_it():
+    world = [pod("shop/raw", "none"), service("shop/raw", ports=TCP), pod("shop/meshed"),
+             service("shop/meshed", ports=TCP)]  # fmt: skip
+
+    def lead(host: str, target: str) -> dict[str, Any]:
+        return istio("VirtualService", "shop/v", {"hosts": [host], "tcp": [{"route": [to(target)]}]})
+
+    assert verdict(*world, lead("meshed", "raw"), host="meshed")[0] == "plaintext"
+    assert verdict(*world, lead("raw", "meshed"), host="raw")[0] == "plaintext"
+
+
+@pytest.mark.parametrize("namespace", ["cafe", "shop", "istio-system", None])
+def test_virtual_services_that_were_not_read_could_lead_anywhere(namespace):
+    gap = {"kind": "VirtualService", "namespace": namespace, "reason": "forbidden"}
+    assert verdict(unread=[gap])[0] == "unknown"

@@ -86,6 +86,9 @@ class _Generator:
         for build, most in kinds:
             count = self.rnd.randint(0, most) if build != self.sidecar or self.chance(0.5) else 0
             found.extend(build(self.pick((*self.spaces, self.pick(("istio-system", self.root))))) for _ in range(count))
+        if self.chance(0.25):
+            space = self.pick((*self.spaces, self.root))
+            found.extend(self.envoy_filter(space) for _ in range(self.rnd.randint(1, 2)))
         self.rnd.shuffle(found)
         return found
 
@@ -442,6 +445,54 @@ class _Generator:
             found["labels"] = {"version": name}
         if self.chance(0.6):
             found["trafficPolicy"] = self.policy(space)
+        return found
+
+    def envoy_filter(self, space: str) -> Manifest:
+        """An EnvoyFilter that takes clusters or their TLS, sets a time, or adds a cluster."""
+        context = self.pick(("ANY", "SIDECAR_INBOUND", "SIDECAR_OUTBOUND", "GATEWAY"))
+        raw: Manifest = {
+            "transport_socket": {
+                "name": "envoy.transport_sockets.raw_buffer",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
+                },
+            }
+        }
+        operation, value = self.pick(
+            (("REMOVE", {}), ("REMOVE", {}), ("MERGE", raw), ("MERGE", {"connect_timeout": "1s"}), ("REPLACE", raw))
+        )
+        match: Manifest = {"context": context}
+        kind = self.pick(("CLUSTER", "CLUSTER", "CLUSTER", "FILTER_CHAIN"))
+        host = f"{self.pick((*APPS, 'svc'))}.{self.pick(self.spaces)}.svc.cluster.local"
+        number = self.pick(SERVICE_PORTS)
+        if kind == "FILTER_CHAIN":
+            # The simulation of listeners does not stand chains that are gone or have lost their TLS.
+            operation, value = "MERGE", {"transport_socket_connect_timeout": "1s"}
+            if self.chance(0.6):
+                match["listener"] = {"portNumber": number}
+        elif self.chance(0.2):
+            operation, value = "ADD", {"name": "beside", "type": "STATIC", "connect_timeout": "1s"}
+        else:
+            match["cluster"] = self.pick(
+                (
+                    {"service": host},
+                    {"service": host},
+                    {"service": host},
+                    {"service": host, "portNumber": number},
+                    {"service": host, "subset": "v1"},
+                    {"portNumber": number},
+                    {"subset": "v1"},
+                    {"name": f"outbound|{number}|{self.pick(('', 'v1'))}|{host}"},
+                    {"name": f"inbound|{number}||"},
+                    {"name": "beside"},
+                )
+            )
+        change: Manifest = {"operation": operation, **({"value": value} if value else {})}
+        spec: Manifest = {"configPatches": [{"applyTo": kind, "match": match, "patch": change}]}
+        if self.chance(0.4):
+            spec["workloadSelector"] = {"labels": self.labels()}
+        found = self.istio("EnvoyFilter", space, spec)
+        found["apiVersion"] = "networking.istio.io/v1alpha3"
         return found
 
     def sidecar(self, space: str) -> Manifest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
+from .addresses import Addresses
 from .client import Cluster, Sent, cluster_of, needs_endpoints, sent
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
@@ -56,6 +57,7 @@ class Judge:
             catalogue,
             lambda workload, *where: self._planes(workload.shape.revision).sees(*where),
         )
+        self._addresses = Addresses(all_destinations, catalogue)
         self.members = self._scopes.members
         self.remarks: Set[Tuple[str, str, str]] = set()
         """(what, DestinationRule, destination) for rules that contradict the endpoints that they cover."""
@@ -149,15 +151,9 @@ class Judge:
                 if why
                 else "the client has no proxy"
             )
-            return self._plain(
-                destination, port, lambda endpoint: self._meet(destination, port, endpoint, Sent("none", text), False)
-            )
+            return self._met(destination, port, lambda endpoint: Sent("none", text))
         if outcome.kind == "ambient":
-            return self._plain(
-                destination,
-                port,
-                lambda endpoint: self._meet(destination, port, endpoint, _from_ambient(endpoint), False),
-            )
+            return self._met(destination, port, _from_ambient)
         port = self._known(destination, port, outcome)
         if destination.resolution.startswith("DNS") and not port.endpoints and not destination.hidden_endpoints:
             # core/cluster_builder.go buildCluster: no cluster at all, so the destination is as good as unknown.
@@ -197,17 +193,41 @@ class Judge:
     def _plain(
         self, destination: Destination, port: DestinationPort, answer: Callable[[Optional[Endpoint]], Answer]
     ) -> List[Tuple[RowKey, Answer]]:
-        """One row for each endpoint, and one for endpoints that may exist without having been read."""
+        """One row for each endpoint, whatever is behind it."""
+        return self._each(
+            destination, port, lambda endpoint: [(endpoint.id if endpoint is not None else "", answer(endpoint))]
+        )
+
+    def _met(
+        self, destination: Destination, port: DestinationPort, sends: Callable[[Optional[Endpoint]], Sent]
+    ) -> List[Tuple[RowKey, Answer]]:
+        """One row for each place that is reached."""
+
+        def answers(endpoint: Optional[Endpoint]) -> List[Tuple[str, Answer]]:
+            if endpoint is None:
+                return [("", _nobody(destination, port, sends(None)))]
+            arrivals = self._arrivals(destination, port, endpoint, sends(endpoint), False)
+            return [(reached.id, answer) for reached, answer in arrivals]
+
+        return self._each(destination, port, answers)
+
+    def _each(
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        answers: Callable[[Optional[Endpoint]], List[Tuple[str, Answer]]],
+    ) -> List[Tuple[RowKey, Answer]]:
+        """The rows of all endpoints, and one for endpoints that may exist without having been read."""
         rows: List[Tuple[RowKey, Answer]] = []
         done: Dict[str, Answer] = {}
         for endpoint in port.endpoints:
-            found = answer(endpoint)
-            done[endpoint.id] = _worse(done.get(endpoint.id), found)
+            for place, found in answers(endpoint):
+                done[place] = _worse(done.get(place), found)
         rows.extend(((port.number, None, place), found) for place, found in done.items())
         if destination.hidden_endpoints:
             rows.append(((port.number, None, None), ("unknown", "unknown", destination.hidden_endpoints)))
         elif not port.endpoints:
-            rows.append(((port.number, None, None), answer(None)))
+            rows.extend(((port.number, None, None), found) for dummy, found in answers(None))
         return rows
 
     def _through_proxy(
@@ -236,17 +256,17 @@ class Judge:
             if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
                 continue
             what = sent(cluster, endpoint, plane.peer_authentications, plane.hbone)
-            answer = self._meet(destination, port, endpoint, what, gateway)
-            answer = self._trusting(plane, destination, endpoint, answer)
-            done[endpoint.id] = _worse(done.get(endpoint.id), answer)
-            if cluster.by_rule and not outcome.rivals:
-                self._remark(clients.rules, cluster, endpoint, answer, destination)
+            for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
+                answer = self._trusting(plane, destination, reached, met)
+                done[reached.id] = _worse(done.get(reached.id), answer)
+                if cluster.by_rule and not outcome.rivals:
+                    self._remark(clients.rules, cluster, reached, answer, destination)
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
             rows.append(((port.number, name, None), ("unknown", "unknown", destination.hidden_endpoints)))
         elif not done and not needs_endpoints(destination, port, outcome.rule, subset):
             what = _to_nobody(cluster)
-            rows.append(((port.number, name, None), self._meet(destination, port, None, what, gateway)))
+            rows.append(((port.number, name, None), _nobody(destination, port, what)))
         return rows
 
     def _remark(
@@ -258,15 +278,34 @@ class Judge:
             self.remarks.update(("plaintext", rule, destination.host) for rule in rules)
         elif cluster.sent == "ISTIO_MUTUAL" and not meshed and answer[1] == "broken":
             self.remarks.update(("mutual", rule, destination.host) for rule in rules)
+        elif cluster.sent == "ISTIO_MUTUAL" and destination.external and endpoint.address == destination.host:
+            # Nothing but its ServiceEntry says what is there, and that it is outside.
+            self.remarks.update(("outside", rule, destination.host) for rule in rules)
+
+    def _arrivals(
+        self, destination: Destination, port: DestinationPort, endpoint: Endpoint, what: Sent, gateway: bool
+    ) -> List[Tuple[Endpoint, Answer]]:
+        """What is sent to an endpoint, wherever that arrives."""
+        number = port.number if destination.headless and not gateway else endpoint.port
+        found: List[Tuple[Endpoint, Answer]] = []
+        for landing in self._addresses.behind(endpoint, number, destination.host):
+            reached = landing.endpoint
+            if landing.doubt:
+                found.append((endpoint, ("unknown", "unknown", landing.doubt)))
+            elif reached is None:
+                found.append((endpoint, (what.tls, "broken", f"{what.why}; {landing.way}")))
+            elif not landing.way:
+                found.append((reached, self._meet(destination, port, reached, what, number)))
+            else:
+                tls, result, reason = self._meet(destination, port, reached, what, reached.port)
+                found.append((reached, (tls, result, f"{reason}; {landing.way}")))
+        return found
 
     def _meet(
-        self, destination: Destination, port: DestinationPort, endpoint: Optional[Endpoint], what: Sent, gateway: bool
+        self, destination: Destination, port: DestinationPort, endpoint: Endpoint, what: Sent, number: int
     ) -> Answer:
-        """What is sent meets what the server does."""
-        if endpoint is None:
-            return what.tls, "broken", f"{destination.name} has no endpoint for port {port.number}; {what.why}"
-        number = port.number if destination.headless and not gateway else endpoint.port
-        server, why = self._server(endpoint, number)
+        """What is sent meets what the server does at the port with this number."""
+        server, why = self._server(destination, endpoint, number)
         workload = endpoint.workload
         if what.tls == "hbone" and server == "none" and workload is not None and workload.mesh == "sidecar":
             server, why = STRICT, f"HBONE reaches port 15008 of {workload.id}, which always demands mutual TLS"
@@ -316,7 +355,7 @@ class Judge:
                 return Protocol(any(listener.http for listener in sidecar.ingress if listener.port == port))
         return self._protocols.get((workload.id, port), Protocol(False))
 
-    def _server(self, endpoint: Endpoint, port: int) -> Tuple[str, str]:
+    def _server(self, destination: Destination, endpoint: Endpoint, port: int) -> Tuple[str, str]:
         """The column of the table that an endpoint falls into, and why."""
         workload = endpoint.workload
         if endpoint.doubt:
@@ -324,7 +363,9 @@ class Judge:
         if workload is None:
             if endpoint.tls_mode != "istio":
                 address = endpoint.id.partition("/")[2]
-                return "none", f"{address} is no pod's address, and no proxy is known there"
+                if destination.is_api_server:
+                    return "none", f"{address} is the Kubernetes API server's, which has no proxy"
+                return "address", f"{address} is no pod's address, and no proxy is known there"
             plane = self._planes(None)
             if plane.mesh.doubt:
                 return UNKNOWN, f"the mesh configuration is unknown: {plane.mesh.doubt}"
@@ -378,6 +419,10 @@ def _agreed(
         agree = answer is not None and rival is not None and answer[:2] == rival[:2]
         found.append((key, answer if agree and answer is not None else ("unknown", "unknown", contest)))
     return found
+
+
+def _nobody(destination: Destination, port: DestinationPort, what: Sent) -> Answer:
+    return what.tls, "broken", f"{destination.name} has no endpoint for port {port.number}; {what.why}"
 
 
 def _to_nobody(cluster: Cluster) -> Sent:

@@ -95,6 +95,13 @@ class Destination(NamedTuple):
     """All ports as they were written: for a sidecar's listeners UDP ports count, too."""
     untranslated: bool = False
     """Whether its ports do not stand for their target ports in Gateways."""
+    alias: str = ""
+    """The name that an ExternalName Service stands for."""
+
+    @property
+    def is_api_server(self) -> bool:
+        """Whether it is the Service of the Kubernetes API server, whose endpoints the server writes itself."""
+        return self.kubernetes and self.name == "default/kubernetes" and self.selector is None and not self.alias
 
     def exported_to(self, namespace: str, default: Tuple[str, ...]) -> bool:
         """push_context.go IsServiceVisible: `*`, `.` for its own namespace, or the namespace's name."""
@@ -308,6 +315,7 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
         selector=service.selector,
         listeners=tuple(ports),
         untranslated=service.untranslated,
+        alias=service.external_name,
     )
 
 

@@ -5,7 +5,7 @@
 
 Columns, "the server": `none` has no capturing proxy (not injected, hostNetwork, or a port that bypasses Envoy); the
 three modes are a sidecar's; `ambient-…` are ztunnel's, where DISABLE acts as PERMISSIVE; `gateway-…` are a Gateway's
-servers. Cells with `|` differ by protocol: HTTP port | TCP or sniffed port.
+servers; `address` is one that no pod has. Cells with `|` differ by protocol: HTTP port | TCP or sniffed port.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ _AMBIENT = (
     ("mutual", ("tls", "broken")),
     ("hbone", ("mtls", "mtls")),
 )
+_ADDRESS = (
+    # What listens at an address that is no pod's, nobody knows: it may well have a proxy of its own.
+    ("plaintext", ("plaintext",)),
+    ("mtls", ("unknown",)),
+    ("simple", ("tls",)),
+    ("mutual", ("tls",)),
+)
 _GATEWAY_COLUMNS = (
     *("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"),
     # TLS that goes on to what is behind; servers that differ by the name that is asked for (SNI), which manifests do
@@ -46,6 +53,7 @@ def _table() -> Dict[Tuple[str, str], str]:
     for columns, rows in (
         (("none", "DISABLE", "PERMISSIVE", "STRICT"), _COLUMNS),
         (("ambient-PERMISSIVE", "ambient-STRICT"), _AMBIENT),
+        (("address",), _ADDRESS),
         (_GATEWAY_COLUMNS, _GATEWAY),
     ):
         for sent, cells in rows:

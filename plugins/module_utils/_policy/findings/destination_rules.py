@@ -154,7 +154,10 @@ def _contradictions(state: State) -> Iterable[Finding]:
     wildcards = {f"{rule.namespace}/{rule.name}" for rule in state.snapshot.destination_rules if rule.host[:1] == "*"}
     grouped: Dict[Tuple[str, str], List[str]] = {}
     for what, rule, host in sorted(state.judge.remarks):
-        grouped.setdefault((what, rule), []).append(host)
+        blanket = bool(wildcards.intersection(rule.split(" + ")))
+        # Whoever names a host outside may know that it takes the mesh's TLS; a rule for all of them does not.
+        if what != "outside" or blanket:
+            grouped.setdefault(("mutual" if what == "outside" else what, rule), []).append(host)
     for (what, rule), hosts in grouped.items():
         thing = f"DestinationRule {rule}"
         if what == "plaintext":

@@ -85,7 +85,7 @@ def test_a_dns_cluster_without_endpoints_is_not_built(policy, expected):
 
 def test_nor_is_a_dns_subset_without_endpoints():
     result = judge(mesh_config(), pod("cafe/c"), external("shop/e", "api.example", resolution="DNS"), V1)
-    assert rows(result, "cafe/c", "shop/e") == {"addr/api.example: mtls -> broken"}
+    assert rows(result, "cafe/c", "shop/e") == {"addr/api.example: mtls -> unknown"}
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_outside_the_mesh_the_rule_comes_before_them():
     entry = external("shop/e", "api.example", location="MESH_EXTERNAL", **ADDRESS)
     rules = rule("shop/r", "api.example", tls("ISTIO_MUTUAL"))
     result = judge(mesh_config(), own_certs("cafe/c"), entry, rules)
-    assert rows(result, "cafe/c", "shop/e") == {"addr/192.0.2.1: mtls -> broken"}
+    assert rows(result, "cafe/c", "shop/e") == {"addr/192.0.2.1: mtls -> unknown"}
 
 
 # --- several destinations with one host ---

@@ -44,12 +44,19 @@ def test_every_cell(sent, http, other, ambient, gateway):
         assert [verdict(sent, server, protocol) for server in servers] == gateway
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"), [("none", P), ("plaintext", P), ("mtls", U), ("simple", T), ("mutual", T), ("hbone", U)]
+)
+def test_what_listens_at_an_address_nobody_knows(sent, expected):
+    assert {verdict(sent, "address", protocol) for protocol in (True, False, None)} == {expected}
+
+
 def test_a_server_that_the_table_does_not_know():
     assert {verdict(sent, "ambient-DISABLE", None) for sent, dummy in TABLE} == {"unknown"}
 
 
 def test_the_table_is_whole():
-    known = {server for columns in SERVERS.values() for server in columns}
+    known = {"address", *(server for columns in SERVERS.values() for server in columns)}
     assert {server for dummy, server in TABLE} == known
     # Of a gateway's servers only a waypoint's takes HBONE.
-    assert len(TABLE) == 5 * len(known) + len(known - set(SERVERS["a gateway's"])) + 1
+    assert len(TABLE) == 5 * len(known) + len(known - {"address", *SERVERS["a gateway's"]}) + 1

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses that are no pod's: a cluster IP or a name leads to workloads, of the rest nobody knows what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    edges,
+    headless,
+    istio,
+    judge,
+    mesh_config,
+    peer,
+    pod,
+    rule,
+    service,
+    tls,
+)
+
+CLIENT = pod("cafe/c")
+STRICT = [pod("shop/a"), service("shop/a", clusterIP="10.96.0.9"), peer("shop/p", "STRICT")]
+LEGACY = [pod("shop/a", proxy="none"), service("shop/a", clusterIP="10.96.0.9")]
+PARTS = [pod("data/db"), headless("data/db"), peer("data/p", "STRICT")]
+MUTUAL = rule("cafe/r", "far.example", tls("ISTIO_MUTUAL"))
+
+
+def far(address: str, port: int = 80, **spec: Any) -> dict[str, Any]:
+    """A ServiceEntry with one endpoint, dialled at this port."""
+    base = {
+        "hosts": ["far.example"],
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+        "location": "MESH_INTERNAL",
+        "resolution": "DNS",
+        "endpoints": [{"address": address, "ports": {"http": port}}],
+    }
+    return istio("ServiceEntry", "cafe/e", {**base, **spec})
+
+
+def alias(where: str, name: str) -> dict[str, Any]:
+    """An ExternalName Service."""
+    return service(where, type="ExternalName", externalName=name, clusterIP=None, selector=None)
+
+
+def met(*manifests: Any) -> dict[str | None, str]:
+    """What cafe/c gets at each endpoint of the entry."""
+    result = judge(mesh_config(), CLIENT, *manifests)
+    rows = edges(result, "cafe/c", service="cafe/e", subset=None)
+    return {row["endpoint"]: f"{row['client_tls']} -> {row['verdict']}" for row in rows}
+
+
+A, DB = "shop/Deployment/a", "data/Deployment/db"
+LEADS = [
+    ("a cluster IP", [*STRICT, far("10.96.0.9")], {A: "plaintext -> broken"}),
+    ("a cluster IP, with the mesh's TLS", [*STRICT, far("10.96.0.9"), MUTUAL], {A: "mtls -> mtls"}),
+    ("the mesh's TLS to pods without a proxy", [*LEGACY, far("10.96.0.9"), MUTUAL], {A: "mtls -> broken"}),
+    ("a port that the Service has not", [*STRICT, far("10.96.0.9", 81)], {"addr/10.96.0.9": "plaintext -> broken"}),
+    ("a Service's whole name", [*STRICT, far("a.shop.svc.cluster.local")], {A: "plaintext -> broken"}),
+    ("a Service's name with a dot", [*STRICT, far("A.shop.svc.cluster.local.")], {A: "plaintext -> broken"}),
+    ("a Service's short name", [*STRICT, far("a.shop")], {A: "plaintext -> broken"}),
+    ("a name by itself: whose namespace's?", [*STRICT, far("a")], {"addr/a": "unknown -> unknown"}),
+    ("a headless Service: the port that is dialled", [*PARTS, far("db.data.svc", 8080)], {DB: "plaintext -> broken"}),
+    ("a pod's name", [*PARTS, far("db-1.db.data.svc.cluster.local", 8080)], {DB: "plaintext -> broken"}),
+    (
+        "an alias",
+        [*STRICT, alias("cafe/other", "a.shop.svc.cluster.local"), far("other.cafe")],
+        {A: "plaintext -> broken"},
+    ),
+    (
+        "aliases in a circle",
+        [alias("cafe/x", "y.cafe.svc.cluster.local"), alias("cafe/y", "x.cafe.svc.cluster.local"), far("x.cafe")],
+        {"addr/x.cafe": "unknown -> unknown"},
+    ),
+    (
+        "a host of another entry",
+        [
+            *STRICT,
+            istio(
+                "ServiceEntry",
+                "shop/near",
+                {
+                    "hosts": ["near.example"],
+                    "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+                    "resolution": "STATIC",
+                    "location": "MESH_INTERNAL",
+                    "workloadSelector": {"labels": {"app": "a"}},
+                },
+            ),
+            far("near.example"),
+        ],
+        {A: "plaintext -> broken"},
+    ),
+    ("an address of nobody", [far("192.0.2.7")], {"addr/192.0.2.7": "plaintext -> plaintext"}),
+    ("the mesh's TLS to nobody known", [far("192.0.2.7"), MUTUAL], {"addr/192.0.2.7": "mtls -> unknown"}),
+    ("the mesh's TLS to a name of nobody", [far("east.example"), MUTUAL], {"addr/east.example": "mtls -> unknown"}),
+]
+
+
+@pytest.mark.parametrize(("title", "manifests", "expected"), LEADS, ids=[row[0] for row in LEADS])
+def test_where_an_address_leads(title, manifests, expected):
+    assert met(*manifests) == expected
+
+
+def test_pods_that_were_not_read_are_not_guessed():
+    result = judge(
+        mesh_config(),
+        CLIENT,
+        service("shop/a", clusterIP="10.96.0.9"),
+        far("10.96.0.9"),
+        unread=[{"kind": "Pod", "namespace": "shop", "reason": "forbidden"}],
+    )
+    assert [row["verdict"] for row in edges(result, "cafe/c", service="cafe/e")] == ["unknown"]
+
+
+def high(*manifests: Any) -> list[str]:
+    """The findings of high severity."""
+    return [row["id"] for row in judge(mesh_config(), CLIENT, *manifests)["findings"] if row["severity"] == "high"]
+
+
+VM = [
+    pod("shop/a"),
+    service("shop/vm", selector={"app": "vm"}),
+    istio("WorkloadEntry", "shop/vm", {"address": "192.0.2.7", "labels": {"app": "vm"}}),
+    rule("shop/r", "vm.shop.svc.cluster.local", tls("ISTIO_MUTUAL")),
+]
+API = [
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default"},
+        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443}]},
+    },
+    {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["192.0.2.10"]}],
+        "ports": [{"name": "https", "port": 6443}],
+    },
+]
+ADVICE = [
+    ("a machine that may have a proxy", VM, []),
+    ("another cluster's gateway", [far("192.0.2.7"), rule("istio-system/r", "*.example", tls("ISTIO_MUTUAL"))], []),
+    ("pods behind a cluster IP", [*STRICT, far("10.96.0.9"), MUTUAL], []),
+    ("pods without a proxy behind it", [*LEGACY, far("10.96.0.9"), MUTUAL], ["MTLS-014"]),
+    ("the API server", [*API, rule("istio-system/r", "*.local", tls("ISTIO_MUTUAL"))], ["MTLS-015"]),
+]
+
+
+@pytest.mark.parametrize(("title", "manifests", "expected"), ADVICE, ids=[row[0] for row in ADVICE])
+def test_advice_is_given_where_something_is_known(title, manifests, expected):
+    assert high(*manifests) == expected

@@ -334,6 +334,11 @@ workloads:
           type: str
           returned: of gateways and waypoints
           sample: gateway
+        policy:
+          description: The PeerAuthentication that excepts this port, as C(namespace/name).
+          type: str
+          returned: when it is another than the workload's
+          sample: demo/metrics
 client_sets:
   description: Clients that share every answer, by the name that RV(edges) uses.
   returned: when O(detail=full)
@@ -387,6 +392,13 @@ edges:
       type: str
       returned: always
       sample: mtls
+    state:
+      description:
+        - V(no_endpoint) where nothing is behind the port, so that the connection fails whatever TLS is used, and
+          RV(edges[].verdict) is V(broken); else V(normal).
+      type: str
+      returned: always
+      sample: normal
     reason:
       description: Why, in a sentence that names the objects that decide.
       type: str

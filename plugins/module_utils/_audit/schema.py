@@ -76,6 +76,7 @@ _WORKLOAD = _object(
             captured={"type": ["boolean", "null"], "description": "false where traffic bypasses the proxy."},
             plaintext=_text("accepted, refused or unknown, for any caller."),
             purpose=_text("Of gateways and waypoints only: gateway, health, metrics, hbone or workload."),
+            policy=_maybe("string", "The PeerAuthentication that excepts it, where that is not the workload's."),
         )
     ),
 )
@@ -90,6 +91,7 @@ _EDGE = _object(
     endpoint=_maybe("string", "A workload's id, addr/<address>, or null where there is nothing behind the port."),
     client_tls=_text("mtls, plaintext, simple, mutual, hbone or none."),
     verdict=_one_of(VERDICTS, "What the policies make of it."),
+    state=_text("normal, or no_endpoint where nothing is behind the port; the verdict is broken then."),
     reason=_text("Why, in a sentence that names the objects that decide."),
     programmed=_one_of([*VERDICTS, None], "What the proxies were given makes of it; null if not asked."),
     observed=_one_of([*VERDICTS, None], "What the wire and the telemetry say; null if not asked."),

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 from .._audit.document import lasting
 from .._foreign.visible import visible
+from .._policy.client import OFF_FOR_ALL, OFF_FOR_SERVER
 from .._policy.membership import enrolled_namespaces
+from .._policy.rows import NO_ENDPOINT
 from . import evidence as sources_together
 from .design import NOTHING, REASON, Design, design_of
 from .exclusions import Exclusions
@@ -28,6 +30,7 @@ from .violations import (
     FINDING,
     IN_MESH,
     KINDS,
+    NOBODY_THERE,
     OK,
     ON_REQUEST,
     PLAINTEXT,
@@ -176,11 +179,12 @@ def _servers(
 def _server(workload: Mapping[str, Any], port: Mapping[str, Any], excluded: bool, design: Design = NOTHING) -> Row:
     by_design = (workload["id"], port["port"]) in design.ports
     kind, reason, remedy = (None, REASON[port["purpose"]], "") if by_design else _server_violation(workload, port)
+    policy = _policy_of(workload, port)
     name = f"{workload['namespace']}/{workload['name']}"
     return row_of(
         kind,
         reason,
-        REMEDIES.get(remedy, ""),
+        REMEDIES.get(remedy, "").format(policy=policy),
         excluded,
         object=f"{name} port {port['port']}",
         id=workload["id"],
@@ -189,7 +193,7 @@ def _server(workload: Mapping[str, Any], port: Mapping[str, Any], excluded: bool
         mesh=workload["mesh"],
         port=port["port"],
         mode=port["mode"],
-        policy=workload["policy"],
+        policy=policy,
         captured=port["captured"],
         plaintext=port["plaintext"],
         by_design=by_design,
@@ -199,7 +203,8 @@ def _server(workload: Mapping[str, Any], port: Mapping[str, Any], excluded: bool
 def _server_violation(workload: Mapping[str, Any], port: Mapping[str, Any]) -> tuple[str | None, str, str]:
     """(kind or None, reason, key of the remedy)"""
     mode, plaintext = port["mode"], port["plaintext"]
-    policy = f"PeerAuthentication {workload['policy']}" if workload["policy"] else "the default, without any policy,"
+    decides = _policy_of(workload, port)
+    policy = f"PeerAuthentication {decides}" if decides else "the default, without any policy,"
     if workload["mesh"] not in IN_MESH and plaintext != "refused":
         return PLAINTEXT, "the workload is not in the mesh, so no proxy refuses plaintext", "no proxy"
     if port["captured"] is False and not (mode == "unknown" and plaintext == "unknown"):
@@ -207,7 +212,9 @@ def _server_violation(workload: Mapping[str, Any], port: Mapping[str, Any]) -> t
     if plaintext == "accepted" and workload["mesh"] == "gateway":
         return PLAINTEXT, _at_gateway(port), "gateway" if port.get("purpose") == "gateway" else "beside a gateway"
     if plaintext == "accepted":
-        return PLAINTEXT, f"{policy} makes the port {mode}, so it accepts plaintext", PLAINTEXT
+        # What else the policy says would refuse it, so that the port alone is to be mended.
+        remedy = "exception" if decides and mode != workload["mode"] == "STRICT" else PLAINTEXT
+        return PLAINTEXT, f"{policy} makes the port {mode}, so it accepts plaintext", remedy
     if plaintext != "refused":
         return UNKNOWN, "whether the port accepts plaintext could not be told", UNKNOWN
     return None, policy.rstrip(","), ""
@@ -217,6 +224,12 @@ def _at_gateway(port: Mapping[str, Any]) -> str:
     if port.get("purpose") == "gateway":
         return "a Gateway serves it in plaintext"
     return "another container than the proxy listens there, and no proxy refuses plaintext for it"
+
+
+def _policy_of(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str | None:
+    """The PeerAuthentication that decides at a port: it says so where that is another than the workload's."""
+    found: str | None = port.get("policy", workload["policy"])
+    return found
 
 
 # Edges: what each client really sends to them.
@@ -287,6 +300,8 @@ def _edge(
     by_design = verdict == "plaintext" and design.covers(server)
     if by_design:
         pass  # listed as what it is
+    elif edge.get("state") == NO_ENDPOINT and verdict == "broken":
+        verdict = NOBODY_THERE
     elif verdict == "broken" and _is_closed(server, edge["client_tls"]):
         verdict = "refused"
     elif verdict == "broken" and clients.known and not clients.inside:
@@ -295,7 +310,7 @@ def _edge(
     elif verdict == "broken":
         kind, remedy, names = BROKEN, _remedy(server, BROKEN), clients.inside or clients.all
     elif verdict == "plaintext":
-        kind, remedy = PLAINTEXT, _remedy(server, "sender" if edge["client_tls"] == "plaintext" else PLAINTEXT)
+        kind, remedy = PLAINTEXT, _remedy(server, _plaintext_remedy(edge))
     elif verdict not in ("mtls", "tls"):
         kind, remedy = UNKNOWN, UNKNOWN
     reason, way_out = edge["reason"], REMEDIES.get(remedy, "")
@@ -340,6 +355,15 @@ def _told_apart(rows: list[Row]) -> list[Row]:
         for row in rows
         for at in (row["endpoint"] or "no endpoint",)
     ]
+
+
+def _plaintext_remedy(edge: Mapping[str, Any]) -> str:
+    """Whose part it is that nothing is encrypted: the server's, another endpoint's, the client's, or nobody's yet."""
+    if edge["client_tls"] != "plaintext":
+        return PLAINTEXT
+    if edge["reason"].startswith(OFF_FOR_SERVER):
+        return "disabled"
+    return "mixed" if edge["reason"].startswith(OFF_FOR_ALL) else "sender"
 
 
 def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:

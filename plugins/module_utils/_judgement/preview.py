@@ -93,6 +93,7 @@ def _is_broken_by_rule(change: Mapping[str, Any], workloads: Mapping[str, Mappin
     return (
         (after.get("client_tls"), after.get("verdict")) == ("mtls", "broken")
         and before.get("verdict") != "broken"
+        and change["endpoint"] is not None
         and server["mesh"] not in IN_MESH
     )
 

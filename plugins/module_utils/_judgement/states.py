@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .._audit.whole import whole
+from .._policy.rows import NO_ENDPOINT
 from .judge import judge
 from .violations import (
     BROKEN,
@@ -21,6 +22,7 @@ from .violations import (
     FAIL,
     IN_MESH,
     KINDS,
+    NOBODY_THERE,
     PLAINTEXT,
     UNCAPTURED,
     Row,
@@ -33,8 +35,8 @@ CONTRADICTED, UNKNOWN, REFUSED, OUTSIDE = "contradicted", "unknown", "refused", 
 # States, worst first. What a port accepts:
 PORT_STATES = (CONTRADICTED, "plaintext", "permissive", UNKNOWN, "strict", OUTSIDE)
 # … and what becomes of a connection.
-EDGE_STATES = (CONTRADICTED, "plaintext", "broken", UNKNOWN, "tls", "mtls", REFUSED)
-GOOD = ("strict", "mtls", "tls", REFUSED)
+EDGE_STATES = (CONTRADICTED, "plaintext", "broken", UNKNOWN, "tls", "mtls", NOBODY_THERE, REFUSED)
+GOOD = ("strict", "mtls", "tls", NOBODY_THERE, REFUSED)
 # The state that the judge's kind of violation is.
 _STATE_OF = {
     DISAGREEMENT: CONTRADICTED,
@@ -254,7 +256,7 @@ def _why(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str:
         return "not in the mesh"
     if port.get("captured") is False:
         return "traffic to the port bypasses the proxy"
-    policy = workload.get("policy")
+    policy = port.get("policy", workload.get("policy"))
     mode = port.get("mode") or "unknown"
     return (
         f"PeerAuthentication {policy} makes it {mode}" if policy else f"no PeerAuthentication decides, so it is {mode}"
@@ -265,8 +267,9 @@ def _edge(row: Mapping[str, Any], clients: ClientSets, judged: Row | None) -> Ju
     total, inside = clients.count(row["clients"])
     # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
     outsiders = total > 0 and inside == 0
+    otherwise = NOBODY_THERE if row.get("state") == NO_ENDPOINT else REFUSED if outsiders else "broken"
     said = tuple(
-        REFUSED if outsiders and verdict == "broken" else verdict
+        otherwise if verdict == "broken" else verdict
         for verdict in (row["verdict"], row.get("programmed"), row.get("observed"))
     )
     excluded = judged is not None and judged["result"] == EXCLUDED

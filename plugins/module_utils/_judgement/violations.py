@@ -23,6 +23,9 @@ ON_REQUEST = (FINDING,)
 # What a row of the tables says, worst first.
 FAIL, WARNING, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "excluded", "ok")
 
+NOBODY_THERE = "no endpoint"
+"""What becomes of a connection to a port behind which nothing is: no fault of mutual TLS, and no proof of it."""
+
 IN_MESH = ("sidecar", "ambient", "gateway")
 
 # Kinds without which servers, or ports of theirs, are not known at all.
@@ -31,6 +34,10 @@ SERVERS_KINDS = ("Pod", "Deployment", "Service")
 REMEDIES = {
     DISAGREEMENT: "look for what bypasses the proxy: a failed CNI or init container, an EnvoyFilter, a host network",
     UNCAPTURED: "remove what takes the port out of the proxy (traffic.sidecar.istio.io annotations, interception mode)",
+    "exception": "set STRICT for the port: remove it from portLevelMtls of PeerAuthentication {policy}; or exclude it "
+    "with a reason",
+    "disabled": "let the server take mutual TLS: set STRICT for it with the role istio_mtls, by way of PERMISSIVE",
+    "mixed": "enrol the endpoint that the reason names with the role istio_namespaces: it decides for all of them",
     "no proxy": "enrol it with the role istio_namespaces, which also restarts it",
     PLAINTEXT: "set STRICT for it with the role istio_mtls, or exclude it with a reason",
     "beside a gateway": "let nothing but the proxy listen in a gateway's pod, or exclude it with a reason",

@@ -17,6 +17,13 @@ PASSTHROUGH = "PASSTHROUGH"
 RULE = "{rule}"
 """Stands for the names of the DestinationRules until all clients with the same answer are known."""
 ISTIO = "istio"
+OFF_FOR_SERVER = (
+    "auto-mTLS sends plaintext because PeerAuthentication ",
+    "auto-mTLS is off because PeerAuthentication ",
+)
+"""How the reason of an edge begins whose client would send mutual TLS, if the server's policy let it."""
+OFF_FOR_ALL = "auto-mTLS is off for all endpoints because "
+"""How it begins where one endpoint without a sidecar decides for all."""
 
 
 class Sent(NamedTuple):
@@ -107,7 +114,7 @@ def _inferred_disable(destination: Destination, port: DestinationPort, balancer:
         return "auto-mTLS is off as long as there is none"
     for endpoint in port.inferred:
         if endpoint.tls_mode == "disabled":
-            return f"auto-mTLS is off for all endpoints because {endpoint.id} has no sidecar"
+            return f"{OFF_FOR_ALL}{endpoint.id} has no sidecar"
     return ""
 
 
@@ -155,14 +162,11 @@ def cluster_of(
     tls = effective.tls if effective else None
     if tls is not None:
         return Cluster(*_explicit(tls, rule, subset, gateway, own_certs), same_for_all, None, by_rule=True)
+    unset = (rule.discarded if rule else "") or "no DestinationRule sets TLS"
     if destination.external:
-        return Cluster(
-            "plaintext", f"{destination.host} is outside the mesh and no DestinationRule sets TLS", same_for_all, None
-        )
+        return Cluster("plaintext", f"{destination.host} is outside the mesh and {unset}", same_for_all, None)
     if not mesh.auto_mtls:
-        return Cluster(
-            "plaintext", f"auto-mTLS is off in revision {mesh.name} and no DestinationRule sets TLS", same_for_all, None
-        )
+        return Cluster("plaintext", f"auto-mTLS is off in revision {mesh.name} and {unset}", same_for_all, None)
     if destination.hidden_endpoints and (destination.resolution == "NONE" or inference == PASSTHROUGH):
         return Cluster(
             "unknown", f"auto-mTLS depends on all endpoints, and {destination.hidden_endpoints}", same_for_all, None

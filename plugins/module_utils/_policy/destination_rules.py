@@ -23,12 +23,24 @@ class Setting(NamedTuple):
     policy: Optional[Policy]
     subsets: Tuple[Subset, ...]
     selective: bool
+    discarded: str = ""
+    """Whose TLS an older rule's merge discards, in words; "" for nobody's."""
 
 
 class MergedRule:
     """One rule, or several for the same host merged: the first traffic policy whole, all subsets by their names."""
 
-    __slots__ = ("_setting", "export_to", "names", "namespace", "policy", "selector", "subsets")
+    __slots__ = (
+        "_policy_of",
+        "_setting",
+        "discarded",
+        "export_to",
+        "names",
+        "namespace",
+        "policy",
+        "selector",
+        "subsets",
+    )
 
     def __init__(self, rule: DestinationRule, export_to: FrozenSet[str]) -> None:
         self.namespace = rule.namespace
@@ -38,6 +50,8 @@ class MergedRule:
         self.subsets: Dict[str, Subset] = {}
         self._setting: Optional[Setting] = None
         self.names = [f"{rule.namespace}/{rule.name}"]
+        self._policy_of = self.names[0]
+        self.discarded = ""
         self._add_subsets(rule)
 
     def merge(self, rule: DestinationRule) -> None:
@@ -45,7 +59,12 @@ class MergedRule:
         self.names.append(f"{rule.namespace}/{rule.name}")
         self._add_subsets(rule)
         if self.policy is None:
-            self.policy = rule.policy
+            self.policy, self._policy_of = rule.policy, self.names[-1]
+        elif _sets_tls(rule.policy) and not _sets_tls(self.policy) and not self.discarded:
+            self.discarded = (
+                f"the tls of DestinationRule {self.names[-1]} is discarded, because for the same host "
+                f"{self._policy_of} comes first, the older one, and its trafficPolicy counts whole"
+            )
 
     def _add_subsets(self, rule: DestinationRule) -> None:
         for subset in rule.subsets:
@@ -56,7 +75,7 @@ class MergedRule:
         """What it says."""
         if self._setting is None:
             subsets = tuple(self.subsets[name] for name in sorted(self.subsets))
-            self._setting = Setting(self.policy, subsets, self.selector is not None)
+            self._setting = Setting(self.policy, subsets, self.selector is not None, self.discarded)
         return self._setting
 
     def exported_to(self, namespace: str) -> bool:
@@ -65,6 +84,10 @@ class MergedRule:
 
     def __str__(self) -> str:
         return " + ".join(self.names)
+
+
+def _sets_tls(policy: Optional[Policy]) -> bool:
+    return policy is not None and (policy.tls is not None or any(entry.tls is not None for entry in policy.ports))
 
 
 def fqdn(host: str, namespace: str) -> str:

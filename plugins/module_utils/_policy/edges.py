@@ -17,7 +17,7 @@ from .outbound import UNDECIDED, bypass_of, without_others
 from .push_context import Patch, PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
-from .rows import Edge
+from .rows import NO_ENDPOINT, Edge
 from .scopes import Clients, Outcome, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
@@ -30,7 +30,7 @@ _NOBODY_ELSE = {
     False: "REGISTRY_ONLY forbids what a proxy does not know",
     True: "a gateway passes nothing on to what it does not know",
 }
-_ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
+_ORDER = ("unknown", "plaintext", "broken", NO_ENDPOINT, "tls", "mtls")
 
 
 class Judge:
@@ -97,9 +97,7 @@ class Judge:
                     answer = (tls, result, clients.named(reason))
                     answers[answer] = answers.get(answer, 0) | clients.mask
         return [
-            Edge(destination.name, destination.host, port, subset, endpoint, *answer, mask)
-            for (port, subset, endpoint), answers in found.items()
-            for answer, mask in answers.items()
+            _edge(destination, key, answer, mask) for key, answers in found.items() for answer, mask in answers.items()
         ]
 
     def _rows(
@@ -158,7 +156,7 @@ class Judge:
         if destination.resolution.startswith("DNS") and not port.endpoints and not destination.hidden_endpoints:
             # core/cluster_builder.go buildCluster: no cluster at all, so the destination is as good as unknown.
             why = f"the client's proxy does not know {destination.host}, which has no endpoint to resolve"
-            return self._plain(destination, port, lambda endpoint: ("none", "broken", why))
+            return self._plain(destination, port, lambda endpoint: ("none", NO_ENDPOINT, why))
         rows = self._by_rule(destination, port, outcome, clients)
         for rule in outcome.rivals:
             other = self._by_rule(destination, port, outcome._replace(rule=rule), clients)
@@ -266,7 +264,7 @@ class Judge:
             rows.append(((port.number, name, None), ("unknown", "unknown", destination.hidden_endpoints)))
         elif not done and not needs_endpoints(destination, port, outcome.rule, subset):
             what = _to_nobody(cluster)
-            rows.append(((port.number, name, None), _nobody(destination, port, what)))
+            rows.append(((port.number, name, None), _nobody(destination, port, what, name)))
         return rows
 
     def _remark(
@@ -401,6 +399,22 @@ def _patched(patches: Tuple[Patch, ...], key: RowKey) -> Optional[Answer]:
     return None
 
 
+def _edge(destination: Destination, key: RowKey, answer: Answer, mask: int) -> Edge:
+    """A row of the result. Where nobody is, a connection fails, and not for what either side does about TLS."""
+    tls, result, reason = answer
+    row = Edge(destination.name, destination.host, *key, tls, result, reason, mask)
+    return row._replace(verdict="broken", state=NO_ENDPOINT) if result == NO_ENDPOINT else row
+
+
+def _nobody(destination: Destination, port: DestinationPort, what: Sent, subset: Optional[str] = None) -> Answer:
+    """What is sent meets nobody: the whole destination has no endpoint there, or only the subset."""
+    if subset is not None and port.endpoints:
+        where = f"subset {subset} of {destination.name} has no endpoint for port {port.number}, other pods of it have"
+    else:
+        where = f"{destination.name} has no endpoint for port {port.number}"
+    return what.tls, NO_ENDPOINT, f"{where}; {what.why}"
+
+
 def _worse(first: Optional[Answer], second: Answer) -> Answer:
     """Of two answers for one endpoint id (an address named twice) the worse one, whatever their order."""
     if first is None or first == second:
@@ -419,10 +433,6 @@ def _agreed(
         agree = answer is not None and rival is not None and answer[:2] == rival[:2]
         found.append((key, answer if agree and answer is not None else ("unknown", "unknown", contest)))
     return found
-
-
-def _nobody(destination: Destination, port: DestinationPort, what: Sent) -> Answer:
-    return what.tls, "broken", f"{destination.name} has no endpoint for port {port.number}; {what.why}"
 
 
 def _to_nobody(cluster: Cluster) -> Sent:

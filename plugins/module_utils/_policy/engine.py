@@ -32,12 +32,14 @@ _MOST_TOUCHED = 10
 class Port:
     """One row of a workload's ports."""
 
-    __slots__ = ("acceptance", "number", "purpose")
+    __slots__ = ("acceptance", "number", "policy", "purpose")
 
-    def __init__(self, number: int, acceptance: Acceptance, purpose: str = "") -> None:
+    def __init__(self, number: int, acceptance: Acceptance, purpose: str = "", policy: Optional[str] = None) -> None:
         self.number = number
         self.acceptance = acceptance
         self.purpose = purpose
+        self.policy = policy
+        """The PeerAuthentication that excepts it from the workload's own one, "ns/name"."""
 
     def public(self) -> Dict[str, Any]:
         """The row of the result."""
@@ -46,6 +48,7 @@ class Port:
             "mode": self.acceptance.mode,
             "captured": self.acceptance.captured,
             "plaintext": self.acceptance.plaintext,
+            **({"policy": self.policy} if self.policy else {}),
         }
         return {**found, "purpose": self.purpose} if self.purpose else found
 
@@ -150,7 +153,10 @@ class State:
         numbers.update(services, decision.ports)
         if workload.mesh != "gateway" or workload.doubt:
             patched = self._patched(workload, decision, numbers)
-            return [Port(number, accepts(workload, patched, number)) for number in sorted(numbers)]
+            return [
+                Port(number, accepts(workload, patched, number), policy=decision.exception_at(number))
+                for number in sorted(numbers)
+            ]
         numbers.update(self.gateways.ports(workload))
         return [
             Port(
@@ -425,6 +431,7 @@ def public_edges(state: State, compact: bool) -> Tuple[Dict[str, Any], List[Dict
             "endpoint": edge.endpoint,
             "client_tls": edge.client_tls,
             "verdict": edge.verdict,
+            "state": edge.state,
             "reason": edge.reason,
         }
         for edge in state.edges

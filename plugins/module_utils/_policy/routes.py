@@ -14,7 +14,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from .mesh import CLUSTER_DOMAIN
 from .records import Route, RouteTarget, VirtualService
-from .rows import Edge
+from .rows import NORMAL, Edge
 from .services import Destination, DestinationPort
 
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
@@ -25,6 +25,7 @@ class _Answer(NamedTuple):
     tls: str
     verdict: str
     reason: str
+    state: str = NORMAL
 
 
 class _Led(NamedTuple):
@@ -83,7 +84,7 @@ def _parts(
             if row.subset != target.subset:
                 continue
             rest &= ~row.clients
-            met = _Answer(row.client_tls, row.verdict, f"{name} leads requests to {where}: {row.reason}")
+            met = _Answer(row.client_tls, row.verdict, f"{name} leads requests to {where}: {row.reason}", row.state)
             parts = list(_worsened(parts, met, row.clients))
         why = f"{name} leads requests to {where}, of which nothing is known"
         parts = list(_worsened(parts, _Answer("unknown", "unknown", why), rest))
@@ -103,7 +104,7 @@ def _worsened(
 def _worse(first: Optional[_Answer], second: _Answer) -> _Answer:
     if first is None:
         return second
-    return min(first, second, key=lambda item: (_ORDER.index(item.verdict), item))
+    return min(first, second, key=lambda item: (_ORDER.index(item.verdict), item.state != NORMAL, item))
 
 
 def _led(row: Edge, parts: List[Tuple[_Answer, int]], stays: bool) -> Iterator[Edge]:
@@ -117,11 +118,11 @@ def _led(row: Edge, parts: List[Tuple[_Answer, int]], stays: bool) -> Iterator[E
         if not taken:
             continue
         rest &= ~taken
-        own = _Answer(row.client_tls, row.verdict, row.reason)
+        own = _Answer(row.client_tls, row.verdict, row.reason, row.state)
         met = _worse(own, answer) if stays else answer
-        if stays and own.verdict == answer.verdict:
+        if stays and (own.verdict, own.state) == (answer.verdict, answer.state):
             met = own
-        yield row._replace(clients=taken, client_tls=met.tls, verdict=met.verdict, reason=met.reason)
+        yield row._replace(clients=taken, client_tls=met.tls, verdict=met.verdict, reason=met.reason, state=met.state)
     if rest:
         yield row._replace(clients=rest)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+NORMAL, NO_ENDPOINT = "normal", "no_endpoint"
+
 
 class Edge(NamedTuple):
     """One row of the result, with its clients as a set of scopes."""
@@ -20,3 +22,5 @@ class Edge(NamedTuple):
     verdict: str
     reason: str
     clients: int
+    state: str = NORMAL
+    """NO_ENDPOINT where nothing is behind the port; then nothing can be said of its TLS but what would be sent."""

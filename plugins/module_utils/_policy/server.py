@@ -31,6 +31,10 @@ class Decision(NamedTuple):
         """The mode at a container port."""
         return self.ports.get(port, self.mode)
 
+    def exception_at(self, port: int) -> Optional[str]:
+        """The PeerAuthentication that decides the mode at a port where it is not `policy`, else None."""
+        return self.port_policy if port in self.ports and self.port_policy != self.policy else None
+
     def why(self, port: int) -> str:
         """What decides the mode at a port, in words."""
         if self.doubt and self.at(port) == UNKNOWN:

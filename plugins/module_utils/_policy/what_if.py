@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
 from .ages import PROPOSED
-from .engine import SetNames, State
+from .engine import Port, SetNames, State
 from .manifests import Reader, key_of
 from .manifests.kinds import text_in
 from .pods import replica_set_of
 from .records import Pod
+from .server import Acceptance
 
 Key = Tuple[str, str, str, str]
 _OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet")
@@ -125,8 +126,14 @@ def changes(before: State, after: State) -> Tuple[List[Dict[str, Any]], Dict[str
 
 
 def _port_changes(before: State, after: State) -> List[Dict[str, Any]]:
-    def ports(state: State) -> Dict[Tuple[str, int], Dict[str, Any]]:
-        return {(place, port.number): port.public() for place, found in state.ports.items() for port in found}
+    def ports(state: State) -> Dict[Tuple[str, int], Port]:
+        return {(place, port.number): port for place, found in state.ports.items() for port in found}
+
+    def answer(port: Optional[Port]) -> Optional[Acceptance]:
+        return port.acceptance if port is not None else None
+
+    def public(port: Optional[Port]) -> Optional[Dict[str, Any]]:
+        return port.public() if port is not None else None
 
     old, new = ports(before), ports(after)
     return [
@@ -134,11 +141,12 @@ def _port_changes(before: State, after: State) -> List[Dict[str, Any]]:
             "what": "port",
             "workload": place,
             "port": number,
-            "before": old.get((place, number)),
-            "after": new.get((place, number)),
+            "before": public(old.get((place, number))),
+            "after": public(new.get((place, number))),
         }
         for place, number in sorted({*old, *new})
-        if old.get((place, number)) != new.get((place, number))
+        # Decided by another object is no other answer.
+        if answer(old.get((place, number))) != answer(new.get((place, number)))
     ]
 
 

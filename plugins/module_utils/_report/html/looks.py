@@ -28,6 +28,7 @@ LOOKS = {
     "tls": Look("TLS as configured", "half", "other"),
     "refused": Look("refused", "bar", "quiet"),
     "broken": Look("would fail", "cross", "warn"),
+    "no endpoint": Look("no endpoint", "dash", "quiet"),
     # Both.
     "plaintext": Look("plaintext", "open", "bad"),
     "contradicted": Look("contradicted", "clash", "bad"),

@@ -63,6 +63,7 @@ def test_servers(server: dict[str, Any], expected: list[tuple[str, str]]) -> Non
 
 
 FROM_B, FROM_CRON = "demo/service-b → demo/service-a:80", "legacy/cron → demo/service-a:80"
+EMPTY = {"state": "no_endpoint"}
 EDGES = {
     "mTLS": (edge("in", "mtls", "mtls"), "mtls", []),
     "TLS of their own, as configured": (edge("in", "tls", "simple"), "tls", []),
@@ -77,6 +78,17 @@ EDGES = {
     "plaintext from inside": (edge("in", "plaintext", "plaintext"), "plaintext", [("plaintext", FROM_B)]),
     "unknown": (edge("in", "unknown", "mtls"), "unknown", [("unknown", FROM_B)]),
     "a verdict that nobody heard of": (edge("in", "perhaps", "mtls"), "perhaps", [("unknown", FROM_B)]),
+    "nobody there": ({**edge("in", "broken", "mtls", endpoint=None), **EMPTY}, "no endpoint", []),
+    "nobody there, for clients outside either": (
+        {**edge("out", "broken", "none", endpoint=None), **EMPTY},
+        "no endpoint",
+        [],
+    ),
+    "nobody there, and nothing else is known": (
+        {**edge("in", "unknown", "unknown", endpoint=None), **EMPTY},
+        "unknown",
+        [("unknown", FROM_B)],
+    ),
     "no client known for it": (
         edge("none", "broken", "none"),
         "broken",
@@ -265,6 +277,7 @@ def test_the_message_is_short_and_names_offender_reason_and_remedy() -> None:
     assert lines[-1].startswith("And 4 more")
 
 
+PLAIN = edge("in", "plaintext", "plaintext")
 BYPASSED = workload(ports=[port(captured=False, plaintext="accepted")])
 NAKED = workload(mesh="none", ports=[port(mode=None, captured=False, plaintext="accepted")])
 OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
@@ -275,6 +288,16 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
     [
         (OPENED, edge("out", "plaintext", "none"), "set STRICT"),
         (OPENED, edge("in", "plaintext", "plaintext"), "let the client's DestinationRule"),
+        (
+            OPENED,
+            {**PLAIN, "reason": "auto-mTLS sends plaintext because PeerAuthentication demo/a makes port 8080 DISABLE"},
+            "let the server take mutual TLS",
+        ),
+        (
+            OPENED,
+            {**PLAIN, "reason": "auto-mTLS is off for all endpoints because demo/Deployment/b has no sidecar"},
+            "enrol the endpoint that the reason names",
+        ),
         (BYPASSED, edge("out", "plaintext", "none"), "remove what takes the port out"),
         (BYPASSED, edge("in", "broken", "mtls"), "remove what takes the port out"),
         (NAKED, edge("out", "plaintext", "none"), "enrol it"),
@@ -283,6 +306,16 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
 )
 def test_the_remedy_of_an_edge_follows_from_its_server(server: Any, row: Any, remedy: str) -> None:
     assert judge(status(server, [row]))["edges"][0]["remedy"].startswith(remedy)
+
+
+def test_the_reason_and_the_remedy_of_a_port_name_the_policy_that_excepts_it() -> None:
+    server = workload(ports=[{**port(mode="PERMISSIVE", plaintext="accepted"), "policy": "demo/metrics"}])
+    (row,) = judge(status(server, []))["servers"]
+    assert row["policy"] == "demo/metrics"
+    assert row["reason"] == "PeerAuthentication demo/metrics makes the port PERMISSIVE, so it accepts plaintext"
+    assert row["remedy"].startswith(
+        "set STRICT for the port: remove it from portLevelMtls of PeerAuthentication demo/met"
+    )
 
 
 FILTERED = workload(ports=[port(mode="unknown", plaintext="unknown")])

@@ -55,6 +55,7 @@ def test_a_port_is_as_bad_as_the_worst_that_is_said_of_it(port, said, state):
         (samples.edge("in", "tls", "simple"), "tls"),
         (samples.edge("out", "broken", "none"), "refused"),
         (samples.edge("in", "broken", "plaintext"), "broken"),
+        ({**samples.edge("in", "broken", "mtls"), "endpoint": None, "state": "no_endpoint"}, "no endpoint"),
         # One of them is in the mesh, and would fail.
         (samples.edge("both", "broken", "none"), "broken"),
         # The judge takes it so, too: whoever is outside has nothing to expect of a Service without endpoints.

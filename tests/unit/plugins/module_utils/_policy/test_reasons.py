@@ -16,11 +16,13 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     pod,
     rule,
     service,
+    subset,
     tls,
 )
 
 HOST = "a.shop.svc.cluster.local"
 STRICT = peer("shop/n", "STRICT")
+PORTS = [{"containerPort": 8080}, {"containerPort": 9090}]
 ENTRY = istio(
     "ServiceEntry",
     "shop/e",
@@ -86,8 +88,69 @@ def test_a_reason_names_what_decides(what, more, expected):
             "shop/b",
             "shop/b has no endpoint for port 80; auto-mTLS sends Istio mTLS",
         ),
+        (
+            "an older rule's merge discards TLS",
+            [
+                ENTRY,
+                rule("shop/a", "api.example", {"loadBalancer": {"simple": "RANDOM"}}),
+                rule("shop/b", "api.example", tls("SIMPLE"), age=1),
+            ],
+            "shop/e",
+            "api.example is outside the mesh and the tls of DestinationRule shop/b is discarded, because for the same "
+            "host shop/a comes first, the older one, and its trafficPolicy counts whole; 192.0.2.1 is no pod's "
+            "address, and no proxy is known there",
+        ),
     ],
 )
 def test_a_reason_says_what_is_at_the_other_end(what, manifests, place, expected):
     (row,) = edges(judge(pod("cafe/c"), *manifests), "cafe/c", service=place)
     assert row["reason"] == expected
+
+
+@pytest.mark.parametrize(
+    ("what", "manifests", "expected"),
+    [
+        (
+            "nobody in the subset alone",
+            [pod("shop/a", labels={"version": "v1"})],
+            "subset v2 of shop/a has no endpoint for port 80, other pods of it have; ",
+        ),
+        ("nobody at all", [], "shop/a has no endpoint for port 80; "),
+    ],
+    ids=["nobody in the subset alone", "nobody at all"],
+)
+def test_a_reason_says_whether_the_service_or_only_the_subset_is_empty(what, manifests, expected):
+    subsets = [subset(name, version=name) for name in ("v1", "v2")]
+    mesh = [pod("cafe/c"), service("shop/a"), rule("shop/r", HOST, tls("ISTIO_MUTUAL"), subsets=subsets), *manifests]
+    (row,) = edges(judge(mesh), "cafe/c", service="shop/a", subset="v2")
+    assert row["reason"] == f"{expected}DestinationRule shop/r subset v2 sends ISTIO_MUTUAL", what
+    assert (row["endpoint"], row["verdict"], row["state"]) == (None, "broken", "no_endpoint")
+
+
+@pytest.mark.parametrize(
+    ("what", "manifests", "options", "state"),
+    [
+        ("an endpoint", [pod("shop/a")], {}, "normal"),
+        ("none for a client without a proxy either", [], {}, "no_endpoint"),
+        (
+            "blocked before anybody looks for one",
+            [mesh_config(outboundTrafficPolicy={"mode": "REGISTRY_ONLY"}), egress("cafe/s", "./*")],
+            {},
+            "normal",
+        ),
+        ("none that could be read", [], {"unread": [{"kind": "Pod", "namespace": "shop", "reason": "403"}]}, "normal"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_has_no_endpoint_has_a_state_of_its_own(what, manifests, options, state):
+    client = pod("cafe/c", "none" if "without a proxy" in what else "sidecar")
+    (row,) = edges(judge(client, service("shop/a"), *manifests, **options), "cafe/c", service="shop/a")
+    assert row["state"] == state
+
+
+def test_a_port_names_the_policy_that_excepts_it():
+    mesh = [peer("shop/w", None, {"app": "a"}, {8080: "PERMISSIVE"}), STRICT, pod("shop/a", ports=PORTS)]
+    rows = {row["port"]: row.get("policy") for row in judge(mesh)["workloads"][0]["ports"]}
+    assert rows == {8080: "shop/w", 9090: None}
+    own = peer("shop/w", "STRICT", {"app": "a"}, {8080: "PERMISSIVE"})
+    assert "policy" not in judge(pod("shop/a"), own)["workloads"][0]["ports"][0]

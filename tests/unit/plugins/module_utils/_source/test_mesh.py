@@ -164,3 +164,32 @@ def test_namespaces_are_listed_with_what_is_written_on_them():
         {"name": "demo", "labels": {"istio-injection": "enabled"}, "annotations": {}, "phase": "Active"},
         {"name": "old", "labels": {}, "annotations": {}, "phase": "Terminating"},
     ]
+
+
+def with_address(name, address, **spec):
+    status = {"podIP": address} if address else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "shop", "name": name, "uid": name},
+        "spec": {"containers": [{"name": "app"}], **spec},
+        "status": {"phase": "Running", **status},
+    }
+
+
+@pytest.mark.parametrize(
+    ("pod", "listed", "found"),
+    [
+        pytest.param(with_address("a-1", "10.0.0.1"), ["a-1"], {"10.0.0.1": "shop/Deployment/a"}, id="its pod's own"),
+        pytest.param(with_address("a-1", "10.0.0.1"), ["a-1", "a-2"], {"10.0.0.1": "shop/Deployment/a"},
+                     id="another pod was not read"),
+        pytest.param(with_address("a-1", "192.0.2.1", hostNetwork=True), ["a-1"], {}, id="the node's is shared"),
+        pytest.param(with_address("a-1", None), ["a-1"], {}, id="none yet"),
+        pytest.param(with_address("b-1", "10.0.0.1"), ["a-1"], {}, id="of a pod that is in no workload"),
+    ],
+)  # fmt: skip
+def test_the_workload_at_an_address(pod, listed, found):
+    held = mesh.Found()
+    held.add([pod])
+    workload = {"id": "shop/Deployment/a", "namespace": "shop", "pods": listed}
+    assert mesh.Declared(held, [], {}).addresses([workload]) == found

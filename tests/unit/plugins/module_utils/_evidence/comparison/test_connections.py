@@ -243,22 +243,39 @@ def test_of_several_ports_the_proxies_know_which_is_behind_the_service():
 
 
 @pytest.mark.parametrize(
-    ("endpoints", "ports"),
+    ("clients", "verdict"),
     [
-        pytest.param([("10.0.0.1:8080", "mtls"), ("10.0.0.9:9999", "mtls")], {8080}, id="not those of other addresses"),
-        pytest.param([("10.0.0.1:8080", "mtls"), ("10.0.0.1:9090", "mtls")], {8080, 9090}, id="several"),
-        pytest.param([("10.0.0.1:8080", "mtls"), ("10.0.0.1:junk", "mtls")], set(), id="one that is no port"),
-        pytest.param([("10.0.0.9:9999", "mtls")], set(), id="none of the server's"),
+        pytest.param(["gone/Deployment/x", CLIENT], "broken", id="behind one that is not listed"),
+        pytest.param([OUTSIDE, CLIENT], "broken", id="behind one without a proxy"),
+        pytest.param([CLIENT, "gone/Deployment/x", OUTSIDE], "broken", id="before them"),
     ],
 )
-def test_the_servers_ports_as_a_clients_proxy_has_them(endpoints, ports):
-    programmed = Programmed(MESH, [proxy(), client(upstream("mtls", *endpoints))], AT)
+def test_every_client_is_looked_at(clients, verdict):
+    server = workload(OUTSIDE, None, "accepted", "none")
+    programmed = Programmed([*MESH, server], [proxy(), client(upstream("plaintext"))], AT)
+    assert programmed.verdict(edge(), clients) == verdict
+
+
+def test_a_proxy_that_the_traffic_bypasses_hides_no_other_of_its_client():
+    bypassed, blocked = client(AUTO), client(passthrough=False)._replace(pod="shop/c-2")
+    for proxies in ([bypassed, blocked], [blocked, bypassed]):
+        programmed = Programmed(MESH, [proxy(), *proxies], AT)
+        assert programmed.verdict(edge("plaintext", "none"), [CLIENT]) == "broken"
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "ports"),
+    [
+        pytest.param([upstream("mtls")], {8080}, id="one"),
+        pytest.param([upstream("mtls", ("10.0.0.1:8080", "mtls"), ("10.0.0.9:9090", "mtls"))], {8080},
+                     id="those of another workload behind the same Service are not the server's"),
+        pytest.param([upstream("mtls", ("10.0.0.1:8080", "mtls"), ("10.0.0.1:9090", "mtls"))], {8080, 9090}, id="two"),
+        pytest.param([upstream("mtls", ("10.0.0.1:8080", "mtls"), ("10.0.0.1:http", "mtls"))], set(),
+                     id="one of them is no port: nobody says which"),
+        pytest.param([OTHER], set(), id="another host's"),
+        pytest.param([], set(), id="none"),
+    ],
+)  # fmt: skip
+def test_the_servers_ports_behind_a_service_port(upstreams, ports):
+    programmed = Programmed(MESH, [proxy(), client(*upstreams)], AT)
     assert programmed.target_ports(edge(), CLIENT) == ports
-    assert programmed.target_ports(edge(), "gone/Deployment/x") == set()
-
-
-def test_after_a_client_without_a_proxy_the_others_are_asked():
-    bare = [workload(SERVER, None, "accepted", "none"), *MESH[1:]]
-    programmed = Programmed(bare, [client(upstream("plaintext", ("10.0.0.1:8080", "plaintext")))], AT)
-    assert programmed.verdict(edge("plaintext", "plaintext"), [OUTSIDE]) is None
-    assert programmed.verdict(edge("plaintext", "plaintext"), [OUTSIDE, CLIENT]) == "plaintext"

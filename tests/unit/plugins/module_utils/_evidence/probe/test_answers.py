@@ -386,43 +386,55 @@ def test_what_is_not_asked_is_unknown_for_that_reason():
     assert (result["verdict"], result["reason"]) == ("unknown", "There is no time.")
 
 
-TWO = TARGET._replace(endpoints=(FIRST, Endpoint("10.244.0.13", 8080, "a-2", "service-a", (A,))))
-BARE_ERROR = {"result": "error"}
+INCOMPLETE = {"result": "error"}
+POD_REASON = (
+    "Plaintext from outside was refused, a client inside the mesh was answered over mutual TLS; the request through a "
+    "sidecar, which passes it on as it is to a pod's address, was not answered, though: {}."
+)
+REASONS = [
+    pytest.param(TARGET, SILENT, NOBODY, OK, MUTUAL, "From outside: no TCP connection within 5 s: a NetworkPolicy or "
+                 "firewall; nothing is proven about mutual TLS, though a client inside the mesh was answered.",
+                 id="blocked at one address, of which the other one said something else"),
+    pytest.param(TARGET, NOBODY, SILENT, RESET, NO_TLS, "From outside: no TCP connection within 5 s: a NetworkPolicy "
+                 "or firewall; nothing is proven about mutual TLS.", id="the same the other way round"),
+    pytest.param(TARGET, INCOMPLETE, INCOMPLETE, OK, MUTUAL, "Plaintext from outside was neither answered nor refused: "
+                 "the probe's answer is incomplete.", id="an answer without its details"),
+    pytest.param(TARGET, RESET, RESET, NOBODY, NO_TLS, "Plaintext from outside was refused, but a client inside got no "
+                 "answer either: no TCP connection: Connection refused.", id="a Service: what the request met"),
+    pytest.param(POD, RESET, RESET, OK, NO_TLS, "Plaintext from outside was refused, but a client inside got no "
+                 "answer either: wrong version number.", id="a pod: what mutual TLS met"),
+    pytest.param(POD, RESET, RESET, NOBODY, {"result": "timeout"}, "Plaintext from outside was refused, but a client "
+                 "inside got no answer either: no TCP connection: Connection refused.",
+                 id="a pod: what the request met, where mutual TLS says nothing"),
+    pytest.param(TARGET, RESET, RESET, OK, MUTUAL_REJECTED, "Plaintext from outside was refused, and a client inside "
+                 "the mesh was answered, but the port accepted no mutual TLS from the probe itself: unknown ca.",
+                 id="the probe's certificate is refused"),
+    pytest.param(TARGET, RESET, RESET, RESET, MUTUAL, "Plaintext from outside was refused, a client inside the mesh "
+                 "was answered over mutual TLS; the request through a sidecar was not answered, though: connected, "
+                 "then: Connection reset by peer.", id="only the client's sidecar fails"),
+    pytest.param(POD, RESET, RESET, RESET, MUTUAL, POD_REASON.format("connected, then: Connection reset by peer"),
+                 id="a sidecar passes on what STRICT refuses"),
+]  # fmt: skip
 
 
-def reason_of(target, plaintext, request, mtls, tls=SHOWN):
-    asked = {"0/service": {"id": "0/service", "plaintext": plaintext[0], "tls": tls}}
-    for number, part in enumerate(plaintext):
-        asked[f"0/{number}"] = {"id": f"0/{number}", "plaintext": part, "tls": tls}
-    own = {f"0/{number}": {"id": f"0/{number}", "mtls": mtls} for number in range(len(plaintext))}
-    [result] = wire_answers.judge([target], asked, requests(request), own)
-    assert result["verdict"] == "unknown"
-    return result["reason"]
+@pytest.mark.parametrize(("target", "plaintext", "service", "asked", "mtls", "reason"), REASONS)
+def test_the_reason_names_what_decided(target, plaintext, service, asked, mtls, reason):
+    [result] = wire_answers.judge(
+        [target], outside(plaintext, SHOWN, service=service), requests(asked), handshakes(mtls)
+    )
+    assert result["reason"] == reason
 
 
 @pytest.mark.parametrize(
-    ("target", "plaintext", "request_answer", "mtls", "reason"),
+    ("tls", "says"),
     [
-        pytest.param(TWO, (BARE_ERROR, SILENT), NOBODY, NO_TLS,
-                     "From outside: no TCP connection within 5 s: a NetworkPolicy or firewall; nothing is proven "
-                     "about mutual TLS.", id="the blocked one, not the first"),
-        pytest.param(TARGET, (BARE_ERROR,), NOBODY, NO_TLS,
-                     "Plaintext from outside was neither answered nor refused: the probe's answer is incomplete.",
-                     id="an error that does not say what it is"),
-        pytest.param(TARGET, (RESET,), OK, NO_TLS,
-                     "Plaintext from outside was refused, and a client inside the mesh was answered, but the port "
-                     "accepted no mutual TLS from the probe itself: wrong version number.",
-                     id="what ended a handshake"),
-        pytest.param(TARGET, (RESET,), OK, MUTUAL_REJECTED,
-                     "Plaintext from outside was refused, and a client inside the mesh was answered, but the port "
-                     "accepted no mutual TLS from the probe itself: unknown ca.", id="what came after a handshake"),
-        pytest.param(TARGET, (RESET,), NOBODY, NO_TLS,
-                     "Plaintext from outside was refused, but a client inside got no answer either: no TCP "
-                     "connection: Connection refused.", id="a Service: what the request met"),
-        pytest.param(TARGET._replace(kind=wire_answers.POD), (RESET,), OK, NO_TLS,
-                     "Plaintext from outside was refused, but a client inside got no answer either: wrong version "
-                     "number.", id="a pod's port: what the handshake met"),
+        pytest.param(NO_TLS, "wrong version number", id="of the handshake"),
+        pytest.param(MUTUAL_REJECTED, "unknown ca", id="of what came after it"),
+        pytest.param({**MUTUAL_REJECTED, "detail": "TLSv1.3"}, "TLSv1.3", id="of both the handshake's"),
+        pytest.param(INCOMPLETE, "the probe's answer is incomplete", id="none"),
+        pytest.param({"result": "timeout"}, "", id="none is needed"),
     ],
-)  # fmt: skip
-def test_a_reason_says_what_was_met(target, plaintext, request_answer, mtls, reason):
-    assert reason_of(target, plaintext, request_answer, mtls) == reason
+)
+def test_the_details_of_tls(tls, says):
+    [result] = wire_answers.judge([TARGET], outside(RESET, tls), requests(OK), handshakes(tls))
+    assert (result["outside"]["tls"]["detail"], result["inside"]["mtls"]["detail"]) == (says, says)

@@ -264,3 +264,17 @@ def test_whose_a_failure_is(head, by_proxy, status):
 @pytest.mark.parametrize(("length", "due"), [(8, True), (9, False)])
 def test_a_frame_has_nine_bytes_at_least(length, due):
     assert wire_plain._is_beginning(b"x" * length, item(1, "grpc")) is due
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "denied"),
+    [
+        (403, b"RBAC: access denied", True),
+        (403, b"you may not", False),
+        (200, b"RBAC: access denied", False),
+    ],
+    ids=["an authorization policy", "the application itself", "a page about policies"],
+)
+def test_who_denied_a_request(status, body, denied):
+    answer = wire_plain.judge_bytes(b"HTTP/1.1 %d X\r\nserver: istio-envoy\r\n\r\n%s" % (status, body), False)
+    assert (answer["result"], answer["rbac"]) == ("answered", denied)

@@ -61,14 +61,77 @@ def test_a_wrong_certificate_is_shown_to_those_that_ask_for_one(serve, mesh):
     assert "wrong" not in program.ask_outside(item(serve(plain)), plan(mesh, wrong=wrong))
 
 
-@pytest.mark.parametrize(("more", "attempts"), [({}, program.REQUEST_ATTEMPTS), ({"attempts": 1}, 1)])
-def test_a_request_is_repeated_while_the_own_sidecar_may_lack_something(serve, monkeypatch, more, attempts):
-    waited, asked = [], []
-    monkeypatch.setattr(program.time, "sleep", waited.append)
+@pytest.mark.parametrize(("more", "pauses"), [({}, [0.5, 1, 1.5]), ({"attempts": 1}, [])])
+def test_a_request_is_repeated_while_the_own_sidecar_may_lack_something(serve, monkeypatch, more, pauses):
+    slept, asked = [], []
+    monkeypatch.setattr(program.time, "sleep", slept.append)
     answer = program.ask_request({**item(serve(asked.append)), **more}, {"seconds": 2})
     assert answer["request"]["result"] == "refused"
-    assert len(asked) == attempts
-    assert waited == [0.5 * number for number in range(1, attempts)]
+    assert (len(asked), slept) == (len(pauses) + 1, pauses)
+
+
+@pytest.mark.parametrize(
+    ("results", "asked"),
+    [
+        (["refused", "answered"], 2),
+        (["error", "refused", "answered"], 3),
+        (["timeout"], 1),
+        (["blocked"], 1),
+        (["answered"], 1),
+    ],
+)
+def test_a_request_is_repeated_until_it_is_answered(monkeypatch, results, asked):
+    said = []
+    monkeypatch.setattr(program.time, "sleep", lambda seconds: None)
+
+    def ask_plaintext(_item, seconds, own_proxy):
+        assert (seconds, own_proxy) == (2, True)
+        said.append(results[len(said)])
+        return {"result": said[-1]}
+
+    monkeypatch.setattr(program, "ask_plaintext", ask_plaintext)
+    assert program.ask_request(item(1), {"seconds": 2}) == {"request": {"result": results[-1]}}
+    assert len(said) == asked
+
+
+@pytest.mark.parametrize(
+    ("results", "asked"),
+    [(["refused", "refused"], 2), (["refused", "answered"], 2), (["answered"], 1), (["timeout"], 1), (["blocked"], 1)],
+)
+def test_one_refusal_of_plaintext_is_asked_again_in_another_voice(monkeypatch, results, asked):
+    voices = []
+
+    def ask_plaintext(ask, _seconds):
+        voices.append(ask["voice"])
+        return {"result": results[len(voices) - 1], "connected": True}
+
+    monkeypatch.setattr(program, "ask_plaintext", ask_plaintext)
+    monkeypatch.setattr(program, "ask_tls", lambda _item, _seconds, roots: {"result": "no_tls", "roots": roots})
+    answer = program.ask_outside({**item(1), "voice": 7}, {"seconds": 2})
+    assert answer == {"plaintext": {"result": results[-1], "connected": True}, "tls": {"result": "no_tls", "roots": ""}}
+    assert voices == [7, 8][:asked]
+
+
+@pytest.mark.parametrize(
+    ("expires", "obstacle", "pause"),
+    [
+        pytest.param(1000, None, 2, id="it expires now: clocks may differ by two seconds"),
+        pytest.param(1005, None, 7, id="soon"),
+        pytest.param(900, None, 0, id="it has expired"),
+        pytest.param(1008, None, 10, id="just in time"),
+        pytest.param(1009, "until 1970-01-01T00:16:49Z, longer than the probe lasts", None, id="too late"),
+        pytest.param(None, "could not be read", None, id="nobody knows when"),
+    ],
+)
+def test_the_expiry_of_the_own_certificate_is_waited_for(monkeypatch, expires, obstacle, pause):
+    slept = []
+    monkeypatch.setattr(program, "expiry", lambda pair: expires)
+    monkeypatch.setattr(program.time, "time", lambda: 1000)
+    monkeypatch.setattr(program.time, "monotonic", lambda: 50)
+    monkeypatch.setattr(program.time, "sleep", slept.append)
+    found = program.wait_for_expiry("pair", 60)
+    assert (found is None, slept) == (obstacle is None, [] if pause is None else [pause])
+    assert (obstacle or "") in (found or "")
 
 
 def run(plan_text, *modules):

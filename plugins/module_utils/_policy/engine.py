@@ -15,11 +15,12 @@ from .control_plane import ControlPlanes
 from .destination_rules import DestinationRuleIndex
 from .edges import Judge
 from .gateways import GatewayIndex, accepts_plaintext
+from .ingresses import as_gateways
 from .listeners import gateway_targets
 from .membership import Workload, gather, matches
 from .mesh import Mesh
 from .push_context import Patch, PushContext, inbound_doubt, inbound_patches
-from .records import EnvoyFilter, Snapshot, Touch
+from .records import EnvoyFilter, GatewayObject, Snapshot, Touch
 from .rows import Edge
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticationIndex, accepts
 from .services import Catalogue, destinations, target_ports
@@ -62,11 +63,13 @@ class State:
         self.control_planes = ControlPlanes(self.snapshot, self.unread)
         self._planes: Dict[str, PushContext] = {}
         self._by_revision: Dict[Optional[str], PushContext] = {}
+        self._as_gateways: Dict[str, List[GatewayObject]] = {}
         self.workloads = gather(self.snapshot, self.control_planes, self.unread)
         catalogue = Catalogue(self.snapshot, self.workloads, self.unread)
         self.destinations = destinations(self.snapshot, catalogue)
         self.gateways = GatewayIndex(
             self.snapshot.gateways,
+            self._ingresses,
             gateway_targets(self.destinations, catalogue, self._sees),
             self._sees,
             self._gateway_doubt,
@@ -170,6 +173,14 @@ class State:
     def _sees(self, workload: Workload, namespace: str, revision: Optional[str]) -> bool:
         """Whether a proxy's control plane knows objects of a namespace and revision."""
         return self.plane(workload.shape.revision).sees(namespace, revision)
+
+    def _ingresses(self, workload: Workload) -> List[GatewayObject]:
+        """The Ingresses that are for a gateway's control plane, as Gateways."""
+        mesh = self.plane(workload.shape.revision).mesh
+        if mesh.name not in self._as_gateways:
+            snapshot = self.snapshot
+            self._as_gateways[mesh.name] = as_gateways(snapshot.ingresses, snapshot.ingress_classes, mesh)
+        return self._as_gateways[mesh.name]
 
     def _patched(self, workload: Workload, decision: Decision, numbers: Iterable[int]) -> Decision:
         """A decision without the ports that EnvoyFilters can change, be it these alone."""

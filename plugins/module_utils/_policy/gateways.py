@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .ages import contest, eldest_of
+from .ingresses import LABEL
 from .listeners import Sees, Target
 from .membership import Workload, matches
 from .records import HBONE_PORT, PROXY_PORTS, GatewayObject, Server
@@ -19,6 +20,7 @@ from .server import UNKNOWN
 from .services import DESTINATION
 from .unread import Unread
 
+KUBERNETES_GATEWAY = "gateway.networking.k8s.io/gateway-name"
 _HEALTH_PORT = 15021
 _TRANSLATING = ("Service", "ServiceEntry", "WorkloadEntry", "EndpointSlice")
 """Kinds that say for which port of a pod a server's port stands."""
@@ -38,12 +40,16 @@ class GatewayIndex:
     def __init__(
         self,
         gateways: List[GatewayObject],
+        ingresses: Callable[[Workload], List[GatewayObject]],
         targets: Dict[str, List[Tuple[Target, ...]]],
         sees: Sees,
         doubt: Callable[[Workload, int], str],
         unread: Unread,
     ) -> None:
         self._gateways = sorted(gateways, key=lambda item: (item.namespace, item.name))
+        self._homes = {(item.namespace, item.name) for item in gateways if item.services is not None}
+        self._ingresses = ingresses
+        """Those for a workload's control plane, in the form of Gateways."""
         self._targets = targets
         self._sees = sees
         self._doubt = doubt
@@ -85,7 +91,7 @@ class GatewayIndex:
 
     def _of(self, workload: Workload) -> Iterable[GatewayObject]:
         """The Gateways for a workload, as far as a label or the pods of a Service that they name tell."""
-        for gateway in self._gateways:
+        for gateway in (*self._gateways, *self._ingresses(workload)):
             if (gateway.services is not None or matches(gateway.selector, workload.labels)) and self._sees(
                 workload, gateway.namespace, gateway.revision
             ):
@@ -113,8 +119,6 @@ class GatewayIndex:
                 "gateway-plaintext",
                 f"port {port} of {workload.id} is another container's, and in a gateway's pod no proxy takes it",
             )
-        if not workload.shape.waypoint and not self.ports(workload):
-            return UNKNOWN, f"no Gateway that was read is for {workload.id}: its listeners may come from elsewhere"
         return "gateway-closed", f"no Gateway serves port {port} of {workload.id}"
 
     def purpose(self, workload: Workload, port: int) -> str:
@@ -130,12 +134,24 @@ class GatewayIndex:
             return "hbone"
         return "gateway" if port in self.ports(workload) else "workload"
 
+    def _all_targets(self, workload: Workload) -> Iterable[Target]:
+        return (target for targets in self._targets.get(workload.id, ()) for target in targets)
+
     def _gap(self, workload: Workload) -> str:
         """Why a port of a gateway may do something else than what was read says."""
         if workload.shape.waypoint:
             return ""
         if self._unread.anywhere("Gateway"):
             return "Gateways were not read"
+        name = workload.labels.get(KUBERNETES_GATEWAY)
+        if name and (workload.namespace, name) not in self._homes:
+            return f"{workload.id} belongs to the Gateway {workload.namespace}/{name}, which is not there"
+        for kind in ("Ingress", "IngressClass"):
+            if self._unread.anywhere(kind) and LABEL in workload.labels:
+                return f"{kind} objects, which could open ports of {workload.id}, were not read"
+        for gateway in self._of(workload):
+            if gateway.more and any(_names(gateway, target) for target in self._all_targets(workload)):
+                return f"of Gateway {gateway.namespace}/{gateway.name}: {gateway.more}"
         for kind in _TRANSLATING:
             if self._unread.covers(kind, workload.namespace):
                 return f"for which port of {workload.id} a Gateway's port stands is unknown: {kind} was not read"
@@ -157,13 +173,7 @@ def _bound(server: Server, gateway: GatewayObject, targets: Sequence[Target]) ->
     """
     if gateway.services is not None:
         return _Bound(
-            frozenset(
-                target.port
-                for target in targets
-                if target.number == server.port
-                and target.destination.host in gateway.services
-                and target.destination.namespace == gateway.namespace
-            )
+            frozenset(target.port for target in targets if target.number == server.port and _names(gateway, target))
         )
     first: Dict[Tuple[str, str], Target] = {}
     for target in targets:
@@ -174,6 +184,12 @@ def _bound(server: Server, gateway: GatewayObject, targets: Sequence[Target]) ->
     rivals = eldest_of(target.destination for target in first.values())
     ports = frozenset(first[rival.name, rival.host].port for rival in rivals)
     return _Bound(ports, contest(DESTINATION, rivals, "says where a Gateway listens") if len(ports) > 1 else "")
+
+
+def _names(gateway: GatewayObject, target: Target) -> bool:
+    """Whether a Gateway names a Service, which has to be in its namespace (push_context.go mergeGateways)."""
+    destination = target.destination
+    return destination.host in (gateway.services or ()) and destination.namespace == gateway.namespace
 
 
 def _column(serves: Set[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .control_plane import ControlPlanes
+from .ingresses import LABEL
 from .mesh import DEFAULT_REVISION
 from .pods import replica_set_of
 from .records import (
@@ -178,6 +179,8 @@ def selectors_of(snapshot: Snapshot) -> Iterable[Selector]:
         yield rule.selector
         for subset in rule.subsets:
             yield dict(subset.labels)
+    if snapshot.ingresses:
+        yield {LABEL: ""}
     for group in (
         snapshot.sidecars,
         snapshot.services,
@@ -193,6 +196,8 @@ def selectors_of(snapshot: Snapshot) -> Iterable[Selector]:
 def gather(snapshot: Snapshot, planes: ControlPlanes, unread: Unread) -> List[Workload]:
     """All workloads, in order of their ids."""
     keys: Set[str] = {TLS_MODE_LABEL, TUNNEL_LABEL, INJECT, _DATAPLANE, "gateway.networking.k8s.io/gateway-name"}
+    if unread.anywhere("Ingress") or unread.anywhere("IngressClass"):
+        keys.add(LABEL)
     for selector in selectors_of(snapshot):
         if selector:
             keys.update(selector)

@@ -54,6 +54,11 @@ class Mesh(NamedTuple):
     tags: Tuple[str, ...] = ()
     version: Optional[str] = None
     """Of its control plane, from istiod's image."""
+    ingress_mode: str = "STRICT"
+    """Which Ingresses without a class are its own: none (STRICT, OFF) or all (DEFAULT)."""
+    ingress_class: str = "istio"
+    ingress_label: str = "ingressgateway"
+    """The value of the label `istio` of the pods that Ingresses are for."""
 
     def accepts_clients_of(self, other: "Mesh") -> bool:
         """Whether a server lets in the identities of another revision (plugin/authn TrustDomainsForValidation)."""
@@ -141,6 +146,10 @@ _FIELDS = (
     "defaultServiceExportTo",
     "defaultDestinationRuleExportTo",
     "discoverySelectors",
+    "ingressControllerMode",
+    "ingressClass",
+    "ingressService",
+    "ingressSelector",
     "defaultConfig",
 )
 _OF_CERTIFICATES = ("trustDomains",)
@@ -227,12 +236,23 @@ def _of_config(revision: str, config: Dict[str, Any], root: str) -> Mesh:
             route_export=_export(config.get("defaultVirtualServiceExportTo")),
             selectors=_selectors(config.get("discoverySelectors")),
             interception=str(default.get("interceptionMode") or ""),
+            ingress_mode=str(config.get("ingressControllerMode") or "STRICT"),
+            ingress_class=str(config.get("ingressClass") or "istio"),
+            ingress_label=_ingress_label(config),
             sidecars_accept_hbone=str((default.get("proxyMetadata") or {}).get("ISTIO_META_ENABLE_HBONE")) == "true",
         )
     except Malformed as error:
         return Mesh(revision, root_namespace=root, doubt=str(error))
     except NOT_UNDERSTOOD:
         return Mesh(revision, root_namespace=root, doubt="a field has an unexpected type")
+
+
+def _ingress_label(config: Dict[str, Any]) -> str:
+    """pilot/pkg/config/kube/ingress/gateways.go getIngressGatewaySelector."""
+    service = str(config.get("ingressService") or "")
+    return str(config.get("ingressSelector") or "") or (
+        service if service not in ("", "istio-ingressgateway") else "ingressgateway"
+    )
 
 
 def _switch(value: Any, what: str) -> bool:

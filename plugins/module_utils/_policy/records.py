@@ -367,6 +367,20 @@ class GatewayObject(NamedTuple):
     services: Optional[FrozenSet[str]] = None
     """The hosts of the Services whose pods it is for, where it names them itself; then the selector does not count."""
     kind: str = "Gateway"
+    more: str = ""
+    """What else may open ports at the same pods and is not read."""
+
+
+class IngressObject(NamedTuple):
+    """Ingress (networking.k8s.io)."""
+
+    namespace: str
+    name: str
+    annotation: Optional[str]
+    """Its class as kubernetes.io/ingress.class says it, which comes first."""
+    class_name: Optional[str]
+    tls: bool
+    """Whether it has a certificate for some host."""
 
 
 class RouteTarget(NamedTuple):
@@ -490,6 +504,8 @@ class Snapshot:
         "entries",
         "envoy_filters",
         "gateways",
+        "ingress_classes",
+        "ingresses",
         "jobs",
         "mesh_maps",
         "namespaces",
@@ -514,6 +530,8 @@ class Snapshot:
         self.entries: List[Entry] = []
         self.envoy_filters: List[EnvoyFilter] = []
         self.gateways: List[GatewayObject] = []
+        self.ingress_classes: Dict[str, str] = {}
+        self.ingresses: List[IngressObject] = []
         self.jobs: Dict[Tuple[str, str], Tuple[str, str]] = {}
         self.mesh_maps: List[MeshMap] = []
         self.namespaces: Dict[str, NamespaceObject] = {}

@@ -28,6 +28,8 @@ TOUCHES: Dict[str, str] = {
     "EnvoyFilter": "modes of the servers and edges of the clients there; in the root namespace of all",
     "VirtualService": "edges of the clients and to the hosts there; in the root namespace of all clients",
     "Gateway": "ports of the gateways there",
+    "Ingress": "ports of the gateways that Istio's Ingresses are for",
+    "IngressClass": "ports of the gateways that Istio's Ingresses are for",
     "AuthorizationPolicy": "findings only",
 }
 

@@ -172,8 +172,20 @@ _FIELDS: Dict[str, Shape] = {
         }
     },
     "WorkloadEntry": {"spec": _ENTRY},
+    "Ingress": {"spec": {"ingressClassName": WHOLE, "tls": [{"secretName": WHOLE}]}},
+    "IngressClass": {"spec": {"controller": WHOLE}},
+    # Istio's own, and the Gateway API's.
     "Gateway": {
         "spec": {
+            "gatewayClassName": WHOLE,
+            "addresses": WHOLE,
+            "listeners": [
+                {
+                    **dict.fromkeys(("name", "port", "protocol", "hostname"), WHOLE),
+                    "tls": {"mode": WHOLE, "options": {"gateway.istio.io/tls-terminate-mode": WHOLE}},
+                }
+            ],
+            "allowedListeners": {"namespaces": {"from": WHOLE}},
             "selector": WHOLE,
             "servers": [
                 {
@@ -228,12 +240,13 @@ _MESH_CONFIG = {
     "defaultDestinationRuleExportTo": WHOLE,
     "defaultVirtualServiceExportTo": WHOLE,
     "discoverySelectors": WHOLE,
+    **dict.fromkeys(("ingressControllerMode", "ingressClass", "ingressService", "ingressSelector"), WHOLE),
     "defaultConfig": {"interceptionMode": WHOLE, "proxyMetadata": {"ISTIO_META_ENABLE_HBONE": WHOLE}},
 }
 SHAPES: Dict[str, Shape] = {
     kind: {"apiVersion": WHOLE, "kind": WHOLE, "metadata": _METADATA, **fields} for kind, fields in _FIELDS.items()
 }
-_GROUPS = {kind.kind: kind.group for kind in KINDS}
+_GROUPS = {kind.kind: {one.group for one in KINDS if one.kind == kind.kind} for kind in KINDS}
 
 # Arguments and environment say something about the mesh in these containers only; in others they may hold secrets.
 _WITH_ARGUMENTS = ("istio-proxy", "istio-init", "istio-validation", "discovery")
@@ -249,7 +262,11 @@ _BULKY = ("proxy.istio.io/overrides", "proxy.istio.io/config", "sidecar.istio.io
 def kept(manifest: Any) -> Optional[Dict[str, Any]]:
     """The manifest as a snapshot holds it, or None for what the engine does not use (a Secret, for example)."""
     kind = manifest.get("kind") if isinstance(manifest, dict) else None
-    if not isinstance(kind, str) or kind not in SHAPES or group_of(manifest) != _GROUPS.get(kind, group_of(manifest)):
+    if (
+        not isinstance(kind, str)
+        or kind not in SHAPES
+        or group_of(manifest) not in _GROUPS.get(kind, {group_of(manifest)})
+    ):
         return None
     if kind == "ConfigMap" and not _has_mesh(manifest):
         return None

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, Mapping, Optional
 
 from ..fields import identity_of, labels_of, mapping, number_of, sequence, strings, text_of
+from ..mesh import CLUSTER_DOMAIN
 from ..pods import PodParser
-from ..records import GatewayObject, Server, Snapshot
+from ..records import GatewayObject, IngressObject, Server, Snapshot
 from .protocols import HTTP
 
 _SERVICES = "internal.istio.io/gateway-service"
@@ -22,6 +23,12 @@ _MODES = {
     "OPTIONAL_MUTUAL": "tls",
     "ISTIO_MUTUAL": "mtls",
 }
+
+
+_ISTIO, _REMOTE, _WAYPOINT, _EAST_WEST = "istio", "istio-remote", "istio-waypoint", "istio-east-west"
+"""GatewayClasses of Istio itself (pilot/pkg/config/kube/gatewaycommon/classinfo.go)."""
+_TERMINATE_MODE = "gateway.istio.io/tls-terminate-mode"
+_HOSTNAME = "Hostname"
 
 
 def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
@@ -47,6 +54,104 @@ def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
             _named_services(identity.metadata),
         )
     )
+
+
+def kubernetes_gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    """The Gateway API's, which istiod turns into Gateways that name their Service (pilot/pkg/config/kube/gateway).
+
+    Of a class that is not Istio's by its name, what is not plaintext is unknown. One for waypoints opens nothing.
+    """
+    identity = identity_of(manifest)
+    spec = mapping(manifest.get("spec"), "spec")
+    class_name = text_of(spec.get("gatewayClassName"), "spec.gatewayClassName")
+    if class_name in (_WAYPOINT, _REMOTE):
+        return
+    servers = []
+    for item in sequence(spec.get("listeners"), "spec.listeners"):
+        listener = mapping(item, "an entry of spec.listeners")
+        number = number_of(listener.get("port"), "listeners.port")
+        protocol = text_of(listener.get("protocol"), "listeners.protocol")
+        tls = listener.get("tls")
+        if (tls is None and protocol in ("HTTPS", "TLS")) or protocol in ("UDP", "HBONE"):
+            continue  # no server is made of it
+        serves = _listener_serves(protocol, tls, text_of(listener.get("hostname"), "listeners.hostname"))
+        known = class_name in (_ISTIO, _EAST_WEST) or serves == "plaintext"
+        servers.append(Server(number, serves if known else "unknown"))
+    allowed = mapping(mapping(spec.get("allowedListeners"), "spec.allowedListeners").get("namespaces"), "namespaces")
+    more = "ListenerSets, which are not read, may add listeners" if allowed.get("from") not in (None, "None") else ""
+    snapshot.gateways.append(
+        GatewayObject(
+            identity.namespace,
+            identity.name,
+            None,
+            {},
+            tuple(servers),
+            _own_services(identity.namespace, identity.name, identity.metadata, spec, class_name),
+            "Gateway",
+            more,
+        )
+    )
+
+
+def _own_services(
+    namespace: str, name: str, metadata: Dict[str, Any], spec: Dict[str, Any], class_name: str
+) -> FrozenSet[str]:
+    """The Service that istiod made for a Gateway, or those that it names by their hosts (extractGatewayServices)."""
+    addresses = [mapping(item, "spec.addresses") for item in sequence(spec.get("addresses"), "spec.addresses")]
+    suffix = f".{namespace}.svc.{CLUSTER_DOMAIN}"
+    # A single address without a type is an IP address here.
+    if not addresses or (len(addresses) == 1 and addresses[0].get("type") in (None, "IPAddress")):
+        notes = labels_of(metadata.get("annotations"), "metadata.annotations")
+        made = name if class_name == _EAST_WEST else f"{name}-{class_name}"
+        return frozenset((notes.get("gateway.istio.io/name-override", made) + suffix,))
+    hosts = [
+        text_of(address.get("value"), "addresses.value")
+        for address in addresses
+        if address.get("type") in (None, _HOSTNAME)
+    ]
+    return frozenset(host if "." in host else host + suffix for host in hosts)
+
+
+def _listener_serves(protocol: str, tls: Any, hostname: str) -> str:
+    """buildTLS; what it makes of a listener is a server with one protocol."""
+    if tls is None or protocol == "HTTP":
+        return "plaintext"
+    settings = mapping(tls, "listeners.tls")
+    mode = text_of(settings.get("mode"), "tls.mode") or "Terminate"
+    if mode == "Passthrough":
+        return "passthrough"
+    options = labels_of(settings.get("options"), "tls.options")
+    if mode != "Terminate" or protocol not in ("HTTPS", "TLS", "TCP"):
+        return "unknown"
+    if options.get(_TERMINATE_MODE) == "ISTIO_MUTUAL":
+        return "sni" if hostname else "mtls"
+    return "tls"
+
+
+def ingress(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    """Kubernetes' Ingress, of whatever class."""
+    identity = identity_of(manifest)
+    spec = mapping(manifest.get("spec"), "spec")
+    secrets = [
+        text_of(mapping(item, "spec.tls").get("secretName"), "tls.secretName")
+        for item in sequence(spec.get("tls"), "spec.tls")
+    ]
+    named = spec.get("ingressClassName")
+    snapshot.ingresses.append(
+        IngressObject(
+            identity.namespace,
+            identity.name,
+            labels_of(identity.metadata.get("annotations"), "metadata.annotations").get("kubernetes.io/ingress.class"),
+            None if named is None else text_of(named, "spec.ingressClassName"),
+            any(secrets),
+        )
+    )
+
+
+def ingress_class(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
+    """Which controller a class of Ingresses is for."""
+    spec = mapping(manifest.get("spec"), "spec")
+    snapshot.ingress_classes[identity_of(manifest).name] = text_of(spec.get("controller"), "spec.controller")
 
 
 def _named_services(metadata: Dict[str, Any]) -> Optional[FrozenSet[str]]:

@@ -47,6 +47,9 @@ KINDS: Tuple[Kind, ...] = (
     Kind("networking.istio.io", "v1", "sidecars", "Sidecar"),
     Kind("networking.istio.io", "v1", "serviceentries", "ServiceEntry"),
     Kind("networking.istio.io", "v1", "workloadentries", "WorkloadEntry"),
+    Kind("networking.k8s.io", "v1", "ingresses", "Ingress"),
+    Kind("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False),
+    Kind("gateway.networking.k8s.io", "v1", "gateways", "Gateway"),
     Kind("networking.istio.io", "v1", "gateways", "Gateway"),
     Kind("networking.istio.io", "v1alpha3", "envoyfilters", "EnvoyFilter"),
     Kind("networking.istio.io", "v1", "virtualservices", "VirtualService"),
@@ -63,6 +66,7 @@ CLUSTER_SCOPED = (
     "ValidatingWebhookConfiguration",
     "APIService",
     "CustomResourceDefinition",
+    "IngressClass",
 )
 
 

@@ -50,6 +50,9 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
     ("networking.istio.io", "ServiceEntry"): networking.service_entry,
     ("networking.istio.io", "WorkloadEntry"): networking.workload_entry,
     ("networking.istio.io", "Gateway"): gateways.gateway,
+    ("gateway.networking.k8s.io", "Gateway"): gateways.kubernetes_gateway,
+    ("networking.k8s.io", "Ingress"): gateways.ingress,
+    ("networking.k8s.io", "IngressClass"): gateways.ingress_class,
     ("networking.istio.io", "EnvoyFilter"): envoy_filters.envoy_filter,
     ("networking.istio.io", "VirtualService"): virtual_services.virtual_service,
 }

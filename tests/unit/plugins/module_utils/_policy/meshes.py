@@ -200,7 +200,44 @@ def called_by_the_api_server(service: str, port: int | None) -> list[dict[str, A
     ]
 
 
+KUBERNETES_GATEWAY = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "Gateway",
+    "metadata": {"name": "kg", "namespace": "n1", "annotations": {"gateway.istio.io/name-override": "a"}},
+    "spec": {
+        "gatewayClassName": "istio",
+        "addresses": [{"type": "Hostname", "value": "a"}, {"value": "a.n1.svc.cluster.local"}],
+        "allowedListeners": {"namespaces": {"from": "Same"}},
+        "listeners": [
+            {
+                "name": "l",
+                "port": 443,
+                "protocol": "HTTPS",
+                "hostname": "a.example",
+                "tls": {"mode": "Terminate", "options": {"gateway.istio.io/tls-terminate-mode": "ISTIO_MUTUAL"}},
+            }
+        ],
+    },
+}
+INGRESSES = [
+    {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "i", "namespace": "n1", "annotations": {"kubernetes.io/ingress.class": "istio"}},
+        "spec": {"ingressClassName": "c", "tls": [{"hosts": ["a.example"], "secretName": "s"}]},
+    },
+    {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": "c"},
+        "spec": {"controller": "istio.io/ingress-controller"},
+    },
+]
+"""What else than Istio's Gateway opens ports at gateways."""
+
 ONE_OF_EACH = [
+    KUBERNETES_GATEWAY,
+    *INGRESSES,
     namespace("n1", istio_injection="enabled"),
     mesh_config(discoverySelectors=[{"matchLabels": {"a": "b"}}], defaultConfig={"proxyMetadata": {"A": "b"}}),
     deployment("istio-system/istiod", containers=[{"name": "discovery", "env": [{"name": "PILOT_X", "value": "1"}]}]),

@@ -12,6 +12,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     answer,
     istio,
     judge,
+    mesh_config,
     peer,
     pod,
     port,
@@ -72,13 +73,23 @@ def test_a_port_without_server_is_closed():
     assert answer(result, "cafe/m", "edge/gw") == "plaintext -> broken"
 
 
-@pytest.mark.parametrize("labels", [{}, {"gateway.networking.k8s.io/gateway-name": "x"}])
-def test_listeners_from_elsewhere_are_unknown(labels):
-    """Kubernetes Gateways are not read."""
+@pytest.mark.parametrize(
+    ("labels", "plaintext", "meshed"),
+    [
+        pytest.param({}, "refused", "plaintext -> broken", id="no Gateway is for it"),
+        pytest.param(
+            {"gateway.networking.k8s.io/gateway-name": "x"},
+            "unknown",
+            "plaintext -> unknown",
+            id="its own is not there",
+        ),
+    ],
+)
+def test_a_gateway_for_which_nothing_is_served(labels, plaintext, meshed):
     front = service("edge/gw", ports=[{"name": "http", "port": 80, "targetPort": 8080}])
     result = judge(pod("edge/gw", "gateway", labels=labels), front, pod("cafe/m"), gateway("SIMPLE", app="other"))
-    assert port(result, "edge/gw", 8080)["plaintext"] == "unknown"
-    assert answer(result, "cafe/m", "edge/gw") == "plaintext -> unknown"
+    assert port(result, "edge/gw", 8080)["plaintext"] == plaintext
+    assert answer(result, "cafe/m", "edge/gw") == meshed
 
 
 HTTP_TLS = {"mode": "ISTIO_MUTUAL"}
@@ -285,3 +296,169 @@ def test_a_gateway_selects_no_waypoint():
     own["spec"]["containers"][0]["args"] = ["proxy", "waypoint"]
     result = judge(own, gateway(None, 80), service("edge/gw"))
     assert {row["plaintext"] for row in workload(result, "edge/gw")["ports"]} == {"refused"}
+
+
+# The Gateway API's Gateways.
+
+
+def listener(protocol: str, number: int = 80, **fields: Any) -> dict[str, Any]:
+    return {"name": f"l{number}", "port": number, "protocol": protocol, **fields}
+
+
+def terminated(mode: str = "", **fields: Any) -> dict[str, Any]:
+    """An HTTPS listener that terminates TLS, in Istio's mode of it."""
+    options = {"options": {"gateway.istio.io/tls-terminate-mode": mode}} if mode else {}
+    return listener("HTTPS", tls={"certificateRefs": [{"name": "c"}], **options}, **fields)
+
+
+def kubernetes(*listeners: dict[str, Any], kind: str = "istio", note: str = "", **spec: Any) -> dict[str, Any]:
+    """A Gateway `edge/front` of the Gateway API."""
+    notes = {"gateway.istio.io/name-override": note} if note else {}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "front", "namespace": "edge", "annotations": notes},
+        "spec": {"gatewayClassName": kind, "listeners": list(listeners), **spec},
+    }
+
+
+MADE = "front-istio"
+
+
+def behind(edge: dict[str, Any], name: str = MADE, **options: Any) -> str:
+    """What a Gateway of the Gateway API makes of port 8080, the target of port 80 of a Service."""
+    result = judge(pod("edge/gw", "gateway"), edge, front(name, 8080), **options)
+    return str(port(result, "edge/gw", 8080)["plaintext"])
+
+
+def at(*addresses: tuple[str | None, str]) -> list[dict[str, str]]:
+    return [{**({"type": kind} if kind else {}), "value": value} for kind, value in addresses]
+
+
+HOST = "Hostname"
+HTTP = listener("HTTP")
+
+
+@pytest.mark.parametrize(
+    ("edge", "name", "plaintext"),
+    [
+        pytest.param(kubernetes(HTTP), MADE, "accepted", id="the Service that istiod makes"),
+        pytest.param(kubernetes(HTTP), "front", "refused", id="no other Service"),
+        pytest.param(kubernetes(HTTP, note="own"), "own", "accepted", id="made under another name"),
+        pytest.param(kubernetes(HTTP, kind="istio-waypoint"), "front", "refused", id="a waypoint opens nothing"),
+        pytest.param(kubernetes(HTTP, kind="istio-remote"), "front-istio-remote", "refused", id="nor one elsewhere"),
+        pytest.param(kubernetes(HTTP, kind="odd"), "front-odd", "accepted", id="plaintext of whichever class"),
+        pytest.param(kubernetes(terminated(), kind="odd"), "front-odd", "unknown", id="TLS of another class"),
+        pytest.param(kubernetes(HTTP, addresses=at((HOST, "own"))), "own", "accepted", id="its address by short name"),
+        pytest.param(
+            kubernetes(HTTP, addresses=at((HOST, "own.edge.svc.cluster.local"))), "own", "accepted", id="by host"
+        ),
+        pytest.param(
+            kubernetes(HTTP, addresses=at((HOST, "own.cafe.svc.cluster.local"))), "own", "refused", id="elsewhere"
+        ),
+        pytest.param(kubernetes(HTTP, addresses=at((None, "10.1.1.1"))), MADE, "accepted", id="an IP address: its own"),
+        pytest.param(
+            kubernetes(HTTP, addresses=at((None, "own"), ("IPAddress", "10.1.1.1"))), "own", "accepted", id="several"
+        ),
+        pytest.param(kubernetes(terminated()), MADE, "refused", id="HTTPS"),
+        pytest.param(kubernetes(terminated("ISTIO_MUTUAL")), MADE, "refused", id="Istio mTLS"),
+        pytest.param(kubernetes(listener("HTTPS")), MADE, "refused", id="HTTPS without tls is nothing"),
+        pytest.param(kubernetes(listener("TCP")), MADE, "accepted", id="TCP"),
+        pytest.param(kubernetes(listener("TLS", tls={"mode": "Passthrough"})), MADE, "refused", id="passed through"),
+        pytest.param(kubernetes(listener("HTTP", tls={})), MADE, "accepted", id="tls on HTTP does nothing"),
+        pytest.param(kubernetes(listener("HTTPS", tls={"mode": "Odd"})), MADE, "unknown", id="a mode that is none"),
+        pytest.param(
+            kubernetes(terminated(), allowedListeners={"namespaces": {"from": "Same"}}),
+            MADE,
+            "unknown",
+            id="ListenerSets may add some",
+        ),
+        pytest.param(
+            kubernetes(terminated(), allowedListeners={"namespaces": {"from": "None"}}), MADE, "refused", id="none may"
+        ),
+    ],
+)
+def test_gateways_of_the_gateway_api(edge, name, plaintext):
+    assert behind(edge, name) == plaintext
+
+
+@pytest.mark.parametrize(
+    ("edge", "meshed"),
+    [
+        (kubernetes(terminated("ISTIO_MUTUAL")), "mtls -> mtls"),
+        (kubernetes(terminated("ISTIO_MUTUAL", hostname="a.example")), "mtls -> unknown"),
+        (kubernetes(terminated()), "mtls -> broken"),
+    ],
+    ids=["Istio mTLS", "for one name only", "certificates of its own"],
+)
+def test_mesh_clients_of_a_gateway_of_the_gateway_api(edge, meshed):
+    result = judge(
+        pod("edge/gw", "gateway"), edge, front(MADE, 8080), pod("cafe/m"), rule("edge/r", MADE, tls("ISTIO_MUTUAL"))
+    )
+    assert answer(result, "cafe/m", f"edge/{MADE}") == meshed
+
+
+# Kubernetes' Ingresses.
+
+
+def ingress(annotation: str | None = None, named: str | None = None, tls_of: str = "") -> dict[str, Any]:
+    notes = {} if annotation is None else {"kubernetes.io/ingress.class": annotation}
+    spec = {**({"ingressClassName": named} if named else {}), "tls": [{"secretName": tls_of}] if tls_of else []}
+    metadata = {"name": "i", "namespace": "shop", "annotations": notes}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}
+
+
+def ingress_class(name: str, controller: str) -> dict[str, Any]:
+    metadata = {"name": name}
+    spec = {"controller": controller}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": metadata, "spec": spec}
+
+
+ISTIOS, OTHERS = ingress_class("own", "istio.io/ingress-controller"), ingress_class("own", "example.com/other")
+OFF, ALL = mesh_config(ingressControllerMode="OFF"), mesh_config(ingressControllerMode="DEFAULT")
+
+
+def ingressed(*manifests: dict[str, Any], istio_label: str = "ingressgateway", **options: Any) -> dict[int, str]:
+    """What the ports of a gateway behind 80 → 8080 and 443 → 8443 do with plaintext."""
+    before = service(
+        "edge/gw", ports=[{"name": f"p{one}", "port": one, "targetPort": two} for one, two in ((80, 8080), (443, 8443))]
+    )
+    result = judge(pod("edge/gw", "gateway", labels={"istio": istio_label}), before, *manifests, **options)
+    return {row["port"]: row["plaintext"] for row in workload(result, "edge/gw")["ports"]}
+
+
+OPEN, SHUT = {8080: "accepted", 8443: "refused"}, {8080: "refused", 8443: "refused"}
+
+
+@pytest.mark.parametrize(
+    ("manifests", "ports"),
+    [
+        pytest.param([ingress("istio")], OPEN, id="the annotation"),
+        pytest.param([ingress("istio", tls_of="secret")], OPEN, id="with TLS beside it"),
+        pytest.param([ingress("nginx")], SHUT, id="somebody else's"),
+        pytest.param([ingress()], SHUT, id="without a class"),
+        pytest.param([ingress(), ALL], OPEN, id="without a class, and all are wanted"),
+        pytest.param([ingress("istio"), OFF], SHUT, id="switched off"),
+        pytest.param([ingress(named="own"), ISTIOS], OPEN, id="a class of Istio's"),
+        pytest.param([ingress(named="own"), OTHERS], SHUT, id="a class of another's"),
+        pytest.param([ingress(named="own"), OTHERS, ALL], SHUT, id="also where all are wanted"),
+        pytest.param([ingress(named="istio")], SHUT, id="a class that is not there"),
+        pytest.param([ingress(named="own"), ISTIOS, OFF], OPEN, id="a class counts even where it is switched off"),
+        pytest.param([ingress("nginx", named="own"), ISTIOS], SHUT, id="the annotation comes first"),
+        pytest.param([ingress("edge"), mesh_config(ingressClass="edge")], OPEN, id="Istio's under another name"),
+        pytest.param([ingress("istio"), mesh_config(ingressSelector="edge")], SHUT, id="for other pods"),
+        pytest.param([ingress("istio"), mesh_config(ingressService="edge")], SHUT, id="for another Service's"),
+    ],
+)
+def test_ingresses(manifests, ports):
+    assert ingressed(*manifests) == ports
+
+
+@pytest.mark.parametrize("setting", ["ingressSelector", "ingressService"])
+def test_whose_pods_ingresses_are_for(setting):
+    assert ingressed(ingress("istio"), mesh_config(**{setting: "edge"}), istio_label="edge") == OPEN
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "IngressClass"])
+def test_ingresses_that_were_not_read(kind):
+    assert set(ingressed(unread=[{"kind": kind, "namespace": None, "reason": "r"}]).values()) == {"unknown"}

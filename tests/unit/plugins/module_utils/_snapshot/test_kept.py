@@ -29,6 +29,8 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     tls,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.meshes import (
+    INGRESSES,
+    KUBERNETES_GATEWAY,
     called_by_the_api_server,
     damaged,
     mesh,
@@ -86,6 +88,8 @@ def recording(kind: str, path: tuple[Any, ...], value: Any) -> Any:
 
 
 MISCELLANEOUS = [
+    KUBERNETES_GATEWAY,
+    *INGRESSES,
     namespace("n1", istio_injection="enabled"),
     mesh_config(
         discoverySelectors=[{"matchLabels": {"a": "b"}}],
@@ -314,7 +318,7 @@ def test_what_is_wrong_stays_wrong(seed):
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "data": {"a": HIDDEN}},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"meshes": HIDDEN}},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-x"}, "data": {"other": HIDDEN}},
-        {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "x"}},
+        {"apiVersion": "other.example/v1", "kind": "Gateway", "metadata": {"name": "x"}},
         {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "x"}},
         {"kind": ["Pod"]},
         {},

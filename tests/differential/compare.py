@@ -66,7 +66,7 @@ def compare(manifests: list[Manifest], answer: dict[str, Any]) -> Result:
     kept = [item for item in manifests if _name(item) not in answer["rejected"]]
     result = evaluate(kept)
     world = _World(kept, answer, result)
-    modes = list(world.modes())
+    modes = [*world.modes(), *world.gateways()]
     edges = list(world.edges())
     patched = any(item["kind"] == "EnvoyFilter" for item in kept)
     differences = [item for item in (*modes, *edges) if not (_agree(item) or (patched and _doubts(item.engine)))]
@@ -75,8 +75,9 @@ def compare(manifests: list[Manifest], answer: dict[str, Any]) -> Result:
 
 def _agree(item: Difference) -> bool:
     """Equal, but for verdicts that the referee leaves open."""
-    if isinstance(item.istio, Met) and isinstance(item.engine, Met) and item.istio.verdict == ANY:
-        return item.engine.tls in item.istio.tls.split("|")
+    if isinstance(item.istio, Met) and isinstance(item.engine, Met):
+        verdicts = item.istio.verdict.split("|")
+        return item.engine.tls in item.istio.tls.split("|") and (ANY in verdicts or item.engine.verdict in verdicts)
     return bool(item.istio == item.engine)
 
 
@@ -113,6 +114,13 @@ class _World:
         self.workload_of_pod = {
             f"{workload['namespace']}/{pod}": workload for workload in result["workloads"] for pod in workload["pods"]
         }
+        # What a row of the engine's says is true of all pods of a workload.
+        self.serves: dict[str, dict[int, set[str]]] = defaultdict(dict)
+        for name, proxy in self.istio.items():
+            workload = self.workload_of_pod[name]["id"]
+            for port, offers in proxy["serves"].items():
+                self.serves[workload].setdefault(int(port), set()).update(offers)
+        self.rivals = _rivals(manifests)
         self.domains = dict(_trust_domains(manifests))
         self.named = Counter(_hosts(manifests))
         self.headless = {
@@ -138,6 +146,16 @@ class _World:
                     (_mode(accepts), "accepted" if accepts["plaintext"] else "refused"),
                     (port["mode"], port["plaintext"]),
                 )
+
+    def gateways(self) -> Iterator[Difference]:
+        """Every port of every gateway, and those that only Istio opens."""
+        for workload in self.result["workloads"]:
+            if workload["mesh"] == "gateway":
+                serves = self.serves[workload["id"]]
+                rows = {port["port"]: port["plaintext"] for port in workload["ports"]}
+                for port in sorted({*serves, *rows}):
+                    expected = "accepted" if "plaintext" in serves.get(port, ()) else "refused"
+                    yield Difference(f"gateway {workload['id']} port {port}", expected, rows.get(port))
 
     # --- clients -----------------------------------------------------------------------------------------------------
 
@@ -273,13 +291,26 @@ class _World:
         if server not in self.proxies:
             return {"plaintext": "plaintext", "mtls": "broken"}.get(sent, "tls")
         if self.proxies[server]["type"] != "sidecar":
-            return ANY
+            found = self._at_gateway(server, port, sent)
+            trusted = self._trusted(client, server, {"trusts": ()}, cluster)
+            return found if trusted else found.replace("mtls", "broken")
         accepts = self.istio[server]["inbound"][str(port)]
         if sent == "plaintext":
             return "plaintext" if accepts["plaintext"] else "broken"
         if sent == "mtls":
             return "mtls" if accepts["mtls"] and self._trusted(client, server, accepts, cluster) else "broken"
         return "tls" if accepts["tls"] else "broken"
+
+    def _at_gateway(self, server: str, port: int, sent: str) -> str:
+        """What is sent meets the servers of Gateways. Which of several with TLS, depends on names that the engine does
+        not know."""
+        serves = self.serves[self.workload_of_pod[server]["id"]].get(port, set())
+        offers = {offer.partition(":")[0] for offer in serves}
+        if sent == "plaintext":
+            return "plaintext" if "plaintext" in offers else "tls" if "tls" in offers else "broken"
+        met = sent if sent == "mtls" else "tls"
+        verdict = met if met in offers else "broken"
+        return f"{verdict}|unknown" if len(self.rivals.get(port, ())) > 1 or "mtls:named" in serves else verdict
 
     def _trusted(self, client: str, server: str, accepts: Any, cluster: Any) -> bool:
         """Whether the server accepts the client's trust domain, and the client the server's."""
@@ -303,9 +334,10 @@ class _World:
             return None
         if pods[0] not in self.proxies:
             return "plaintext"
-        if self.proxies[pods[0]]["type"] != "sidecar":
-            return None
         targets = {port} if host in self.headless else self._targets(host, port, pods[0])
+        if self.proxies[pods[0]]["type"] != "sidecar":
+            verdicts = {self._at_gateway(pods[0], target, "plaintext") for target in targets}
+            return verdicts.pop() if len(verdicts) == 1 else None
         verdicts = {
             "plaintext" if self.istio[pods[0]]["inbound"][str(target)]["plaintext"] else "broken" for target in targets
         }
@@ -327,9 +359,33 @@ def _worse(first: Met | None, second: Met) -> Met:
 
     Where the verdict is open, either may be shown.
     """
-    if first is not None and ANY in (first.verdict, second.verdict):
-        return Met("|".join(dict.fromkeys((*first.tls.split("|"), second.tls))), ANY)
+    if first is not None and (ANY in (first.verdict, second.verdict) or "|" in first.verdict + second.verdict):
+        return Met(_either(first.tls, second.tls), _either(first.verdict, second.verdict))
     return second if first is None else min(first, second, key=lambda item: (_ORDER.index(item.verdict), item.tls))
+
+
+def _either(one: str, other: str) -> str:
+    return "|".join(dict.fromkeys((*one.split("|"), *other.split("|"))))
+
+
+def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
+    """What the servers of all Gateways offer that may listen at a port: where they differ, names or ages decide."""
+    targets: dict[int, set[int]] = defaultdict(set)
+    for manifest in manifests:
+        for port in manifest["spec"].get("ports", ()) if manifest["kind"] in ("Service", "ServiceEntry") else ():
+            number = port["port"] if manifest["kind"] == "Service" else port["number"]
+            target = port.get("targetPort", number)
+            # Names are those of container ports, and entries have ports of their own.
+            targets[number].update((target,) if isinstance(target, int) else (8080, 9090))
+    found: dict[int, set[str]] = defaultdict(set)
+    for manifest in manifests:
+        for server in manifest["spec"]["servers"] if manifest["kind"] == "Gateway" else ():
+            number = server["port"]["number"]
+            offer = server.get("tls", {}).get("mode", "plaintext")
+            kind = {"ISTIO_MUTUAL": "mtls", "plaintext": offer}.get(offer, "tls")
+            for port in (number, *targets[number]):
+                found[port].add(kind)
+    return found
 
 
 def _mode(accepts: Any) -> str:

@@ -82,9 +82,10 @@ class _Generator:
             (self.sidecar, 2),
             (self.service_entry, 2),
             (self.workload_entry, 2),
+            (self.gateway, 3),
         )
         for build, most in kinds:
-            count = self.rnd.randint(0, most) if build != self.sidecar or self.chance(0.5) else 0
+            count = self.rnd.randint(0, most) if build not in (self.sidecar, self.gateway) or self.chance(0.5) else 0
             found.extend(build(self.pick((*self.spaces, self.pick(("istio-system", self.root))))) for _ in range(count))
         if self.chance(0.25):
             space = self.pick((*self.spaces, self.root))
@@ -249,6 +250,8 @@ class _Generator:
     def service(self, space: str) -> list[Manifest]:
         """A Service: with an address, headless, or without selector and with an EndpointSlice of its own."""
         metadata = self.metadata("Service", space, (*APPS, "svc"))
+        if self.chance(0.1):
+            metadata["labels"] = {"experimental.istio.io/disable-gateway-port-translation": ""}
         kind = self.weighted(address=0.6, headless=0.25, slices=0.12, name=0.03)
         self.addresses += 1
         spec: Manifest = {"clusterIP": f"10.20.0.{self.addresses}", "ports": self.ports(3)}
@@ -267,7 +270,7 @@ class _Generator:
         elif kind == "slices":
             found.append(self.slice(metadata, spec))
         else:
-            spec["selector"] = self.labels()
+            spec["selector"] = self.labels() if self.chance(0.85) else {"istio": "ingress"}
             if self.chance(0.08):
                 found.append(self.slice(metadata, spec))
         return found
@@ -365,6 +368,36 @@ class _Generator:
         found["spec"].setdefault("labels", self.labels())
         if self.chance(0.15):
             found["metadata"].setdefault("labels", {}).update(self.labels())
+        return found
+
+    def gateway(self, space: str) -> Manifest:
+        """A Gateway for pods by their labels, or for Services that it names."""
+        servers = [self.server(number) for number in self.some(SERVICE_PORTS, 3)]
+        spec: Manifest = {"servers": [{**one, "name": f"s{place}"} for place, one in enumerate(servers)]}
+        selector = self.weighted(ingress=0.7, app=0.2, all=0.1)
+        if selector != "all":
+            spec["selector"] = {"istio": "ingress"} if selector == "ingress" else {"app": self.pick(APPS)}
+        found = self.istio("Gateway", space, spec)
+        if self.chance(0.25):
+            hosts = self.some([f"{name}.{space}.svc.cluster.local" for name in (*APPS, "svc")], 2)
+            found["metadata"]["annotations"] = {"internal.istio.io/gateway-service": ",".join(hosts)}
+        return found
+
+    def server(self, number: int) -> Manifest:
+        """A server of a Gateway. TCP and what is passed through listen only where VirtualServices have routes."""
+        protocol = self.pick(("HTTP", "HTTP2", "GRPC", "HTTPS", "HTTPS", "HTTPS"))
+        hosts = [self.pick(("*", "*", f"{self.pick(SPACES)}/*", "www.example.com", "*.example.com"))]
+        found: Manifest = {
+            "port": {"number": number, "name": f"{protocol.lower()}-{number}", "protocol": protocol},
+            "hosts": hosts,
+        }
+        if protocol == "HTTPS":
+            mode = self.pick(("SIMPLE", "MUTUAL", "ISTIO_MUTUAL", "ISTIO_MUTUAL"))
+            found["tls"] = {"mode": mode}
+            if mode != "ISTIO_MUTUAL":
+                found["tls"].update(serverCertificate="/cert", privateKey="/key", caCertificates="/ca")
+        elif self.chance(0.3):
+            found["tls"] = {"httpsRedirect": True}
         return found
 
     # --- policies ----------------------------------------------------------------------------------------------------

@@ -318,7 +318,7 @@ class Judge:
     def _trusting(self, client: PushContext, destination: Destination, endpoint: Endpoint, answer: Answer) -> Answer:
         """Istio mTLS also needs trust: proxies of two revisions may belong to different trust domains."""
         workload = endpoint.workload
-        if answer[:2] != ("mtls", "mtls") or workload is None or workload.mesh != "sidecar":
+        if answer[:2] != ("mtls", "mtls") or workload is None or workload.mesh not in ("sidecar", "gateway"):
             return answer
         if endpoint.named is not None and _account(endpoint.named) != _account(workload):
             why = (
@@ -327,9 +327,11 @@ class Judge:
             return "mtls", "unknown", why
         server = self._planes(workload.shape.revision)
         sides = f"{client.mesh.trust_domain} of the client and {server.mesh.trust_domain} of {workload.id}"
-        if server.checks_trust is None and not server.mesh.accepts_clients_of(client.mesh):
+        # A gateway takes whoever has a certificate of the mesh (core/gateway.go BuildListenerTLSContext).
+        checks = server.checks_trust if workload.mesh == "sidecar" else False
+        if checks is None and not server.mesh.accepts_clients_of(client.mesh):
             return "mtls", "unknown", f"whether the server checks trust domains was not read ({sides})"
-        if server.checks_trust and not server.mesh.accepts_clients_of(client.mesh):
+        if checks and not server.mesh.accepts_clients_of(client.mesh):
             return "mtls", "broken", f"{answer[2]}, but the server does not accept the trust domain ({sides})"
         # A client expects one of the identities of all endpoints together, and whatever it meets where none is known.
         if not client.mesh.accepts_servers_of(server.mesh) and any(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .ages import contest, eldest_of
+from .ages import contest, dated, eldest_of
 from .ingresses import LABEL
 from .listeners import Sees, Target
 from .membership import Workload, matches
@@ -46,7 +46,7 @@ class GatewayIndex:
         doubt: Callable[[Workload, int], str],
         unread: Unread,
     ) -> None:
-        self._gateways = sorted(gateways, key=lambda item: (item.namespace, item.name))
+        self._gateways = sorted(gateways, key=lambda item: (item.age, item.name, item.namespace))
         self._homes = {(item.namespace, item.name) for item in gateways if item.services is not None}
         self._ingresses = ingresses
         """Those for a workload's control plane, in the form of Gateways."""
@@ -70,11 +70,17 @@ class GatewayIndex:
         serves: Dict[int, Set[str]] = {}
         servers: Dict[int, List[str]] = {}
         doubts: Dict[int, str] = {}
+        gateways = list(self._of(workload))
+        ordered = all(map(dated, gateways))
         for targets in self._targets.get(workload.id) or [()]:
-            for gateway in self._of(workload):
+            merged = _Merged()
+            for gateway in gateways:
                 for server in gateway.servers:
                     bound = _bound(server, gateway, targets)
                     for port in bound.ports:
+                        ordered = ordered and not bound.doubt
+                        if not merged.takes(port, server) and ordered:
+                            continue
                         serves.setdefault(port, set()).add(UNKNOWN if bound.doubt else server.serves)
                         servers.setdefault(port, []).append(_named(gateway, server, port))
                         if bound.doubt:
@@ -91,7 +97,7 @@ class GatewayIndex:
 
     def _of(self, workload: Workload) -> Iterable[GatewayObject]:
         """The Gateways for a workload, as far as a label or the pods of a Service that they name tell."""
-        for gateway in (*self._gateways, *self._ingresses(workload)):
+        for gateway in (*self._ingresses(workload), *self._gateways):
             if (gateway.services is not None or matches(gateway.selector, workload.labels)) and self._sees(
                 workload, gateway.namespace, gateway.revision
             ):
@@ -192,10 +198,38 @@ def _names(gateway: GatewayObject, target: Target) -> bool:
     return destination.host in (gateway.services or ()) and destination.namespace == gateway.namespace
 
 
+class _Merged:
+    """Which servers of several Gateways count at one pod, taken in Istio's order (mergeGateways).
+
+    Of those with TLS settings, be they for nothing, one whose hosts another has already is dropped; and whatever is no
+    HTTP where there is HTTP.
+    """
+
+    def __init__(self) -> None:
+        self._hosts: Dict[int, Dict[str, str]] = {}
+        self._plain: Dict[int, Server] = {}
+
+    def takes(self, port: int, server: Server) -> bool:
+        """Whether a server counts at a port."""
+        if server.tls:
+            known = self._hosts.setdefault(port, {})
+            if any(known.get(host) == server.bind for host in server.hosts):
+                return False
+            known.update(dict.fromkeys(server.hosts, server.bind))
+        first = self._plain.get(port)
+        if first is not None:
+            return first.bind != server.bind or (first.http and server.http)
+        if server.http or not server.tls:
+            self._plain[port] = server
+        return True
+
+
 def _column(serves: Set[str]) -> str:
     """What several servers at one port offer together: TLS ones are told apart by the name that is asked for."""
     if len(serves) == 1:
         return next(iter(serves))
+    if serves == {"mtls", "named"}:
+        return "mtls"
     if "plaintext" in serves:
         return "mixed"
     return UNKNOWN if UNKNOWN in serves else "sni"
@@ -223,4 +257,5 @@ _WORDS: Dict[Optional[str], str] = {
     "passthrough": "and passes TLS through",
     "sni": "with TLS that depends on the name that is asked for (SNI)",
     "mtls": "with Istio mTLS",
+    "named": "with Istio mTLS for some names (SNI)",
 }

@@ -23,7 +23,8 @@ def as_gateways(ingresses: Iterable[IngressObject], classes: Dict[str, str], mes
             item.name,
             None,
             {LABEL: mesh.ingress_label},
-            (*((Server(443, "tls"),) if item.tls else ()), Server(80, "plaintext")),
+            (*((Server(443, "tls", tls=True),) if item.tls else ()), Server(80, "plaintext", http=True)),
+            age="",  # istiod writes none, which is older than all
             kind="Ingress",
         )
         for item in ingresses

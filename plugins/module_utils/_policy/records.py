@@ -351,9 +351,15 @@ class Server(NamedTuple):
     port: int
     """The port of a Service, which stands for its target port."""
     serves: str
-    """plaintext, tls, mtls (Istio's own), sni (the same for some names only), passthrough or unknown."""
+    """plaintext, tls, mtls (Istio's own), named (the same for some names only), passthrough or unknown."""
     redirects: bool = False
     """Whether it answers every request in plaintext with an address of HTTPS."""
+    hosts: Tuple[str, ...] = ()
+    bind: str = ""
+    http: bool = False
+    """Whether its protocol is an HTTP one, for which TLS settings do nothing."""
+    tls: bool = False
+    """Whether it has TLS settings all the same."""
 
 
 class GatewayObject(NamedTuple):
@@ -364,6 +370,7 @@ class GatewayObject(NamedTuple):
     revision: Optional[str]
     selector: Labels
     servers: Tuple[Server, ...]
+    age: str = UNDATED
     services: Optional[FrozenSet[str]] = None
     """The hosts of the Services whose pods it is for, where it names them itself; then the selector does not count."""
     kind: str = "Gateway"

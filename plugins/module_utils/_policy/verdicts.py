@@ -38,13 +38,13 @@ _GATEWAY_COLUMNS = (
     *("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"),
     # TLS that goes on to what is behind; servers that differ by the name that is asked for (SNI), which manifests do
     # not tell; and a waypoint's HBONE.
-    *("gateway-passthrough", "gateway-mixed", "gateway-sni", "gateway-hbone"),
+    *("gateway-passthrough", "gateway-mixed", "gateway-sni", "gateway-named", "gateway-hbone"),
 )
 _GATEWAY = (
-    ("plaintext", ("plaintext", "tls", "broken", "broken", "tls", "plaintext", "tls", "broken")),
-    ("mtls", ("broken", "broken", "mtls", "broken", "unknown", "unknown", "unknown", "unknown")),
-    ("simple", ("broken", "tls", "broken", "broken", "tls", "unknown", "unknown", "unknown")),
-    ("mutual", ("broken", "tls", "broken", "broken", "tls", "unknown", "unknown", "unknown")),
+    ("plaintext", ("plaintext", "tls", "broken", "broken", "tls", "plaintext", "tls", "broken", "broken")),
+    ("mtls", ("broken", "broken", "mtls", "broken", *("unknown",) * 5)),
+    ("simple", ("broken", "tls", "broken", "broken", "tls", "unknown", "unknown", "broken", "unknown")),
+    ("mutual", ("broken", "tls", "broken", "broken", "tls", "unknown", "unknown", "broken", "unknown")),
 )
 
 

@@ -57,13 +57,16 @@ func (p *plane) answer(asked ProxyQuestion, ports []int) *ProxyAnswer {
 	proxy := p.proxy(asked)
 	listeners := p.Listeners(proxy)
 	result := &ProxyAnswer{
-		Inbound: map[int]Accepts{}, Clusters: map[string]Cluster{},
+		Inbound: map[int]Accepts{}, Serves: map[int][]string{}, Clusters: map[string]Cluster{},
 		Listeners: owners(listeners), Unmatched: unmatched(listeners),
 	}
 	if proxy.Type == model.SidecarProxy {
 		for _, port := range ports {
 			result.Inbound[port] = inbound(listeners, asked.Address, port)
 		}
+	}
+	if proxy.Type == model.Router {
+		result.Serves = serves(listeners)
 	}
 	for _, cluster := range p.Clusters(proxy) {
 		if strings.HasPrefix(cluster.Name, string(model.TrafficDirectionOutbound)+"|") {
@@ -124,6 +127,44 @@ func inbound(listeners []*listenerv3.Listener, address string, port int) Accepts
 		}
 	}
 	return accepts
+}
+
+// serves reads what each port of a gateway offers, from its filter chains.
+func serves(listeners []*listenerv3.Listener) map[int][]string {
+	found := map[int][]string{}
+	for _, listener := range listeners {
+		port := int(listener.GetAddress().GetSocketAddress().GetPortValue())
+		for _, chain := range append(listener.FilterChains, listener.DefaultFilterChain) {
+			if chain == nil {
+				continue
+			}
+			named := ""
+			if len(chain.GetFilterChainMatch().GetServerNames()) > 0 {
+				named = ":named"
+			}
+			found[port] = append(found[port], offer(chain)+named)
+		}
+	}
+	return found
+}
+
+func offer(chain *listenerv3.FilterChain) string {
+	if chain.TransportSocket == nil {
+		match := chain.GetFilterChainMatch()
+		if len(match.GetServerNames()) > 0 || match.GetTransportProtocol() == "tls" {
+			return "passthrough"
+		}
+		return "plaintext"
+	}
+	context := &tlsv3.DownstreamTlsContext{}
+	if chain.TransportSocket.GetTypedConfig().UnmarshalTo(context) != nil {
+		return chain.TransportSocket.Name
+	}
+	secrets := context.GetCommonTlsContext().GetTlsCertificateSdsSecretConfigs()
+	if context.GetRequireClientCertificate().GetValue() && len(secrets) == 1 && secrets[0].Name == "default" {
+		return "mtls"
+	}
+	return "tls"
 }
 
 // trusts reads the trust domains of which a filter chain accepts peers.

@@ -50,6 +50,9 @@ type Answer struct {
 type ProxyAnswer struct {
 	Inbound  map[int]Accepts    `json:"inbound"`
 	Clusters map[string]Cluster `json:"clusters"`
+	// Serves is, of a gateway, what each of its ports offers: plaintext, tls, mtls (of Istio), passthrough; ":named"
+	// behind it where only some names (SNI) get it.
+	Serves map[int][]string `json:"serves"`
 	// Listeners are the clusters that serve addresses with an outbound listener of their own.
 	Listeners map[string]string `json:"listeners"`
 	// Unmatched is what becomes of traffic to a destination that the proxy does not know: passthrough or blocked.

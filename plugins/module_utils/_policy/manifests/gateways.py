@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Mapping, Optional
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
 from ..fields import identity_of, labels_of, mapping, number_of, sequence, strings, text_of
 from ..mesh import CLUSTER_DOMAIN
 from ..pods import PodParser
-from ..records import GatewayObject, IngressObject, Server, Snapshot
+from ..records import UNDATED, GatewayObject, IngressObject, Server, Snapshot
 from .protocols import HTTP
 
 _SERVICES = "internal.istio.io/gateway-service"
@@ -43,7 +43,18 @@ def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
         tls = server.get("tls")
         redirects = tls is not None and mapping(tls, "servers.tls").get("httpsRedirect") is True
         number = number_of(port.get("number"), "servers.port.number")
-        servers.append(Server(number, _serves(protocol, tls, server), redirects and protocol in HTTP))
+        hosts = tuple(_qualified(host, identity.namespace) for host in strings(server.get("hosts"), "servers.hosts"))
+        servers.append(
+            Server(
+                number,
+                _serves(protocol, tls, hosts),
+                redirects and protocol in HTTP,
+                hosts,
+                text_of(server.get("bind"), "servers.bind"),
+                protocol in HTTP,
+                tls is not None,
+            )
+        )
     snapshot.gateways.append(
         GatewayObject(
             identity.namespace,
@@ -51,6 +62,7 @@ def gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
             identity.revision,
             labels_of(spec.get("selector"), "spec.selector"),
             tuple(servers),
+            identity.age,
             _named_services(identity.metadata),
         )
     )
@@ -86,6 +98,7 @@ def kubernetes_gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping
             None,
             {},
             tuple(servers),
+            UNDATED,  # each listener is a Gateway of its own, whose order is no matter of age alone
             _own_services(identity.namespace, identity.name, identity.metadata, spec, class_name),
             "Gateway",
             more,
@@ -124,7 +137,7 @@ def _listener_serves(protocol: str, tls: Any, hostname: str) -> str:
     if mode != "Terminate" or protocol not in ("HTTPS", "TLS", "TCP"):
         return "unknown"
     if options.get(_TERMINATE_MODE) == "ISTIO_MUTUAL":
-        return "sni" if hostname else "mtls"
+        return "named" if hostname else "mtls"
     return "tls"
 
 
@@ -160,7 +173,13 @@ def _named_services(metadata: Dict[str, Any]) -> Optional[FrozenSet[str]]:
     return None if found is None else frozenset(found.split(","))
 
 
-def _serves(protocol: str, tls: Any, server: Mapping[str, Any]) -> str:
+def _qualified(host: str, namespace: str) -> str:
+    """A host as istiod compares it (pilot/pkg/model/gateway.go sanitizeServerHostNamespace)."""
+    home, slash, name = host.partition("/")
+    return f"{namespace}/{name}" if slash and home == "." else name if slash and home == "*" else host
+
+
+def _serves(protocol: str, tls: Any, hosts: Tuple[str, ...]) -> str:
     """What a server offers, which its protocol decides first: on HTTP `tls` may only redirect.
 
     pkg/config/gateway/gateway.go IsTLSServer, pkg/config/protocol/instance.go Parse. Istio's validation refuses other
@@ -173,5 +192,4 @@ def _serves(protocol: str, tls: Any, server: Mapping[str, Any]) -> str:
     mode = text_of(mapping(tls, "servers.tls").get("mode"), "servers.tls.mode") or "PASSTHROUGH"
     found = _MODES.get(mode, "unknown")
     # A sidecar names the cluster as the host that it wants (SNI), which only a server for every host knows.
-    hosts = strings(server.get("hosts"), "servers.hosts")
-    return "sni" if found == "mtls" and not any(host.rpartition("/")[2] == "*" for host in hosts) else found
+    return "named" if found == "mtls" and not any(host.rpartition("/")[2] == "*" for host in hosts) else found

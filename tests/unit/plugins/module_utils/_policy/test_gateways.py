@@ -246,30 +246,103 @@ def test_a_gateway_of_another_revision_opens_nothing():
     assert port(result, "edge/gw", 8080)["plaintext"] == "refused"
 
 
-def servers(*modes: str | None, hosts: list[str] | None = None) -> dict[str, Any]:
-    """A Gateway with several servers at port 8443."""
-    found = gateway(modes[0])
-    found["spec"]["servers"] = [{**gateway(mode)["spec"]["servers"][0], "hosts": hosts or ["*"]} for mode in modes]
+def at_8443(mode: str | None, host: str = "*", name: str = "g", age: int | None = 0, **fields: Any) -> dict[str, Any]:
+    """A Gateway with one server at port 8443."""
+    found = gateway(mode)
+    found["metadata"] = {"name": name, "namespace": "edge", **stamp(age)}
+    found["spec"]["servers"][0].update(hosts=[host], **fields)
     return found
 
 
+A, B = "a.example", "b.example"
+REDIRECT = {"tls": {"httpsRedirect": True}}
+
+
 @pytest.mark.parametrize(
-    ("edge", "plaintext", "meshed"),
+    ("edges", "plaintext", "meshed"),
     [
-        pytest.param(servers("SIMPLE", None), "accepted", "mtls -> unknown", id="plaintext beside TLS"),
-        pytest.param(servers("SIMPLE", "ISTIO_MUTUAL"), "refused", "mtls -> unknown", id="by name one or the other"),
-        pytest.param(servers("SIMPLE", "ODD"), "unknown", "mtls -> unknown", id="beside one that is unknown"),
+        pytest.param([at_8443("SIMPLE", A), at_8443(None, B, "h")], "accepted", "mtls -> unknown", id="plaintext, too"),
         pytest.param(
-            servers("ISTIO_MUTUAL", hosts=["a.example"]), "refused", "mtls -> unknown", id="mTLS for one name only"
+            [at_8443("SIMPLE", A), at_8443("ISTIO_MUTUAL", B, "h")], "refused", "mtls -> unknown", id="by name"
         ),
-        pytest.param(servers("ISTIO_MUTUAL", hosts=["edge/*"]), "refused", "mtls -> mtls", id="mTLS for every name"),
+        pytest.param(
+            [at_8443("SIMPLE", A), at_8443("ODD", B, "h")], "unknown", "mtls -> unknown", id="beside an odd one"
+        ),
+        pytest.param([at_8443("ISTIO_MUTUAL", A)], "refused", "mtls -> unknown", id="mTLS for one name only"),
+        pytest.param([at_8443("ISTIO_MUTUAL", "edge/*")], "refused", "mtls -> mtls", id="mTLS for every name"),
+        pytest.param(
+            [at_8443("ISTIO_MUTUAL", A), at_8443("ISTIO_MUTUAL", "*", "h")],
+            "refused",
+            "mtls -> mtls",
+            id="for all others",
+        ),
+        pytest.param(
+            [at_8443("SIMPLE", A, age=1), at_8443("ISTIO_MUTUAL", A, "h", 2)],
+            "refused",
+            "mtls -> broken",
+            id="one name twice: the older one's",
+        ),
+        pytest.param(
+            [at_8443("SIMPLE", A, age=2), at_8443("ISTIO_MUTUAL", A, "h", 1)],
+            "refused",
+            "mtls -> unknown",
+            id="whatever is called first",
+        ),
+        pytest.param(
+            [at_8443("SIMPLE", A, age=None), at_8443("ISTIO_MUTUAL", A, "h", None)],
+            "refused",
+            "mtls -> unknown",
+            id="which is older cannot be told",
+        ),
+        pytest.param(
+            [at_8443("SIMPLE", A, age=1), at_8443(None, A, "h", 2, **REDIRECT)],
+            "refused",
+            "mtls -> broken",
+            id="a redirect for a name that has TLS already",
+        ),
+        pytest.param(
+            [at_8443("SIMPLE", A, age=2), at_8443(None, A, "h", 1, **REDIRECT)],
+            "accepted",
+            "mtls -> broken",
+            id="TLS for a name that is redirected already",
+        ),
+        pytest.param(
+            [at_8443("SIMPLE", A, age=None), at_8443(None, A, "h", None, **REDIRECT)],
+            "accepted",
+            "mtls -> unknown",
+            id="a redirect that may be the older one",
+        ),
+        pytest.param(
+            [at_8443(None, A, age=1), at_8443("ISTIO_MUTUAL", "*", "h", 2)],
+            "accepted",
+            "mtls -> broken",
+            id="no TLS where there is plaintext",
+        ),
+        pytest.param(
+            [at_8443(None, A, age=1), at_8443("ISTIO_MUTUAL", "*", "h", 2, bind="10.0.0.9")],
+            "accepted",
+            "mtls -> unknown",
+            id="unless at another address",
+        ),
     ],
 )
-def test_several_servers_at_one_port(edge, plaintext, meshed):
+def test_several_servers_at_one_port(edges, plaintext, meshed):
     before = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
-    result = judge(pod("edge/gw", "gateway"), edge, before, pod("cafe/m"), rule("edge/r", "gw", tls("ISTIO_MUTUAL")))
+    result = judge(pod("edge/gw", "gateway"), edges, before, pod("cafe/m"), rule("edge/r", "gw", tls("ISTIO_MUTUAL")))
     assert port(result, "edge/gw", 8443)["plaintext"] == plaintext
     assert answer(result, "cafe/m", "edge/gw") == meshed
+
+
+def test_a_gateway_of_another_trust_domain():
+    """A mesh client wants a server of its own domain; a gateway asks nobody for one."""
+    canary = mesh_config("canary", trustDomain="other.example")
+    before = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
+    strange = rule("edge/r", "gw", tls("ISTIO_MUTUAL"))
+    there = judge(
+        mesh_config(), canary, pod("edge/gw", "gateway", revision="canary"), gateway("ISTIO_MUTUAL"), before,
+        pod("cafe/m"), strange,
+    )  # fmt: skip
+    assert answer(there, "cafe/m", "edge/gw") == "mtls -> broken"
 
 
 # The proxy's own ports.

@@ -13,19 +13,19 @@ SERVERS = {
     "ztunnel's": ("ambient-PERMISSIVE", "ambient-STRICT"),
     "a gateway's": (
         *("gateway-plaintext", "gateway-tls", "gateway-mtls", "gateway-closed"),
-        *("gateway-passthrough", "gateway-mixed", "gateway-sni", "gateway-hbone"),
+        *("gateway-passthrough", "gateway-mixed", "gateway-sni", "gateway-named", "gateway-hbone"),
     ),
 }
 P, M, T, B, U = "plaintext", "mtls", "tls", "broken", "unknown"
 # what is sent, and the verdicts at a sidecar's HTTP port, at its other ports, at ztunnel's and at a gateway's
 VERDICTS = [
-    ("none", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B, T, P, T, B]),
-    ("plaintext", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B, T, P, T, B]),
-    ("mtls", [B, B, M, M], [B, B, M, M], [B, B], [B, B, M, B, U, U, U, U]),
-    ("simple", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B, T, U, U, U]),
-    ("mutual", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B, T, U, U, U]),
-    ("hbone", [B, M, M, M], [B, M, M, M], [M, M], [U, U, U, U, U, U, U, M]),
-    ("something else", [U, U, U, U], [U, U, U, U], [U, U], [U] * 8),
+    ("none", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B, T, P, T, B, B]),
+    ("plaintext", [P, P, P, B], [P, P, P, B], [P, B], [P, T, B, B, T, P, T, B, B]),
+    ("mtls", [B, B, M, M], [B, B, M, M], [B, B], [B, B, M, B, U, U, U, U, U]),
+    ("simple", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B, T, U, U, B, U]),
+    ("mutual", [T, B, B, B], [T, T, T, B], [T, B], [B, T, B, B, T, U, U, B, U]),
+    ("hbone", [B, M, M, M], [B, M, M, M], [M, M], [U, U, U, U, U, U, U, U, M]),
+    ("something else", [U, U, U, U], [U, U, U, U], [U, U], [U] * 9),
 ]
 
 

@@ -190,7 +190,7 @@ _FIELDS: Dict[str, Shape] = {
             "servers": [
                 {
                     "port": WHOLE,
-                    "targetPort": WHOLE,
+                    "bind": WHOLE,
                     "tls": {"mode": WHOLE, "httpsRedirect": WHOLE, ANY: KEYS},
                     "hosts": WHOLE,
                 }
@@ -253,7 +253,7 @@ _WITH_ARGUMENTS = ("istio-proxy", "istio-init", "istio-validation", "discovery")
 _ISTIOD = "discovery"
 _VARIABLES = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "SHARED_MESH_CONFIG")
 _SWITCHES = ("PILOT_", "ENABLE_")
-_MESH_NAMES = ("istio.io/", "meshproof.mtls/", "openshift.io/sa.scc.")
+_MESH_NAMES = ("istio.io/", "meshproof.mtls/", "openshift.io/sa.scc.", "kubernetes.io/ingress.class")
 _NAMING = ("@type", "name", "typeUrl", "typeUrls", "type_url", "type_urls")
 # These may carry whole containers and volumes with their environment.
 _BULKY = ("proxy.istio.io/overrides", "proxy.istio.io/config", "sidecar.istio.io/userVolume")

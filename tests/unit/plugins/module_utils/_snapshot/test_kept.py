@@ -234,6 +234,12 @@ def test_every_field_that_the_engine_asks_for_is_kept():
     assert {kind for kind, *dummy in asked} == set(SHAPES)
 
 
+def test_what_an_ingress_says_of_its_class_is_kept():
+    found = kept(INGRESSES[0])
+    assert found is not None
+    assert found["metadata"]["annotations"] == {"kubernetes.io/ingress.class": "istio"}
+
+
 def test_every_kind_of_the_engine_is_kept():
     assert {kind.kind for kind in KINDS} <= set(SHAPES)
 

@@ -81,7 +81,7 @@ proof-interrupted: setup $(cluster) ## Kill `site` at eight seeded moments, run 
 
 .PHONY: proof-properties
 proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n); then proof-fuzz
-	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=2000 pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py
+	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=2000 pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py tests/unit/plugins/module_utils/_policy/test_remedies.py
 	@$(MAKE) --no-print-directory proof-fuzz
 
 .PHONY: proof-fuzz

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .._audit.document import lasting
 from .._foreign.visible import visible
-from .._policy.client import OFF_FOR_ALL, OFF_FOR_SERVER
+from .._policy.client import FROM_ZTUNNEL, OFF_FOR_ALL, OFF_FOR_SERVER, OUTSIDE_THE_MESH
 from .._policy.membership import enrolled_namespaces
 from .._policy.rows import NO_ENDPOINT
 from . import evidence as sources_together
@@ -310,7 +310,7 @@ def _edge(
     elif verdict == "broken":
         kind, remedy, names = BROKEN, _remedy(server, BROKEN), clients.inside or clients.all
     elif verdict == "plaintext":
-        kind, remedy = PLAINTEXT, _remedy(server, _plaintext_remedy(edge))
+        kind, remedy = PLAINTEXT, _remedy(server, _plaintext_remedy(edge, server, clients))
     elif verdict not in ("mtls", "tls"):
         kind, remedy = UNKNOWN, UNKNOWN
     reason, way_out = edge["reason"], REMEDIES.get(remedy, "")
@@ -357,13 +357,20 @@ def _told_apart(rows: list[Row]) -> list[Row]:
     ]
 
 
-def _plaintext_remedy(edge: Mapping[str, Any]) -> str:
-    """Whose part it is that nothing is encrypted: the server's, another endpoint's, the client's, or nobody's yet."""
-    if edge["client_tls"] != "plaintext":
-        return PLAINTEXT
-    if edge["reason"].startswith(OFF_FOR_SERVER):
+def _plaintext_remedy(edge: Mapping[str, Any], server: Mapping[str, Any] | None, clients: ShownClients) -> str:
+    """Whose part it is that nothing is encrypted: the client's, the server's, another endpoint's, or nobody's yet."""
+    reason, sent = edge["reason"], edge["client_tls"]
+    if sent != "plaintext":
+        return "client" if sent == "none" and clients.inside else PLAINTEXT
+    if OUTSIDE_THE_MESH in reason:
+        return "external"
+    if server is None:
+        return "address"
+    if reason.startswith(FROM_ZTUNNEL):
+        return "hbone"
+    if reason.startswith(OFF_FOR_SERVER) or any(port["mode"] == "DISABLE" for port in server["ports"]):
         return "disabled"
-    return "mixed" if edge["reason"].startswith(OFF_FOR_ALL) else "sender"
+    return "mixed" if reason.startswith(OFF_FOR_ALL) else "sender"
 
 
 def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:

@@ -34,16 +34,24 @@ SERVERS_KINDS = ("Pod", "Deployment", "Service")
 REMEDIES = {
     DISAGREEMENT: "look for what bypasses the proxy: a failed CNI or init container, an EnvoyFilter, a host network",
     UNCAPTURED: "remove what takes the port out of the proxy (traffic.sidecar.istio.io annotations, interception mode)",
-    "exception": "set STRICT for the port: remove it from portLevelMtls of PeerAuthentication {policy}; or exclude it "
-    "with a reason",
+    "exception": "set STRICT for the port: remove it from portLevelMtls of PeerAuthentication {policy} after its "
+    "clients in the mesh send mutual TLS; or exclude it with a reason",
     "disabled": "let the server take mutual TLS: set STRICT for it with the role istio_mtls, by way of PERMISSIVE",
     "mixed": "enrol the endpoint that the reason names with the role istio_namespaces: it decides for all of them",
     "no proxy": "enrol it with the role istio_namespaces, which also restarts it",
-    PLAINTEXT: "set STRICT for it with the role istio_mtls, or exclude it with a reason",
+    PLAINTEXT: "set STRICT for it with the role istio_mtls, after its clients in the mesh send mutual TLS, or exclude "
+    "it with a reason",
+    "sender": "let the client's DestinationRule use ISTIO_MUTUAL for hosts whose endpoints all have proxies, or remove "
+    "its tls so that auto-mTLS decides",
+    "client": "let the client's proxy take the connection, by changing what the reason names; STRICT would break it",
+    "hbone": "bring client and server into the same kind of mesh, or let the sidecar take HBONE "
+    "(ISTIO_META_ENABLE_HBONE in defaultConfig.proxyMetadata of the mesh configuration)",
+    "address": "give the endpoint a proxy; or, if it speaks TLS of its own, say so in a DestinationRule (SIMPLE or "
+    "MUTUAL)",
+    "external": "if the host speaks TLS, send it by a DestinationRule (SIMPLE or MUTUAL) or by the application itself",
     "beside a gateway": "let nothing but the proxy listen in a gateway's pod, or exclude it with a reason",
     "gateway": "serve it with TLS (protocol HTTPS and tls in the Gateway), or accept gateways' plaintext "
     "(istio_verify_gateway_tls: false), or exclude it with a reason",
-    "sender": "let the client's DestinationRule use ISTIO_MUTUAL, or remove its tls so that auto-mTLS decides",
     BROKEN: "change the object that the reason names, so that client and server agree",
     UNKNOWN: "give the account the right to read what is listed as unread, or bring the missing evidence",
     "scope": "name the namespaces to judge in istio_verify_namespaces, or enrol some with the role istio_namespaces",

@@ -22,6 +22,9 @@ OFF_FOR_SERVER = (
     "auto-mTLS is off because PeerAuthentication ",
 )
 """How the reason of an edge begins whose client would send mutual TLS, if the server's policy let it."""
+FROM_ZTUNNEL = "ztunnel sends plaintext"
+OUTSIDE_THE_MESH = " is outside the mesh and "
+"""In the reason of an edge to a MESH_EXTERNAL host for which no rule sets TLS."""
 OFF_FOR_ALL = "auto-mTLS is off for all endpoints because "
 """How it begins where one endpoint without a sidecar decides for all."""
 
@@ -164,7 +167,7 @@ def cluster_of(
         return Cluster(*_explicit(tls, rule, subset, gateway, own_certs), same_for_all, None, by_rule=True)
     unset = (rule.discarded if rule else "") or "no DestinationRule sets TLS"
     if destination.external:
-        return Cluster("plaintext", f"{destination.host} is outside the mesh and {unset}", same_for_all, None)
+        return Cluster("plaintext", f"{destination.host}{OUTSIDE_THE_MESH}{unset}", same_for_all, None)
     if not mesh.auto_mtls:
         return Cluster("plaintext", f"auto-mTLS is off in revision {mesh.name} and {unset}", same_for_all, None)
     if destination.hidden_endpoints and (destination.resolution == "NONE" or inference == PASSTHROUGH):

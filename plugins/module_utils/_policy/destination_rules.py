@@ -14,7 +14,7 @@ from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, T
 from .ages import MOST_ORDERS, contest, dated, orders
 from .membership import matches
 from .mesh import CLUSTER_DOMAIN
-from .records import DestinationRule, Labels, Policy, Selector, Subset
+from .records import DestinationRule, Labels, Policy, Selector, Subset, Tls
 
 
 class Setting(NamedTuple):
@@ -25,6 +25,8 @@ class Setting(NamedTuple):
     selective: bool
     discarded: str = ""
     """Whose TLS an older rule's merge discards, in words; "" for nobody's."""
+    several: bool = False
+    """Whether more of the merged rules have a traffic policy, of which the next one would count without the first."""
 
 
 class MergedRule:
@@ -39,6 +41,7 @@ class MergedRule:
         "namespace",
         "policy",
         "selector",
+        "several",
         "subsets",
     )
 
@@ -52,12 +55,14 @@ class MergedRule:
         self.names = [f"{rule.namespace}/{rule.name}"]
         self._policy_of = self.names[0]
         self.discarded = ""
+        self.several = False
         self._add_subsets(rule)
 
     def merge(self, rule: DestinationRule) -> None:
         """Keeps what is there: an older rule with only a load balancer discards a newer rule's TLS."""
         self.names.append(f"{rule.namespace}/{rule.name}")
         self._add_subsets(rule)
+        self.several = self.several or (self.policy is not None and rule.policy is not None)
         if self.policy is None:
             self.policy, self._policy_of = rule.policy, self.names[-1]
         elif _sets_tls(rule.policy) and not _sets_tls(self.policy) and not self.discarded:
@@ -75,7 +80,7 @@ class MergedRule:
         """What it says."""
         if self._setting is None:
             subsets = tuple(self.subsets[name] for name in sorted(self.subsets))
-            self._setting = Setting(self.policy, subsets, self.selector is not None, self.discarded)
+            self._setting = Setting(self.policy, subsets, self.selector is not None, self.discarded, self.several)
         return self._setting
 
     def exported_to(self, namespace: str) -> bool:
@@ -84,6 +89,27 @@ class MergedRule:
 
     def __str__(self) -> str:
         return " + ".join(self.names)
+
+
+def unset(setting: Setting) -> Setting:
+    """The same without the TLS settings by which plaintext is sent."""
+    return setting._replace(
+        policy=unset_policy(setting.policy),
+        subsets=tuple(subset._replace(policy=unset_policy(subset.policy)) for subset in setting.subsets),
+    )
+
+
+def unset_policy(policy: Optional[Policy]) -> Optional[Policy]:
+    """Likewise."""
+    if policy is None:
+        return None
+    ports = tuple(entry._replace(tls=_unset(entry.tls)) for entry in policy.ports)
+    return policy._replace(tls=_unset(policy.tls), ports=ports)
+
+
+def _unset(tls: Optional[Tls]) -> Optional[Tls]:
+    plain = tls is not None and (tls.mode == "DISABLE" or tls.secret or tls.incomplete)
+    return None if plain else tls
 
 
 def _sets_tls(policy: Optional[Policy]) -> bool:

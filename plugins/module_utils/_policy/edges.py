@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from .addresses import Addresses
-from .client import Cluster, Sent, cluster_of, needs_endpoints, sent
+from .client import FROM_ZTUNNEL, Cluster, Sent, cluster_of, needs_endpoints, sent
+from .destination_rules import unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
@@ -25,6 +26,7 @@ from .unread import Unread
 from .verdicts import verdict
 
 Answer = Tuple[str, str, str]
+Remark = Tuple[str, str, str, str]
 RowKey = Tuple[int, Optional[str], Optional[str]]
 _NOBODY_ELSE = {
     False: "REGISTRY_ONLY forbids what a proxy does not know",
@@ -59,8 +61,9 @@ class Judge:
         )
         self._addresses = Addresses(all_destinations, catalogue)
         self.members = self._scopes.members
-        self.remarks: Set[Tuple[str, str, str]] = set()
-        """(what, DestinationRule, destination) for rules that contradict the endpoints that they cover."""
+        self.remarks: Set[Remark] = set()
+        """(what, DestinationRule, host, what else stands against mutual TLS) for rules that contradict the endpoints
+        that they cover."""
 
     def edges(self) -> List[Edge]:
         """All rows, in order."""
@@ -258,7 +261,11 @@ class Judge:
                 answer = self._trusting(plane, destination, reached, met)
                 done[reached.id] = _worse(done.get(reached.id), answer)
                 if cluster.by_rule and not outcome.rivals:
-                    self._remark(clients.rules, cluster, reached, answer, destination)
+                    if cluster.sent == "plaintext" and answer[1] in ("plaintext", "broken"):
+                        where = (endpoint, reached)
+                        self._remark_plaintext(destination, port, outcome, subset, clients.rules, where, answer[1])
+                    elif cluster.sent == "ISTIO_MUTUAL":
+                        self._remark_mutual(destination, clients.rules, reached, answer[1])
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
             rows.append(((port.number, name, None), ("unknown", "unknown", destination.hidden_endpoints)))
@@ -267,18 +274,59 @@ class Judge:
             rows.append(((port.number, name, None), _nobody(destination, port, what, name)))
         return rows
 
-    def _remark(
-        self, rules: Set[str], cluster: Cluster, endpoint: Endpoint, answer: Answer, destination: Destination
-    ) -> None:
-        """Remembers what findings say about DestinationRules."""
-        meshed = endpoint.workload is not None and endpoint.workload.mesh in ("sidecar", "ambient")
-        if cluster.sent == "plaintext" and meshed and answer[1] in ("plaintext", "broken"):
-            self.remarks.update(("plaintext", rule, destination.host) for rule in rules)
-        elif cluster.sent == "ISTIO_MUTUAL" and not meshed and answer[1] == "broken":
-            self.remarks.update(("mutual", rule, destination.host) for rule in rules)
-        elif cluster.sent == "ISTIO_MUTUAL" and destination.external and endpoint.address == destination.host:
+    def _remark_mutual(self, destination: Destination, rules: Set[str], endpoint: Endpoint, result: str) -> None:
+        """Remembers a rule that sends ISTIO_MUTUAL to what cannot take it, or to what nobody knows anything of."""
+        if not _is_meshed(endpoint) and result == "broken":
+            self.remarks.update(("mutual", rule, destination.host, "") for rule in rules)
+        elif destination.external and endpoint.address == destination.host:
             # Nothing but its ServiceEntry says what is there, and that it is outside.
-            self.remarks.update(("outside", rule, destination.host) for rule in rules)
+            self.remarks.update(("outside", rule, destination.host, "") for rule in rules)
+
+    def _remark_plaintext(
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        outcome: Outcome,
+        subset: Optional[Subset],
+        rules: Set[str],
+        where: Tuple[Endpoint, Endpoint],
+        before: str,
+    ) -> None:
+        """Remembers a rule that sends plaintext, to what could take mutual TLS or not, and what speaks against silence.
+
+        `where` is what it is sent to, and where it arrives. The last part is "" where the rule alone stands against
+        mutual TLS: then it need only set nothing.
+        """
+        endpoint, reached = where
+        gateway = outcome.kind == "gateway"
+        direct = destination.headless and not gateway and reached.id == endpoint.id
+        server, dummy = self._server(destination, reached, port.number if direct else reached.port)
+        best = "hbone" if server.startswith("ambient-") else "mtls"
+        takes = _is_meshed(reached) and verdict(best, server, False) == "mtls"
+        plane = self._planes(outcome.revision)
+        silent = cluster_of(
+            destination,
+            port,
+            unset(outcome.rule) if outcome.rule is not None else None,
+            subset._replace(policy=unset_policy(subset.policy)) if subset is not None else None,
+            plane.mesh,
+            plane.peer_authentications,
+            gateway,
+            outcome.metadata_certs,
+        )
+        what = sent(silent, endpoint, plane.peer_authentications, plane.hbone)
+        for other, (dummy, result, why) in self._arrivals(destination, port, endpoint, what, gateway):
+            if other.id != reached.id:
+                continue
+            if outcome.rule is not None and outcome.rule.several:
+                result, why = (
+                    "unknown",
+                    "another DestinationRule for the same host has a trafficPolicy, which counts then",
+                )
+            if takes:
+                self.remarks.update(("plaintext", rule, destination.host, why * (result != "mtls")) for rule in rules)
+            elif result == "broken" and before != "broken":
+                self.remarks.update(("needed", rule, destination.host, why) for rule in rules)
 
     def _arrivals(
         self, destination: Destination, port: DestinationPort, endpoint: Endpoint, what: Sent, gateway: bool
@@ -401,6 +449,10 @@ def _patched(patches: Tuple[Patch, ...], key: RowKey) -> Optional[Answer]:
     return None
 
 
+def _is_meshed(endpoint: Endpoint) -> bool:
+    return endpoint.workload is not None and endpoint.workload.mesh in ("sidecar", "ambient")
+
+
 def _edge(destination: Destination, key: RowKey, answer: Answer, mask: int) -> Edge:
     """A row of the result. Where nobody is, a connection fails, and not for what either side does about TLS."""
     tls, result, reason = answer
@@ -450,4 +502,4 @@ def _from_ambient(endpoint: Optional[Endpoint]) -> Sent:
             workload is not None and workload.mesh == "ambient" and not workload.shape.ambient_bypass
         ):
             return Sent("hbone", "ztunnel sends mutual TLS (HBONE)")
-    return Sent("plaintext", "ztunnel sends plaintext to an endpoint that takes no HBONE")
+    return Sent("plaintext", f"{FROM_ZTUNNEL} to an endpoint that takes no HBONE")

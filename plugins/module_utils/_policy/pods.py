@@ -16,6 +16,7 @@ from .records import (
     DEFAULT_PROXY_USER,
     INJECT,
     PROXY_CONTAINER,
+    PROXY_PORTS,
     REDIRECTION,
     REVISION_LABEL,
     Capture,
@@ -41,6 +42,7 @@ _CAPTURE_ANNOTATIONS = (
 _NAME = itemgetter("name")
 _MODES = ("REDIRECT", "TPROXY", "NONE")
 _INIT_CONTAINERS = ("istio-init", "istio-validation")
+_BEFORE_ALL = (*_INIT_CONTAINERS, "enable-core-dump")
 _INIT_FLAGS = {"-m": 0, "-b": 1, "-d": 2, "-q": 3, "-o": 4, "-i": 5, "-x": 6, "-c": 7}
 _NO_ANNOTATIONS: Tuple[Optional[str], ...] = (None,) * len(_CAPTURE_ANNOTATIONS)
 
@@ -236,6 +238,8 @@ class PodParser:
             users_of(spec, applications),
             proxy_user,
             waypoint,
+            probes=_probes(applications, annotations, proxy is not None),
+            early=_early(_each(spec, "initContainers")) if proxy is not None else (),
         )
         return self._shapes.setdefault(shape, shape)
 
@@ -307,6 +311,55 @@ def _is_true(part: Dict[str, Any], name: str) -> bool:
     if found not in (None, True, False):
         raise Malformed(f"{name} is not true or false")
     return bool(found)
+
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def _probes(applications: Sequence[Dict[str, Any]], annotations: Dict[str, Any], is_injected: bool) -> Tuple[int, ...]:
+    """Ports at which kubelet asks the application itself, by HTTP or gRPC.
+
+    Injection leads such probes to the proxy's agent, at 15020 (pkg/kube/inject/app_probe.go), so in a pod with a proxy
+    these were left as they are. A template has to say that it wants that. A probe of TCP meets the proxy, which takes
+    every connection: it fails never, and tells nothing.
+    """
+    if not is_injected and annotations.get("sidecar.istio.io/rewriteAppHTTPProbers") != "false":
+        return ()
+    found = set()
+    for container in applications:
+        for probe in map(container.get, _PROBES):
+            if isinstance(probe, dict):
+                port = _probed(container, probe)
+                if port is not None and port not in PROXY_PORTS:
+                    found.add(port)
+    return tuple(sorted(found))
+
+
+def _probed(container: Dict[str, Any], probe: Dict[str, Any]) -> Optional[int]:
+    """The port of a probe by HTTP or gRPC: a number, or the name of one of its container's; None for what is none."""
+    web, grpc = probe.get("httpGet"), probe.get("grpc")
+    if isinstance(grpc, dict):
+        return numbers.port(grpc.get("port"))
+    # With a host of its own it asks somebody else.
+    if not isinstance(web, dict) or web.get("host"):
+        return None
+    port = web.get("port")
+    for item in _each(container, "ports"):
+        if isinstance(port, str) and item.get("name") == port:
+            port = item.get("containerPort")
+    return numbers.port(port)
+
+
+def _early(containers: Sequence[Dict[str, Any]]) -> Tuple[str, ...]:
+    """Init containers of the application that end before a native sidecar starts, or all of them if it is none."""
+    found = []
+    for container in containers:
+        name = container.get("name")
+        if name == PROXY_CONTAINER:
+            break
+        if isinstance(name, str) and name not in _BEFORE_ALL and container.get("restartPolicy") != "Always":
+            found.append(name)
+    return tuple(found)
 
 
 def _container_ports(container: Dict[str, Any], ports: List[Tuple[int, str]], udp: List[Tuple[int, str]]) -> str:

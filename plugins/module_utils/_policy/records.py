@@ -146,6 +146,10 @@ class Shape(NamedTuple):
     proxy_user: ProxyUser = DEFAULT_PROXY_USER
     waypoint: bool = False
     """Of a gateway: whether it is the ambient mesh's."""
+    probes: Tuple[int, ...] = ()
+    """Ports at which kubelet asks the application itself, by HTTP or gRPC."""
+    early: Tuple[str, ...] = ()
+    """Names of the application's init containers that end before the proxy runs."""
 
 
 class Pod(NamedTuple):

@@ -45,6 +45,8 @@ _METADATA = {
     "creationTimestamp": WHOLE,
 }
 _PORTS = [{"containerPort": WHOLE, "protocol": WHOLE, "name": WHOLE}]
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_PROBE = {"httpGet": {"port": WHOLE, "host": WHOLE}, "grpc": {"port": WHOLE}}
 _USER = {"runAsUser": WHOLE, "runAsGroup": WHOLE}
 _CONTAINER = {
     "name": WHOLE,
@@ -54,6 +56,7 @@ _CONTAINER = {
     "image": WHOLE,
     "env": ENVIRONMENT,
     "securityContext": _USER,
+    **dict.fromkeys(_PROBES, _PROBE),
 }
 _POD = {
     "securityContext": _USER,
@@ -317,12 +320,16 @@ def _stand_in(value: Any) -> Any:
 
 
 def _quiet(container: Any) -> Any:
-    """A container without the arguments, image and environment that are the application's own business."""
+    """A container without the arguments, image and environment that are the application's own business, and without
+    the probes that are Istio's own."""
     if isinstance(container, dict):
         name = container.get("name")
         if name not in _WITH_ARGUMENTS:
             container.pop("args", None)
             container.pop("env", None)
+        else:
+            for probe in _PROBES:
+                container.pop(probe, None)
         if name != _ISTIOD:
             container.pop("image", None)
     return container

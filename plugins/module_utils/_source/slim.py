@@ -17,6 +17,8 @@ _POD_METADATA = ("name", "namespace", "labels", "annotations", "ownerReferences"
 _POD_SPEC = ("hostNetwork", "serviceAccountName")
 _POD_STATUS = ("phase", "podIP")
 _CONTAINER = ("name", "ports", "restartPolicy")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_ASKED = {"httpGet": ("port", "host"), "grpc": ("port",)}
 _USER = ("runAsUser", "runAsGroup")
 _OWNER = ("kind", "name", "controller")
 # Arguments and environment say something about the mesh in these containers only; in others they may hold secrets.
@@ -90,6 +92,9 @@ def _container(container: Any) -> Any:
     if not isinstance(container, dict):
         return kept
     _keep_user(container, kept)
+    for probe in _PROBES:
+        if container.get(probe) is not None:
+            kept[probe] = _probe(container[probe])
     name, arguments, variables = map(container.get, ("name", "args", "env"))
     if name in _WITH_ARGUMENTS and arguments:
         kept["args"] = [_one(argument) for argument in arguments] if isinstance(arguments, list) else arguments
@@ -102,6 +107,12 @@ def _container(container: Any) -> Any:
                 item for item in variables or () if not isinstance(item, dict) or item.get("name") in _PROXY_ENV
             ]
     return kept
+
+
+def _probe(probe: Any) -> Any:
+    """Where a probe asks by HTTP or gRPC; paths and headers are the application's own business."""
+    kept = _picked(probe, tuple(_ASKED))
+    return {name: _picked(kept[name], _ASKED[name]) for name in kept} if isinstance(kept, dict) else kept
 
 
 def _keep_user(part: dict[str, Any], kept: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ the three. The tables are public for it.
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Tuple, Union
 
 from .._cluster.protobuf import Field, Fields, Number, known, message, pair, text
 
@@ -37,6 +37,28 @@ PORT: Fields = {1: Field("name", text), 3: Number("containerPort"), 4: Field("pr
 POD_USER: Fields = {2: Number("runAsUser"), 6: Number("runAsGroup")}
 CONTAINER_USER: Fields = {4: Number("runAsUser"), 8: Number("runAsGroup")}
 _CONTAINER_USER = known(message(CONTAINER_USER))
+_INT_OR_TEXT = message({1: Number("type"), 2: Number("intVal"), 3: Field("strVal", text)})
+
+
+def _int_or_text(data: bytes, place: int, stop: int) -> Union[int, str]:
+    """IntOrString of apimachinery's util/intstr: type 1 is the text."""
+    found = _INT_OR_TEXT(data, place, stop)
+    return str(found.get("strVal", "")) if found.get("type") == 1 else int(found.get("intVal", 0))
+
+
+HTTP_GET: Fields = {2: Field("port", _int_or_text), 3: Field("host", text)}
+GRPC: Fields = {1: Number("port")}
+_HANDLER = message({2: Field("httpGet", message(HTTP_GET)), 4: Field("grpc", message(GRPC))})
+PROBE: Fields = {1: Field("handler", _HANDLER)}
+_PROBE = message(PROBE)
+
+
+def _probe(data: bytes, place: int, stop: int) -> Dict[str, Any]:
+    """The handler is no level of its own in JSON."""
+    found: Dict[str, Any] = _PROBE(data, place, stop).get("handler", {})
+    return found
+
+
 CONTAINER: Fields = {
     1: Field("name", text),
     2: Field("image", text),
@@ -44,7 +66,10 @@ CONTAINER: Fields = {
     6: Field("ports", known(message(PORT)), "list"),
     7: Field("env", _slice, "list"),
     9: Field("volumeMounts", _slice, "list"),
+    10: Field("livenessProbe", known(_probe)),
+    11: Field("readinessProbe", known(_probe)),
     15: Field("securityContext", _CONTAINER_USER),
+    22: Field("startupProbe", known(_probe)),
     24: Field("restartPolicy", text),
 }
 _CONTAINER = message(CONTAINER)

@@ -26,6 +26,7 @@ from . import (
     peer_authentications,
     proxy_user,
     services,
+    start,
 )
 from .kinds import Finding, FindingKind
 
@@ -56,6 +57,7 @@ FAMILIES: Tuple[Family, ...] = (
     peer_authentications,
     proxy_user,
     services,
+    start,
 )
 
 KINDS: Tuple[FindingKind, ...] = tuple(sorted(kind for family in FAMILIES for kind in family.KINDS))

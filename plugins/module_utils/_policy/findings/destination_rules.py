@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, Tuple
 
 from ..destination_rules import fqdn
 from ..engine import State
@@ -20,7 +20,8 @@ PLAINTEXT_TO_MESH = FindingKind(
     explanation="A rule sets `tls.mode: DISABLE` for hosts whose endpoints could take mutual TLS.",
     why="Where the server is PERMISSIVE the traffic is plaintext; where it is STRICT the clients get connection "
     "errors.",
-    remedy="Remove the rule's `tls` setting: auto-mTLS does the rest.",
+    remedy="Remove the `tls` settings of the rule that send plaintext: auto-mTLS does the rest. Where something else "
+    "keeps mutual TLS from its hosts the finding names it: mend that before.",
     example="""\
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -152,19 +153,26 @@ def _without_host(state: State) -> Iterable[Finding]:
 def _contradictions(state: State) -> Iterable[Finding]:
     """One finding for each rule (or rules that were merged), whatever number of hosts it has it for."""
     wildcards = {f"{rule.namespace}/{rule.name}" for rule in state.snapshot.destination_rules if rule.host[:1] == "*"}
-    grouped: Dict[Tuple[str, str], List[str]] = {}
-    for what, rule, host in sorted(state.judge.remarks):
+    grouped: Dict[Tuple[str, str], Dict[str, str]] = {}
+    needed = {rule: why for what, rule, dummy, why in sorted(state.judge.remarks) if what == "needed"}
+    for what, rule, host, still in sorted(state.judge.remarks):
         blanket = bool(wildcards.intersection(rule.split(" + ")))
         # Whoever names a host outside may know that it takes the mesh's TLS; a rule for all of them does not.
-        if what != "outside" or blanket:
-            grouped.setdefault(("mutual" if what == "outside" else what, rule), []).append(host)
+        if what == "needed" or (what == "outside" and not blanket):
+            continue
+        found = grouped.setdefault(("mutual" if what == "outside" else what, rule), {})
+        found[host] = found.get(host) or still
     for (what, rule), hosts in grouped.items():
         thing = f"DestinationRule {rule}"
         if what == "plaintext":
+            still = next(filter(None, (*hosts.values(), needed.get(rule))), "")
+            removed = "remove its tls settings that send plaintext"
             yield PLAINTEXT_TO_MESH.at(
                 thing,
                 f"makes clients send plaintext to {listed(hosts)}, which is in the mesh",
-                "remove its tls setting: auto-mTLS does the rest",
+                f"before you {removed}, mend what keeps mutual TLS from its hosts: {still}"
+                if still
+                else f"{removed}: auto-mTLS does the rest",
             )
         elif wildcards.intersection(rule.split(" + ")):
             yield MUTUAL_TO_ALL.at(

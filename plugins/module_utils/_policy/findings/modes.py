@@ -89,5 +89,5 @@ def rules(state: State) -> Iterable[Finding]:
                     called(workload),
                     f"is STRICT but PeerAuthentication {decision.port_policy} lets plaintext in on port "
                     f"{listed(ports)}",
-                    "remove the port from portLevelMtls",
+                    "remove the port from portLevelMtls, after its clients in the mesh send mutual TLS",
                 )

@@ -49,6 +49,22 @@ def _user(part, uid, gid):
     return message((1, b""), (uid, context.get("runAsUser")), (gid, context.get("runAsGroup")))
 
 
+def _probe(probe):
+    """By HTTP, at a number or a name, by gRPC, and by what nobody reads."""
+    if probe is None:
+        return None
+    http, grpc = probe.get("httpGet"), probe.get("grpc")
+    handler = [(1, message((1, "true")) if "exec" in probe else None)]
+    if http is not None:
+        port = http["port"]
+        number = (1, 1), (2, 0), (3, port) if isinstance(port, str) else (3, "")
+        number = ((1, 0), (2, port), (3, "")) if isinstance(port, int) else number
+        handler.append((2, message((1, "/"), (2, message(*number)), (3, http.get("host", "")), (4, "HTTP"))))
+    if grpc is not None:
+        handler.append((4, message((1, grpc["port"]), (2, grpc.get("service")))))
+    return message((1, message(*handler)), (2, 10), (3, 1))
+
+
 def _container(container):
     return message(
         (1, container.get("name", "")),
@@ -63,7 +79,10 @@ def _container(container):
             for variable in container.get("env") or ()
         ),
         *((9, message((1, mount))) for mount in container.get("volumeMounts") or ()),
+        (10, _probe(container.get("livenessProbe"))),
+        (11, _probe(container.get("readinessProbe"))),
         (15, _user(container, 4, 8)),
+        (22, _probe(container.get("startupProbe"))),
         *SKIPPED,
         (24, container.get("restartPolicy")),
     )

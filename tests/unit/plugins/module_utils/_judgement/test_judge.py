@@ -293,6 +293,27 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
             {**PLAIN, "reason": "auto-mTLS sends plaintext because PeerAuthentication demo/a makes port 8080 DISABLE"},
             "let the server take mutual TLS",
         ),
+        (OPENED, edge("both", "plaintext", "none"), "let the client's proxy take the connection"),
+        (
+            workload(ports=[port(mode="DISABLE", plaintext="accepted")]),
+            {**PLAIN, "reason": "DestinationRule demo/r turns TLS off; PeerAuthentication demo/a is DISABLE"},
+            "let the server take mutual TLS",
+        ),
+        (
+            OPENED,
+            {**PLAIN, "reason": "ztunnel sends plaintext to an endpoint that takes no HBONE; demo/n is PERMISSIVE"},
+            "bring client and server into the same kind of mesh",
+        ),
+        (
+            OPENED,
+            {**PLAIN, "endpoint": "addr/192.0.2.1", "reason": "DestinationRule demo/r turns TLS off"},
+            "give the endpoint a proxy",
+        ),
+        (
+            OPENED,
+            {**PLAIN, "reason": "api.example is outside the mesh and no DestinationRule sets TLS"},
+            "if the host speaks TLS",
+        ),
         (
             OPENED,
             {**PLAIN, "reason": "auto-mTLS is off for all endpoints because demo/Deployment/b has no sidecar"},

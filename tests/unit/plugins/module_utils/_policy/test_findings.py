@@ -66,11 +66,14 @@ IDENTITY = istio("AuthorizationPolicy", "demo/p", CALLERS, group="security")
 LEGACY = [pod("demo/c"), pod("demo/a", "none"), service("demo/a")]
 UDP = [{"containerPort": 53, "protocol": "UDP"}]
 DNS = [{"port": 53, "protocol": "UDP"}]
+APP = {"name": "app", "ports": [{"containerPort": 8080, "name": "web"}]}
+PROXY = {"name": "istio-proxy", "args": ["proxy", "sidecar"], "ports": [{"containerPort": 15090}]}
 GOSSIP = [{"containerPort": 8080, "name": "web"}, {"containerPort": 7000, "name": "gossip"}]
 OTHER_TARGET = [{"name": "http", "port": 80, "targetPort": 8080}]
 SAME_TARGET = [{"name": "http", "port": 8080}]
 TLS = [{"containerPort": 9443}]
 HTTPS = [{"name": "https", "port": 443, "targetPort": 9443}]
+BEFORE = "before you remove its tls settings that send plaintext, mend what keeps mutual TLS from its hosts"
 NO_SERVICES = [{"kind": "Service", "namespace": "demo", "reason": "forbidden"}]
 
 
@@ -128,6 +131,8 @@ SAID = [
     ("as many hosts as can be named", "MTLS-013", "DestinationRule demo/r", "e.demo.svc.cluster.local, which is in",
      [pod("demo/a"), rule("demo/r", "*.local", tls("DISABLE")),
       *(service(f"demo/{name}", selector=A) for name in ("a", "b", "c", "d", "e"))]),
+    ("what auto-mTLS would not do either", "MTLS-013", "DestinationRule demo/r", "send plaintext to a.demo.svc.cluster",
+     [pod("demo/a"), service("demo/a"), rule("demo/r", "a", tls("DISABLE")), mesh_config(enableAutoMtls=False)]),
     ("a rule of the root namespace", "MTLS-015", "DestinationRule istio-system/r", "is a blanket rule",
      [*LEGACY, rule("istio-system/r", "*.local", tls("ISTIO_MUTUAL"))]),
     ("a label that says no beside a revision", "MTLS-016", "Namespace demo", "istio-injection=disabled and",
@@ -157,6 +162,17 @@ SAID = [
      [STRICT, service("shop/a"), rule("demo/r", "a")]),
     ("a port that is named", "MTLS-035", "Service demo/a", "(APIService apiservice.example, CustomResourceDefinition ",
      [STRICT, pod("demo/a"), service("demo/a"), *called_by_the_api_server("demo/a", 80)]),
+    *(
+        (what, "MTLS-036", "Deployment demo/a", "a kubelet probe by HTTP or gRPC of port 8080",
+         [STRICT, service("demo/a"), pod("demo/a", containers=[{**APP, name: probe}, PROXY])])
+        for what, name, probe in (
+            ("by number", "livenessProbe", {"httpGet": {"port": 8080}}),
+            ("by name", "readinessProbe", {"httpGet": {"port": "web", "host": ""}}),
+            ("by gRPC", "startupProbe", {"grpc": {"port": 8080}}),
+        )
+    ),
+    ("before a native sidecar", "MTLS-037", "Deployment demo/a", "init container db-migration before its proxy",
+     [STRICT, pod("demo/a", containers=[APP], initContainers=[{"name": "db-migration"}, PROXY])]),
     ("443 where none is", "MTLS-035", "Service demo/a", "port 443 is called by the API server (APIService",
      [STRICT, pod("demo/a", "ambient", ports=TLS), service("demo/a", ports=HTTPS),
       namespace("demo", dataplane_mode="ambient"), *called_by_the_api_server("demo/a", None)]),
@@ -172,6 +188,39 @@ def test_what_is_said(what, identifier, thing, said, manifests):
     ]
     assert len(found) == 1
     assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("what", "manifests", "fix"),
+    [
+        ("the rule alone", [], "remove its tls settings that send plaintext: auto-mTLS does the rest"),
+        (
+            "auto-mTLS is off",
+            [mesh_config(enableAutoMtls=False)],
+            f"{BEFORE}: auto-mTLS is off in revision default and no DestinationRule sets TLS",
+        ),
+        (
+            "somebody behind the host needs plaintext",
+            [pod("demo/b", labels={"app": "a"}, annotations={f"{TRAFFIC}/excludeInboundPorts": "8080"})],
+            f"{BEFORE}: auto-mTLS sends Istio mTLS; port 8080 of demo/Deployment/b bypasses its proxy",
+        ),
+        (
+            "a younger rule counts then",
+            [rule("demo/s", "a", tls("SIMPLE"), age=1)],
+            f"{BEFORE}: another DestinationRule for the same host has a trafficPolicy, which counts then",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 50 else "",
+)
+def test_a_rule_is_removed_only_where_that_helps(what, manifests, fix):
+    found = judge(pod("demo/a"), service("demo/a"), rule("demo/r", "a", tls("DISABLE")), *manifests)["findings"]
+    (row,) = [row for row in found if row["id"] == "MTLS-013"]
+    assert row["fix"].startswith(fix), what
+
+
+def test_a_rule_that_agrees_with_a_server_that_takes_no_mutual_tls_is_no_finding():
+    mesh = [pod("demo/a"), service("demo/a"), rule("demo/r", "a", tls("DISABLE")), peer("demo/n", "DISABLE")]
+    assert [row["id"] for row in judge(mesh)["findings"]] == ["MTLS-007"]
 
 
 QUIET = [
@@ -279,6 +328,44 @@ QUIET = [
             service("demo/c", ports=HTTPS),
             *called_by_the_api_server("demo/c", None),
             *called_by_the_api_server("demo/gone", None),
+        ],
+    ),
+    (
+        "probes led to the agent, by TCP or command, or of somebody else",
+        [
+            STRICT,
+            service("demo/a"),
+            pod(
+                "demo/a",
+                containers=[
+                    {
+                        **APP,
+                        "livenessProbe": {"httpGet": {"port": 15020, "path": "/app-health/app/livez"}},
+                        "readinessProbe": {"tcpSocket": {"port": 8080}},
+                        "startupProbe": {"httpGet": {"port": 8080, "host": "192.0.2.1"}},
+                    },
+                    PROXY,
+                ],
+            ),
+        ],
+    ),
+    (
+        "a template whose probes injection will lead to the agent",
+        [
+            STRICT,
+            ENROLLED,
+            service("demo/a"),
+            mesh_config(),
+            deployment("demo/a", containers=[{**APP, "livenessProbe": {"httpGet": {"port": 8080}}}]),
+        ],
+    ),
+    (
+        "init containers behind a native sidecar, of Istio's own, or that do not call",
+        [
+            STRICT,
+            pod("demo/a", containers=[APP], initContainers=[PROXY, {"name": "wait-for-db"}]),
+            pod("demo/b", initContainers=[{"name": "istio-validation"}, {"name": "copy-files"}]),
+            pod("demo/c", "none", initContainers=[{"name": "wait-for-db"}]),
         ],
     ),
     ("an empty mesh", []),

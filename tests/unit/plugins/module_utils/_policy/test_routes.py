@@ -12,7 +12,9 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     istio,
     judge,
     mesh_config,
+    peer,
     pod,
+    rule,
     service,
 )
 
@@ -141,3 +143,32 @@ def test_tcp_routes_may_lead_elsewhere_and_never_better_it():
 def test_virtual_services_that_were_not_read_could_lead_anywhere(namespace):
     gap = {"kind": "VirtualService", "namespace": namespace, "reason": "forbidden"}
     assert verdict(unread=[gap])[0] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("what", "host", "route", "expected"),
+    [
+        ("to nobody", "safe", "empty", ("broken", "no_endpoint")),
+        ("from nobody to a server without a proxy", "empty", "bare", ("plaintext", "normal")),
+        ("from nobody to a server that refuses", "empty", "strict", ("broken", "normal")),
+    ],
+    ids=["to nobody", "from nobody to a server without a proxy", "from nobody to a server that refuses"],
+)
+def test_a_route_leads_to_what_is_there(what, host, route, expected):
+    """Nobody at the host itself says nothing of a server elsewhere, and the other way round."""
+    more = [
+        service("shop/empty", ports=WEB),
+        pod("shop/strict"),
+        service("shop/strict", ports=WEB),
+        peer("shop/strict", "STRICT", {"app": "strict"}),
+        rule("shop/d", "strict", {"tls": {"mode": "DISABLE"}}),
+        routes({"route": [to(route)]}, host=host),
+    ]
+    result = judge([*WORLD, *more])
+    found = {
+        (edge["verdict"], edge["state"])
+        for edge in result["edges"]
+        if edge["host"] == f"{host}.shop.svc.cluster.local"
+        and "cafe/Deployment/c" in result["client_sets"][edge["clients"]]
+    }
+    assert found == {expected}, what

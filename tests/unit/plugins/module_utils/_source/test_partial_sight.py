@@ -210,6 +210,9 @@ def test_protobuf_says_of_a_pod_what_json_says():
         "name": "app",
         "ports": [{"containerPort": 53, "protocol": "UDP"}, {"containerPort": 8080, "protocol": "TCP", "name": "web"}],
         "env": [{"name": "PASSWORD", "value": "secret"}],
+        "livenessProbe": {"httpGet": {"port": "web", "host": "192.0.2.1"}, "grpc": {"port": 1}},
+        "readinessProbe": {"httpGet": {"port": 8080, "host": "192.0.2.2"}, "grpc": {"port": 2}},
+        "startupProbe": {"httpGet": {"port": 8081, "host": "192.0.2.3"}, "grpc": {"port": 9090}},
     }
     pod = {
         "metadata": {

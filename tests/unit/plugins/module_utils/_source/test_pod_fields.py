@@ -70,6 +70,7 @@ def test_slim_keeps_of_pods_what_a_snapshot_keeps():
         pytest.param(CONTAINER["ports"][0], stored_pods.PORT, id="port"),
         pytest.param(POD["spec"]["securityContext"], stored_pods.POD_USER, id="user of the pod"),
         pytest.param(CONTAINER["securityContext"], stored_pods.CONTAINER_USER, id="user of a container"),
+        pytest.param(CONTAINER["livenessProbe"]["httpGet"], stored_pods.HTTP_GET, id="probe by HTTP"),
         pytest.param(POD["status"], stored_pods.STATUS, id="status"),
     ],
 )

@@ -17,7 +17,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidenc
 )
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
 from cryptography.x509.oid import NameOID
 
 START = datetime(2026, 1, 31, 12)
@@ -267,3 +267,81 @@ def test_an_issuer_has_the_name_and_the_key(stated, issuer, other, issued):
     assert bool(certificates._issued(leaf, issue("root", key, "root", key))) is issued
     found = certificates.certificates([own(leaf), roots(issue("root", key, "root", key))], Shared())
     assert bool(found[0].root_fingerprint) is issued
+
+
+def test_a_chain_in_a_circle_leads_nowhere():
+    """As two authorities have that signed each other's certificate."""
+    first, second = KEYS["EC P-256"], KEYS["EC P-384"]
+    leaf = issue("leaf", OTHER, "first", first, SPIFFE)
+    circle = issue("first", first, "second", second), issue("second", second, "first", first)
+    found = certificates.certificates([own(leaf, *circle)], Shared())
+    assert [item.root_fingerprint for item in found] == [""]
+
+
+def test_a_chain_in_any_order_leads_to_its_root():
+    key = KEYS["EC P-256"]
+    root = issue("root", key, "root", key)
+    between = issue("between", OTHER, "root", key)
+    elsewhere = issue("elsewhere", KEYS["EC P-384"], "root", key)
+    leaf = issue("", KEYS["RSA 2048"], "between", OTHER, SPIFFE)
+    for others in ((elsewhere, between), (between, elsewhere)):
+        found = certificates.certificates([own(leaf, *others), roots(root)], Shared())
+        assert found[0].root_fingerprint == fingerprint(root)
+
+
+def test_a_key_that_signs_nothing_issued_nothing():
+    signing = KEYS["EC P-256"]
+    exchange = issue("root", x25519.X25519PrivateKey.generate(), "root", signing)
+    leaf = issue("leaf", OTHER, "root", signing, SPIFFE)
+    found = certificates.certificates([own(leaf), roots(exchange)], Shared())
+    assert (found[0].root_fingerprint, found[1].key) == ("", "X25519")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "read"),
+    [
+        pytest.param([200, 0], True, id="as many as can be"),
+        pytest.param([201, 0], False, id="one more in one secret"),
+        pytest.param([120, 80], True, id="as many in two secrets"),
+        pytest.param([120, 81], False, id="one more in two secrets"),
+    ],
+)
+@pytest.mark.parametrize("kind", [own, roots])
+def test_all_secrets_of_a_proxy_together_hold_no_more_than_a_bound(kind, numbers, read):
+    key = KEYS["EC P-256"]
+    one = issue("x", key, "elsewhere", key, SPIFFE)
+    given = [kind(*[one] * number) for number in numbers if number]
+    if read:
+        assert len(certificates.certificates(given, Shared())) == 1
+    else:
+        with pytest.raises(Unreadable, match="more certificates than any proxy has"):
+            certificates.certificates(given, Shared())
+
+
+@pytest.mark.parametrize(("others", "read"), [(28, True), (29, False)], ids=["a thousand trials", "more"])
+def test_the_search_for_a_root_ends(others, read):
+    """A chain of 25 links is tried against its own rest and each root, link by link: 300 trials and 25 a root."""
+    key = KEYS["EC P-256"]
+    link, root = issue("link", key, "link", key, SPIFFE), issue("root", OTHER, "root", OTHER)
+    given = [own(*[link] * 25), roots(*[root] * others)]
+    if read:
+        assert certificates.certificates(given, Shared())[0].root_fingerprint == ""
+    else:
+        with pytest.raises(Unreadable, match="longer than any proxy has"):
+            certificates.certificates(given, Shared())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"inline_bytes": ["QQ=="]}, "is no text"),
+        ({"inline_string": 3}, "is no text"),
+        ({"inline_bytes": "%%%"}, "is not base64"),
+        ({"inline_string": "secret"}, "is not PEM"),
+        ({"inline_string": "-----BEGIN CERTIFICATE-----\nAAAA"}, "has no end"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told(content, words):
+    secret = {"name": "default", "secret": {"tls_certificate": {"certificate_chain": content}}}
+    with pytest.raises(Unreadable, match=words):
+        certificates.certificates([secret], Shared())

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import pods
@@ -334,3 +335,26 @@ def test_the_expired_certificate_is_the_one_from_before(monkeypatch, capsys, exp
     again = expired and not obstacle
     assert answers == [first, *([{"id": "0/0", "expired": [3, ["pair of", "/c"], "why not"]}] if again else [])]
     assert (heard, done) == ([("pair of", "/c")] if again else [], {"done": 1})
+
+
+@pytest.mark.parametrize(("voice", "more"), [({}, 0), ({"voice": 5}, 5)])
+def test_each_ask_has_a_voice_of_its_own_and_a_run_varies_it(capsys, voice, more):
+    asks = [{"id": "0/0"}, {"id": "0/1"}]
+    program.ask_all({**voice, "asks": asks}, time.monotonic() + 9, lambda item: {"heard": item["voice"]})
+    answers = {answer["id"]: answer["heard"] for answer in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert answers == {name: zlib.crc32(name.encode()) + more for name in ("0/0", "0/1")}
+
+
+def test_each_answer_is_in_the_log_at_once(monkeypatch):
+    done = []
+
+    class Log:
+        def write(self, text):
+            done.append(text)
+
+        def flush(self):
+            done.append("flushed")
+
+    monkeypatch.setattr(program.sys, "stdout", Log())
+    program.say({"done": 1})
+    assert done == ['{"done": 1}\n', "flushed"]

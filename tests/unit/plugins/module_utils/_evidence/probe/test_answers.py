@@ -397,6 +397,16 @@ REASONS = [
                  id="blocked at one address, of which the other one said something else"),
     pytest.param(TARGET, NOBODY, SILENT, RESET, NO_TLS, "From outside: no TCP connection within 5 s: a NetworkPolicy "
                  "or firewall; nothing is proven about mutual TLS.", id="the same the other way round"),
+    pytest.param(TARGET, SILENT, SILENT, OK, NO_TLS, "From outside: no TCP connection within 5 s: a NetworkPolicy or "
+                 "firewall; nothing is proven about mutual TLS, though a client inside the mesh was answered.",
+                 id="blocked, and only a request passes"),
+    pytest.param(TARGET, SILENT, SILENT, RESET, MUTUAL, "From outside: no TCP connection within 5 s: a NetworkPolicy "
+                 "or firewall; nothing is proven about mutual TLS, though a client inside the mesh was answered.",
+                 id="blocked, and only mutual TLS passes"),
+    pytest.param(TARGET, DENIED, OK, OK, MUTUAL, "Plaintext from outside was answered (HTTP 200), though an "
+                 "authorization policy denied the request; mutual TLS is offered, too.", id="denied at one address"),
+    pytest.param(TARGET, OK, OK, OK, MUTUAL, "Plaintext from outside was answered (HTTP 200); mutual TLS is offered, "
+                 "too.", id="in plaintext"),
     pytest.param(TARGET, INCOMPLETE, INCOMPLETE, OK, MUTUAL, "Plaintext from outside was neither answered nor refused: "
                  "the probe's answer is incomplete.", id="an answer without its details"),
     pytest.param(TARGET, RESET, RESET, NOBODY, NO_TLS, "Plaintext from outside was refused, but a client inside got no "
@@ -438,3 +448,14 @@ def test_the_reason_names_what_decided(target, plaintext, service, asked, mtls, 
 def test_the_details_of_tls(tls, says):
     [result] = wire_answers.judge([TARGET], outside(RESET, tls), requests(OK), handshakes(tls))
     assert (result["outside"]["tls"]["detail"], result["inside"]["mtls"]["detail"]) == (says, says)
+
+
+@pytest.mark.parametrize("asked", [OK, RESET], ids=["a request, too", "and no request"])
+def test_an_endpoint_that_takes_no_mutual_tls_beside_one_that_does(asked):
+    endpoints = (FIRST, FIRST._replace(address="10.244.0.13", pod="a-2"))
+    target = TARGET._replace(endpoints=endpoints, endpoints_total=2)
+    met = {**outside(RESET, SHOWN), "0/1": {"id": "0/1", "plaintext": RESET, "tls": SHOWN}}
+    mutual = {**handshakes(MUTUAL), "0/1": {"id": "0/1", "mtls": MUTUAL_REJECTED}}
+    [result] = wire_answers.judge([target], met, requests(asked), mutual)
+    assert result["verdict"] == "unknown"
+    assert "the port of an endpoint accepted no mutual TLS from the probe itself: unknown ca." in result["reason"]

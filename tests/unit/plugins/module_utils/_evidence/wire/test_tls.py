@@ -11,6 +11,8 @@ import ssl
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe import wrong_identity
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.wire import tls
+from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.wire.plain import Said, Unreachable
+from cryptography import x509
 
 from .wire_servers import SERVER, SETTINGS, frame, http2, item, mutual_tls, plain, strict
 
@@ -155,3 +157,111 @@ def test_whose_certificate_is_at_the_end_of_a_tunnel(serve, mesh, tmp_path, monk
     else:
         detail = "HBONE: self-signed certificate in certificate chain"
         assert (answer, asked) == ({"result": "untrusted", "detail": detail, "verified": False}, [])
+
+
+def ssl_error(reason, kind=ssl.SSLError):
+    error = kind(1, f"[SSL: {reason}]")
+    error.reason = reason
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        pytest.param(Unreachable("blocked", "no TCP connection"), ("blocked", "no TCP connection"), id="no connection"),
+        pytest.param(TimeoutError(), ("timeout", "no TLS answer within 3 s"), id="silence"),
+        pytest.param(ssl_error("WRONG_VERSION_NUMBER"), ("no_tls", "[SSL: WRONG_VERSION_NUMBER]"), id="no TLS"),
+        pytest.param(ssl_error("RECORD_LAYER_FAILURE"), ("no_tls", "[SSL: RECORD_LAYER_FAILURE]"),
+                     id="no TLS, as OpenSSL 3.2 says it"),
+        pytest.param(ssl_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+                     ("alert", "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]"), id="an alert"),
+        pytest.param(ConnectionResetError(104, "Connection reset by peer"),
+                     ("refused", "during the handshake: Connection reset by peer"), id="a reset"),
+        pytest.param(ssl.SSLEOFError(8, "an end"), ("refused", "during the handshake: an end"), id="an end"),
+        pytest.param(ssl.SSLZeroReturnError(6, "closed"), ("refused", "during the handshake: closed"), id="a goodbye"),
+        pytest.param(ssl_error("UNEXPECTED_EOF_WHILE_READING"),
+                     ("refused", "during the handshake: [SSL: UNEXPECTED_EOF_WHILE_READING]"),
+                     id="an end, as OpenSSL 3 says it"),
+        pytest.param(ssl_error("NO_CIPHERS_AVAILABLE"), ("error", "[SSL: NO_CIPHERS_AVAILABLE]"), id="anything else"),
+        pytest.param(OSError(2, "No such file"), ("error", "No such file"), id="nothing of TLS"),
+    ],
+)  # fmt: skip
+def test_how_a_handshake_failed(error, answer):
+    found = tls._failed_handshake(error, 3)
+    assert (found["result"], found["detail"]) == answer
+
+
+@pytest.mark.parametrize(
+    ("said", "after"),
+    [
+        pytest.param(Said(b"HTTP/1.1 200 OK\r\n\r\n", False), ("answered", "HTTP 200", 200), id="an answer"),
+        pytest.param(Said(b"", True), ("rejected", "closed without a byte", None), id="it hangs up"),
+        pytest.param(TimeoutError(), ("open", "the connection stayed open", None), id="silence"),
+        pytest.param(OSError(1, "alert unknown ca"), ("rejected", "alert unknown ca", None), id="an alert"),
+    ],
+)
+def test_what_comes_after_a_handshake_decides(monkeypatch, said, after):
+    def exchange(_connection, _item):
+        if isinstance(said, OSError):
+            raise said
+        return said
+
+    monkeypatch.setattr(tls, "exchange", exchange)
+    found = tls._afterwards(None, item(1))
+    assert (found["after"], found["after_detail"], found.get("status")) == after
+
+
+@pytest.mark.parametrize("ask", [tls.ask_mutual, tls.ask_hbone], ids=["to the port", "by the tunnel"])
+def test_nobody_is_there_for_mutual_tls(mesh, monkeypatch, ask):
+    def connect(_item, _seconds):
+        raise Unreachable("blocked", "no TCP connection within 2 s")
+
+    monkeypatch.setattr(tls, "connect", connect)
+    answer = ask(item(1), 2, str(mesh["client"]))
+    assert (answer["result"], answer["detail"].removeprefix("HBONE: ")) == ("blocked", "no TCP connection within 2 s")
+
+
+def test_a_certificate_that_never_fits_its_key_is_read_ten_times(mesh, tmp_path, monkeypatch):
+    (tmp_path / "cert-chain.pem").write_bytes((mesh["client"] / "cert-chain.pem").read_bytes())
+    (tmp_path / "key.pem").write_bytes((mesh["server"] / "key.pem").read_bytes())
+    slept = []
+    monkeypatch.setattr(tls.time, "sleep", slept.append)
+    found = tls.own_certificate(str(tmp_path))
+    assert (slept, found.key) == ([0.2] * 10, (tmp_path / "key.pem").read_text())
+
+
+def test_of_a_chain_the_first_certificate_expires(mesh):
+    first, second = ((mesh[name] / "cert-chain.pem").read_text() for name in ("expired", "client"))
+    loaded = x509.load_pem_x509_certificate(first.encode()).not_valid_after_utc
+    assert tls.expiry(tls.Pair(first + second, "")) == loaded.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("roots", "alpn", "mode", "offers"),
+    [
+        pytest.param([], [], ssl.CERT_NONE, ["istio-http/1.1", "istio"], id="of whomever, what sidecars offer"),
+        pytest.param(["root"], [], ssl.CERT_REQUIRED, ["istio-http/1.1", "istio"], id="of somebody with this root"),
+        pytest.param([], ["h2"], ssl.CERT_NONE, ["h2"], id="another protocol"),
+    ],
+)
+def test_what_a_client_demands_and_offers(mesh, monkeypatch, roots, alpn, mode, offers):
+    offered = []
+    monkeypatch.setattr(tls.ssl.SSLContext, "set_alpn_protocols", lambda _context, names: offered.extend(names))
+    context = tls._context(item(1), roots="".join(mesh[name] for name in roots), alpn=alpn)
+    assert (context.verify_mode, context.check_hostname, offered) == (mode, False, offers)
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert len(context.get_ca_certs()) == len(roots)
+
+
+def test_the_tunnel_of_an_ipv6_address_has_brackets(monkeypatch):
+    sent = []
+
+    class Connection:
+        def sendall(self, data):
+            sent.append(data)
+
+        def recv(self, _size):
+            return SETTINGS + headers(b"\x88")
+
+    found = tls._tunnelled(Connection(), {**item(8080), "address": "fd00::1"}, 2)
+    assert (found["after"], b"[fd00::1]:8080" in sent[0]) == ("answered", True)

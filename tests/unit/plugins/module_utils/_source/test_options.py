@@ -37,3 +37,27 @@ def test_they_are_those_of_the_modules(typed, spec):
 )
 def test_what_is_secret_in_the_url_of_a_prometheus(url, secrets):
     assert list(options.TrafficOptions.of({"prometheus": {"url": url}}).secrets()) == secrets
+
+
+KINDS = [options.PolicyOptions, options.PrometheusOptions, options.ProxyOptions, options.ProbeOptions]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_what_is_given_is_taken_and_what_is_not_has_its_default(kind):
+    for name in kind._fields:
+        assert kind.of({name: "given", "of somebody else": "x"}) == kind()._replace(**{name: "given"})
+
+
+@pytest.mark.parametrize(
+    ("given", "prometheus"),
+    [
+        (None, None),
+        ({}, None),
+        ({"service": "monitoring/prometheus"}, options.PrometheusOptions(service="monitoring/prometheus")),
+    ],
+    ids=["none", "an empty one", "a Service"],
+)
+def test_traffic_has_the_prometheus_that_is_given(given, prometheus):
+    found = options.TrafficOptions.of({"prometheus": given, "window": "5m", "kubeconfig": "x"})
+    assert found == options.TrafficOptions(prometheus=prometheus, window="5m")
+    assert list(found.secrets()) == []

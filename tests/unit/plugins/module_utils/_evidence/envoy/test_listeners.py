@@ -169,6 +169,15 @@ def test_passthrough(clusters, expected):
         pytest.param([chain(MESH, source_prefix_ranges=[{"address_prefix": "10.0.0.0", "prefix_len": 8}])],
                      {"default_filter_chain": chain(None)}, "permissive", "and plaintext",
                      id="the default chain takes other sources"),
+        pytest.param([chain(MESH, prefix_ranges=[{"address_prefix": "10.0.0.0", "prefix_len": 8}])],
+                     {"default_filter_chain": chain(None)}, "permissive", "and plaintext",
+                     id="the default chain takes other addresses"),
+        pytest.param([chain(MESH, prefix_ranges=[{"address_prefix": "10.0.0.0", "prefix_len": {"value": 8}}])],
+                     {"default_filter_chain": chain(None)}, "permissive", "and plaintext",
+                     id="as older dumps write a length"),
+        pytest.param([chain(MESH, prefix_ranges=[{"address_prefix": "0.0.0.0"}])],
+                     {"default_filter_chain": chain(None)}, "strict", "every filter chain",
+                     id="an address without a length leaves none to the default chain"),
         pytest.param([chain(MESH)], {"default_filter_chain": chain(None)}, "strict", "every filter chain",
                      id="the default chain takes nobody where another takes all"),
         pytest.param([chain(None, cluster="BlackHoleCluster")], {}, "unknown", "no filter chain takes a connection",
@@ -291,3 +300,30 @@ def test_ports_and_rules_that_multiply_are_refused():
     chains = [chain(MESH, destination_port=number) for number in range(1, 3000)]
     with pytest.raises(Unreadable, match="more rules"):
         listeners.ports(dump(virtualInbound=listener(*chains, disabled={"or_match": {"rules": rules}})), ())
+
+
+EVERYWHERE, NOWHERE = {"any_match": True}, {}
+HERE, BESIDE = ({"destination_port_range": {"start": start, "end": start + 1}} for start in (8080, 8079))
+
+
+@pytest.mark.parametrize(
+    ("predicate", "off"),
+    [
+        pytest.param(EVERYWHERE, True, id="everywhere"),
+        pytest.param(NOWHERE, False, id="nowhere"),
+        pytest.param(HERE, True, id="the first port of a range"),
+        pytest.param(BESIDE, False, id="a range ends before its end"),
+        pytest.param({"destination_port_range": {"end": 9000}}, True, id="a range from the beginning"),
+        pytest.param({"destination_port_range": {"start": 80}}, False, id="a range without an end"),
+        pytest.param({"or_match": {"rules": [BESIDE, HERE]}}, True, id="one of them"),
+        pytest.param({"or_match": {"rules": [BESIDE, NOWHERE]}}, False, id="none of them"),
+        pytest.param({"and_match": {"rules": [EVERYWHERE, HERE]}}, True, id="all of them"),
+        pytest.param({"and_match": {"rules": [EVERYWHERE, BESIDE]}}, False, id="not all of them"),
+        pytest.param({"not_match": BESIDE}, True, id="not there"),
+        pytest.param({"not_match": HERE}, False, id="not here"),
+    ],
+)
+def test_where_a_listener_filter_is_switched_off(predicate, off):
+    """Without its inspector a listener takes TLS for plaintext, so that a chain for TLS gets nothing."""
+    given = listener(chain(MESH, transport_protocol="tls"), disabled=predicate)
+    assert listeners.accepted(given, 8080).accepts == ("unknown" if off else "strict")

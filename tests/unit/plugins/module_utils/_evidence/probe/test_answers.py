@@ -459,3 +459,36 @@ def test_an_endpoint_that_takes_no_mutual_tls_beside_one_that_does(asked):
     [result] = wire_answers.judge([target], met, requests(asked), mutual)
     assert result["verdict"] == "unknown"
     assert "the port of an endpoint accepted no mutual TLS from the probe itself: unknown ca." in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("tls", "says"),
+    [
+        pytest.param({**SHOWN, "verified": False, "verify_detail": "self-signed"}, "self-signed", id="another root"),
+        pytest.param({**SHOWN, "verified": None, "verify_detail": "no root"}, "no root", id="no root to verify it"),
+        pytest.param({**SHOWN, "verify_detail": "self-signed"}, None, id="verified"),
+        pytest.param({**SHOWN, "verified": False}, None, id="nobody says why not"),
+    ],
+)
+def test_why_a_certificate_was_not_verified(tls, says):
+    [result] = wire_answers.judge([TARGET], outside(RESET, tls), requests(OK), handshakes(MUTUAL))
+    assert result["outside"]["tls"].get("verify_detail") == says
+
+
+def test_details_that_nobody_gave_are_empty():
+    bare = {"result": "answered"}
+    [result] = wire_answers.judge([TARGET], outside(bare, NO_TLS), requests(bare), handshakes(NO_TLS))
+    assert (result["outside"]["plaintext_detail"], result["inside"]["detail"]) == ("", "")
+    assert result["reason"] == "Plaintext from outside was answered (); no mesh certificate was shown."
+
+
+@pytest.mark.parametrize("second", [MUTUAL, NO_TLS], ids=["both endpoints take mutual TLS", "one of them does"])
+def test_mutual_tls_beside_plaintext_is_permissive(second):
+    target = TARGET._replace(endpoints=(FIRST, FIRST._replace(address="10.244.0.13", pod="a-2")), endpoints_total=2)
+    met = {**outside(OK, NO_TLS), "0/1": {"id": "0/1", "plaintext": OK, "tls": NO_TLS}}
+    mutual = {**handshakes(MUTUAL), "0/1": {"id": "0/1", "mtls": second}}
+    [result] = wire_answers.judge([target], met, requests(OK), mutual)
+    assert (result["verdict"], result["reason"]) == (
+        "permissive",
+        "Plaintext from outside was answered (HTTP 200); mutual TLS is offered, too.",
+    )

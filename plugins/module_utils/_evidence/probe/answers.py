@@ -261,7 +261,7 @@ def _verdict_for_plaintext(
     reason = f"Plaintext from outside was answered{where} ({answered[0].get('detail', '')})"
     if any(part.get("rbac") for part in answered):
         reason += ", though an authorization policy denied the request"
-    if any(_is_accepted(part) for part in mtls.values()) or _seen_certificate([*tls.values(), *mtls.values()]):
+    if _seen_certificate([*tls.values(), *mtls.values()]):
         return PERMISSIVE, reason + "; mutual TLS is offered, too."
     return PLAINTEXT, reason + "; no mesh certificate was shown."
 

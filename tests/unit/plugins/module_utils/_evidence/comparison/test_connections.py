@@ -279,3 +279,27 @@ def test_a_proxy_that_the_traffic_bypasses_hides_no_other_of_its_client():
 def test_the_servers_ports_behind_a_service_port(upstreams, ports):
     programmed = Programmed(MESH, [proxy(), client(*upstreams)], AT)
     assert programmed.target_ports(edge(), CLIENT) == ports
+
+
+@pytest.mark.parametrize(("sends", "verdict"), [("plaintext", "plaintext"), ("mtls", "broken"), ("unknown", "unknown")])
+@pytest.mark.parametrize("clients", [[CLIENT], [OUTSIDE, CLIENT]], ids=["alone", "behind one without a proxy"])
+def test_a_server_outside_the_mesh_takes_plaintext_only(sends, verdict, clients):
+    programmed = Programmed(MESH, [client(upstream(sends))], {"10.0.0.1": OUTSIDE})
+    assert programmed.verdict(edge(endpoint=OUTSIDE), clients) == verdict
+
+
+@pytest.mark.parametrize("mesh", ["ambient", "unknown"])
+def test_of_a_server_without_a_sidecar_that_may_have_something_else_nothing_is_known(mesh):
+    programmed = Programmed([workload(mesh=mesh), workload(CLIENT)], [client(upstream("mtls"))], AT)
+    assert programmed.verdict(edge(), [CLIENT]) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("servers", "verdict"),
+    [([], "unknown"), ([True], "mtls"), ([True, False], "unknown"), ([False], "unknown")],
+    ids=["nobody was asked", "its proxy answers", "one of two does not", "it does not answer"],
+)
+def test_istios_tunnel_needs_every_proxy_of_the_server(servers, verdict):
+    proxies = [proxy(answered=answered)._replace(pod=f"shop/a-{place}") for place, answered in enumerate(servers)]
+    programmed = Programmed(MESH, [*proxies, client(upstream("hbone"))], AT)
+    assert programmed.verdict(edge(client_tls="hbone"), [CLIENT]) == verdict

@@ -95,7 +95,7 @@ def _load_kubeconfig(options: Options, configuration: Any) -> None:
     contents = [kubeconfig]
     if not isinstance(kubeconfig, Mapping):
         name = f"The kubeconfig {kubeconfig}"
-        contents = [_read(path) for path in str(kubeconfig).split(os.pathsep) if path]
+        contents = [_read(path) for path in str(kubeconfig).split(os.pathsep)]
         contents = [content for content in contents if content is not None]
         if not contents:
             raise _no_kubeconfig(str(kubeconfig), options)

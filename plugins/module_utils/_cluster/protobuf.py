@@ -204,9 +204,8 @@ def _inside(body: bytes, read: Reader) -> Dict[str, Any]:
     """What the envelope of every answer holds, with its type. An object that is not there at all was cut off, too."""
     places: List[Tuple[int, int]] = []
 
-    def remember(_data: bytes, place: int, stop: int) -> bool:
+    def remember(_data: bytes, place: int, stop: int) -> None:
         places.append((place, stop))
-        return True
 
     try:
         envelope = message({1: Field("type", _TYPE), 2: Field("object", remember), 3: Field("encoding", text)})

@@ -69,7 +69,7 @@ def drip(head=True):
     return fault
 
 
-def flood(head):
+def flood(head, repeated=b"1" * 65536):
     """An answer that has no end, as fast as the client takes it; `head` is what comes before the part that repeats."""
 
     def fault(handler, data):
@@ -77,7 +77,7 @@ def flood(head):
         try:
             handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + head)
             for _attempt in range(2000):
-                handler.wfile.write(b"1" * 65536)
+                handler.wfile.write(repeated)
         except OSError:
             pass
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,7 +15,9 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import api as requests
 from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import pages
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils import protobuf_encoder
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.faults import cut_off, reset
 
 PODS = api.Kind("", "v1", "pods", "Pod")
 PEERS = api.Kind("security.istio.io", "v1", "peerauthentications", "PeerAuthentication")
@@ -296,3 +299,202 @@ def test_a_body_says_what_it_is(server, cluster, ask, content):
     [(_method, _path, _query, body, headers)] = server.requests
     assert (headers.get("Content-Type"), body is not None) == (content, content is not None)
     assert (headers["Authorization"], headers["User-Agent"]) == ("Bearer secret", "meshproof.mtls")
+
+
+def test_pauses_grow(server, cluster, pauses):
+    server.answer("GET /version", refusal(503))
+    with pytest.raises(api.ClusterError):
+        cluster.version()
+    assert pauses == [0.5, 1, 2, 4]
+
+
+VERSION = {"gitVersion": "v1.35.4"}
+MADE = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "demo"}}
+
+
+def mute(handler, _data):
+    """No answer for longer than anybody here waits."""
+    threading.Event().wait(5)
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize(
+    ("answers", "answered", "requests_sent"),
+    [
+        pytest.param([reset(), VERSION], True, 2, id="a connection that breaks off is made anew"),
+        pytest.param([reset(), reset(), reset(), reset(), VERSION], True, 5, id="four times"),
+        pytest.param([reset()] * 5 + [VERSION], False, 5, id="no more than that"),
+        pytest.param([mute, VERSION], False, 1, id="who has never answered is not asked again"),
+        pytest.param([VERSION, mute, VERSION], True, 3, id="who has answered before is, after a silence"),
+        pytest.param([VERSION, mute, mute, VERSION], False, 3, id="not after two"),
+    ],
+)
+def test_what_gives_no_answer_is_asked_again(server, cluster, monkeypatch, answers, answered, requests_sent):
+    server.answer("GET /version", *answers)
+    if answers[0] == VERSION:
+        assert cluster.version() == "v1.35.4"
+    monkeypatch.setattr(requests, "READ_SECONDS", 0.3)
+    if answered:
+        assert cluster.version() == "v1.35.4"
+    else:
+        with pytest.raises(api.ClusterError, match=r"broke off|did not answer"):
+            cluster.version()
+    assert len(server.requests) == requests_sent
+
+
+def test_what_may_have_been_made_is_not_made_twice(server, cluster):
+    """The connection broke off behind the request: nobody knows whether it was obeyed."""
+    server.answer("POST /api/v1/namespaces/demo/pods", reset(), MADE)
+    with pytest.raises(api.ClusterError, match="broke off"):
+        cluster.create(PODS, {"metadata": {"name": "a", "namespace": "demo"}})
+    assert len(server.requests) == 1
+
+
+def test_nobody_is_sent_elsewhere(server, cluster):
+    """A redirect would take the token with it."""
+
+    def elsewhere(handler, _data):
+        handler.send_response(302)
+        handler.send_header("Location", "/version")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    server.answer("GET /x", elsewhere)
+    server.answer("GET /version", VERSION)
+    with pytest.raises(api.ClusterError, match="302"):
+        cluster.get("/x")
+    assert [path for path, _query in server.asked()] == ["/x"]
+
+
+@pytest.mark.parametrize(
+    ("size", "at_once"),
+    [
+        pytest.param(10, True, id="all of a short answer"),
+        pytest.param(600_000, False, id="the beginning of a long one"),
+    ],
+)
+def test_the_first_bytes_are_announced_once(server, cluster, size, at_once):
+    first = []
+    server.answer("GET /x", refusal(503), "x" * size)
+    assert len(cluster.request("GET", "/x", announce=first.append)) == size
+    assert [set(found) for found in first] == [{ord("x")}]
+    assert (len(first[0]) == size) is at_once
+    assert len(first[0]) >= min(size, 4096)
+
+
+@pytest.mark.parametrize(
+    ("asked", "query"),
+    [
+        pytest.param({}, {"limit": 500}, id="everything"),
+        pytest.param({"labels": "a=b"}, {"limit": 500, "labelSelector": "a=b"}, id="by labels"),
+        pytest.param({"fields": "a=b"}, {"limit": 500, "fieldSelector": "a=b"}, id="by fields"),
+    ],
+)
+def test_what_is_asked_for_with_a_page(asked, query):
+    wanted = pages.Wanted(PODS, **asked)
+    assert (wanted.query(""), wanted.query("t")) == (query, {**query, "continue": "t"})
+
+
+@pytest.mark.parametrize(
+    ("stored", "accept"),
+    [(None, "application/json"), (lambda *_place: {}, "application/vnd.kubernetes.protobuf, application/json")],
+    ids=["JSON", "protobuf, where it can be read"],
+)
+def test_the_form_of_a_list(server, cluster, stored, accept):
+    server.answer("GET /api/v1/pods", page([]))
+    assert [found.items for found in cluster.list(PODS, stored=stored)] == [[]]
+    assert server.requests[0][4]["Accept"] == accept
+
+
+def expired(token):
+    return 410, {"kind": "Status", "message": "expired", "metadata": {"continue": token}}
+
+
+@pytest.mark.parametrize(
+    ("answers", "names", "tokens"),
+    [
+        pytest.param(
+            [page(["a"], "1"), expired("2"), page(["b"])],
+            ["a", "b"],
+            [None, "1", "2"],
+            id="goes on with the token that the API server gives",
+        ),
+        pytest.param(
+            [page(["a"], "1"), expired("2"), expired("3"), expired("4"), expired("5"), page(["b"])],
+            ["a", "b"],
+            [None, "1", "2", "3", "4", "5"],
+            id="four times",
+        ),
+        pytest.param(
+            [page(["a"], "1"), *(expired(str(number)) for number in range(2, 9))],
+            None,
+            [None, "1", "2", "3", "4", "5"],
+            id="no more than that",
+        ),
+        pytest.param([page(["a"], "1"), expired("1")], None, [None, "1"], id="not with the same"),
+        pytest.param([page(["a"], "1"), refusal(410), page(["b"])], None, [None, "1"], id="not without one"),
+    ],
+)
+def test_a_list_that_expires(server, cluster, answers, names, tokens):
+    server.answer("GET /api/v1/pods", *answers)
+    if names:
+        assert [item["metadata"]["name"] for found in cluster.list(PODS) for item in found.items] == names
+    else:
+        with pytest.raises(api.ClusterError, match=r"HTTP 410"):
+            list(cluster.list(PODS))
+    assert [query.get("continue") for _path, query in server.asked()] == tokens
+
+
+@pytest.mark.parametrize(
+    ("answers", "fine", "count"),
+    [
+        pytest.param([cut_off, page(["a"])], True, 2, id="is asked for again"),
+        pytest.param([cut_off] * 4 + [page(["a"])], True, 5, id="four times"),
+        pytest.param([cut_off] * 5 + [page(["a"])], False, 5, id="no more than that"),
+        pytest.param(["<html>", page(["a"])], False, 1, id="not where it is something else"),
+    ],
+)
+def test_a_page_that_is_cut_off(server, cluster, answers, fine, count):
+    server.answer("GET /api/v1/pods", *answers)
+    if fine:
+        assert [len(found.items) for found in cluster.list(PODS)] == [1]
+    else:
+        with pytest.raises(api.ClusterError, match="not JSON"):
+            list(cluster.list(PODS))
+    assert len(server.requests) == count
+
+
+def test_the_next_page_is_asked_for_while_this_one_is_on_its_way(server, cluster):
+    asked = threading.Event()
+    long = page(["a"], "next")
+    long["items"][0]["spec"] = "x" * 600_000
+    body = json.dumps(long, separators=(",", ":")).encode()
+
+    def first(handler, _data):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body[:300_000])
+        handler.wfile.flush()
+        if asked.wait(2):
+            handler.wfile.write(body[300_000:])
+
+    def second(handler, _data):
+        asked.set()
+        content = json.dumps(page(["b"])).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    server.answer("GET /api/v1/pods", first, second, page(["c"]))
+    assert [item["metadata"]["name"] for found in cluster.list(PODS) for item in found.items] == ["a", "b"]
+    assert [query.get("continue") for _path, query in server.asked()] == [None, "next"]
+
+
+@pytest.mark.parametrize("code", [403, 410])
+def test_a_failure_in_protobuf_is_read(server, cluster, code):
+    server.answer("GET /api/v1/pods", (code, protobuf_encoder.status("pods is forbidden", "next")))
+    with pytest.raises(api.ClusterError, match="pods is forbidden") as caught:
+        cluster.request("GET", "/api/v1/pods")
+    assert caught.value.token == ("next" if code == 410 else "")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as api
@@ -58,8 +59,63 @@ def test_host_and_credentials_need_no_kubeconfig(credentials):
     assert api.connect(params).server == "https://10.0.0.2:6443"
 
 
-def test_basic_authentication():
-    assert configuration.headers(api.Options(username="u", password="p")) == [("authorization", "Basic dTpw")]
+BASIC = ("authorization", "Basic dTpw")
+
+
+@pytest.mark.parametrize(
+    ("options", "headers"),
+    [
+        pytest.param({"username": "u", "password": "p"}, [BASIC], id="basic authentication"),
+        pytest.param({"username": "u"}, [], id="a user without a password"),
+        pytest.param({"password": "p"}, [], id="a password without a user"),
+        pytest.param({"username": "u", "password": "p", "api_key": "k"}, [], id="a token is enough"),
+        pytest.param(
+            {"impersonate_user": "v", "impersonate_groups": ["a", "", "b"]},
+            [("Impersonate-User", "v"), ("Impersonate-Group", "a"), ("Impersonate-Group", "b")],
+            id="on behalf of somebody, in groups that have a name",
+        ),
+    ],
+)
+def test_headers_of_every_request(options, headers):
+    assert configuration.headers(api.Options(**options)) == headers
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"host": "https://h"},
+        {"host": "https://h", "username": "u"},
+        {"host": "https://h", "password": "p"},
+        {"host": "https://h", "client_cert": __file__},
+        {"host": "https://h", "client_key": __file__},
+        {"api_key": "s"},
+    ],
+    ids=" and ".join,
+)
+def test_half_of_a_connection_needs_a_kubeconfig(part):
+    with pytest.raises(api.ClusterError, match="No connection is given"):
+        configuration.load(api.Options(**part))
+
+
+def test_a_client_certificate_with_its_key_needs_no_kubeconfig():
+    options = api.Options(host="https://h", client_cert=__file__, client_key=__file__, read_timeout=1)
+    assert configuration.load(options).host == "https://h"
+
+
+def test_longer_secrets_are_hidden_before_what_they_begin_with(tmp_path, monkeypatch):
+    def quote(**options):
+        raise ValueError("of hidden-all")
+
+    monkeypatch.setattr(configuration.config, "load_kube_config", quote)
+    users = [{"name": name, "user": {"token": name}} for name in ("hidden", "hidden-all")]
+    with pytest.raises(api.ClusterError, match=r"used: of …\. Remedy"):
+        api.connect({"kubeconfig": write(tmp_path, {**GOOD, "users": users})})
+
+
+def test_several_kubeconfigs_are_one(tmp_path):
+    """As in KUBECONFIG: files that are not there and names that are empty do not matter."""
+    path = os.pathsep.join(["", write(tmp_path, GOOD), str(tmp_path / "nothing")])
+    assert configuration.load(api.Options(kubeconfig=path)).host == "https://10.0.0.1:6443"
 
 
 @pytest.mark.parametrize(

@@ -250,10 +250,32 @@ def test_more_pods_without_a_token(metadata, why):
         decode(envelope(GOOD_POD, metadata=metadata), PODS, stored=POD)
 
 
-@pytest.mark.parametrize("token", ['"next"', "0", "null", "[]", '"\\ud800"'])
-def test_the_token_ahead_is_a_text_or_nothing(token):
-    body = b'{"kind":"PodList","apiVersion":"v1","metadata":{"continue":%s},"items":[]}' % token.encode()
-    assert lists.token_ahead(body) in ("next", "", "\ud800")
+HEAD = '{"kind":"PodList","apiVersion":"v1","metadata":%s,"items":['
+
+
+@pytest.mark.parametrize(
+    ("first", "token"),
+    [
+        pytest.param(HEAD % '{"continue":"next"}', "next", id="a token"),
+        pytest.param(HEAD % '{"resourceVersion":"7","continue":"next"}' + '{"metadata":{"na', "next", id="cut off"),
+        pytest.param(HEAD % '{"continue":"n%s"}' % ("x" * 4000), "n" + "x" * 4000, id="a long one"),
+        pytest.param(HEAD % '{"continue":"n%s"}' % ("x" * 4096), "", id="one that does not end soon"),
+        pytest.param(HEAD % '{"resourceVersion":"7"}', "", id="none"),
+        pytest.param(HEAD % '{"continue":0}', "", id="a number"),
+        pytest.param(HEAD % '{"continue":null}', "", id="null"),
+        pytest.param(HEAD % '{"continue":[]}', "", id="an array"),
+        pytest.param(HEAD % '{"continue":next}', "", id="no JSON"),
+        pytest.param('{"items":[],"metadata":{"continue":"next"}}', "", id="items that come first"),
+        pytest.param("<html>", "", id="something else"),
+    ],
+)
+def test_the_token_ahead_is_a_text_or_nothing(first, token):
+    assert lists.token_ahead(first.encode()) == token
+
+
+def test_the_token_ahead_in_protobuf():
+    assert lists.token_ahead(protobuf_encoder.pods([GOOD], "next")) == "next"
+    assert lists.token_ahead(protobuf_encoder.pods([GOOD])) == ""
 
 
 def test_decoding_changes_nothing_but_the_kind():

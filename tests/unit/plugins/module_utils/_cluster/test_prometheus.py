@@ -62,3 +62,19 @@ def test_silence_and_nobody_there(server, cluster):
     server.http.server_close()
     with pytest.raises(api.ClusterError, match="cannot be reached"):
         ask(cluster)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"message": "no rights.", "reason": "Forbidden"}, "no rights"),
+        ({"reason": "Forbidden"}, "Forbidden"),
+        ({}, "no message"),
+    ],
+    ids=["its message", "else its reason", "else that there is none"],
+)
+def test_what_the_api_server_says(server, cluster, words, said):
+    server.answer(ROUTE, (503, {"kind": "Status", **words}))
+    with pytest.raises(api.ClusterError) as caught:
+        ask(cluster)
+    assert f": {said} (HTTP 503)." in str(caught.value)

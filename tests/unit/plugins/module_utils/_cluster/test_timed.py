@@ -57,6 +57,14 @@ def test_the_length_of_a_chunk_ends(server, cluster, head):
     assert seconds < 4
 
 
+def test_what_follows_the_last_chunk_ends(server, cluster):
+    """Lines of which each is short, without end; a bound on a line's length does not help."""
+    server.answer(ROUTE, flood(CHUNKED + b"0\r\n", b"X: y\r\n" * 10_000))
+    reason, seconds = ask(cluster)
+    assert reason == f"the answer is longer than {MOST} bytes"
+    assert seconds < 4
+
+
 def test_a_head_without_end_is_no_answer(server, cluster):
     server.answer(ROUTE, flood(b"X-Comment: "))
     reason, seconds = ask(cluster)

@@ -28,6 +28,13 @@ def scenario(seed: int) -> list[Manifest]:
     return _Generator(random.Random(seed)).mesh()
 
 
+def _selects(service: Manifest, spec: Manifest, pod: Manifest) -> bool:
+    """Whether a Service selects a pod."""
+    labels = pod["metadata"].get("labels", {})
+    same = pod["metadata"]["namespace"] == service["namespace"]
+    return same and "selector" in spec and spec["selector"].items() <= labels.items()
+
+
 class _Generator:
     """One mesh. Each method adds or returns one kind of object."""
 
@@ -276,11 +283,15 @@ class _Generator:
         return found
 
     def slice(self, service: Manifest, spec: Manifest) -> Manifest:
-        """An EndpointSlice that somebody else keeps: pods and addresses from elsewhere."""
+        """An EndpointSlice that somebody else keeps: pods and addresses from elsewhere.
+
+        No pods that the Service selects: of two slices with one address istiod takes either.
+        """
         endpoints: list[Manifest] = []
+        pods = [pod for pod in self.pods if not _selects(service, spec, pod)]
         for _ in range(self.rnd.randint(1, 2)):
-            if self.pods and self.chance(0.7):
-                pod = self.pick(self.pods)
+            if pods and self.chance(0.7):
+                pod = self.pick(pods)
                 endpoint: Manifest = {"addresses": [pod["status"]["podIP"]], "conditions": {"ready": True}}
                 same = pod["metadata"]["namespace"] == service["namespace"]
                 if same and self.chance(0.6):

@@ -131,6 +131,9 @@ options:
       finding:
         description: How many findings of high severity. Without it any number is accepted.
         type: int
+      egress_plaintext:
+        description: How many of what leaves the mesh in plaintext. Without it they are shown, and fail nothing.
+        type: int
   enrolled:
     description: Namespaces that are in scope beside those with a workload in the mesh, where O(namespaces) is empty.
     type: list
@@ -213,11 +216,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshproof.mtls.plugins.module_utils._audit import reading
 from ansible_collections.meshproof.mtls.plugins.module_utils._io import edge, files
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement import exclusions
-from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS, ON_REQUEST
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import EGRESS, KINDS, ON_REQUEST
 from ansible_collections.meshproof.mtls.plugins.module_utils._report import documents
 
 TERMS = ("namespaces", "exclude", "require", "limits", "enrolled", "read", "gateway_tls")
-LIMITS = {kind: {"type": "int"} if kind in ON_REQUEST else {"type": "int", "default": 0} for kind in KINDS}
+LIMITS = {
+    kind: {"type": "int"} if kind in (*ON_REQUEST, EGRESS) else {"type": "int", "default": 0}
+    for kind in (*KINDS, EGRESS)
+}
 EXCLUSION = {
     "namespace": {"type": "str", "required": True},
     "workload": {"type": "str"},

@@ -20,11 +20,13 @@ from .._policy.membership import enrolled_namespaces
 from .._policy.rows import NO_ENDPOINT
 from . import evidence as sources_together
 from .design import NOTHING, REASON, Design, design_of
+from .egress import egress_rows, is_egress, limit_of
 from .exclusions import Exclusions
 from .traffic import traffic_rows
 from .violations import (
     BROKEN,
     DISAGREEMENT,
+    EGRESS,
     EXCLUDED,
     FAIL,
     FINDING,
@@ -72,11 +74,12 @@ def judge(
     labels in `status` enrol, and `enrolled` (namespaces whose labels say so, where `status` has no labels).
     `exclude` holds {namespace, workload, port, reason, until}; after the day `until` an
     entry no longer counts, by `today`, both YYYY-MM-DD. `limits` is how many
-    violations of each kind are accepted; a kind that it leaves out accepts none, but for findings of high severity,
-    which count only where a limit for `finding` is given. Of the users' own rules in `status` a
-    failed one is a violation, unless its severity is `warning`. `read` are the namespaces that reading
-    was limited to: what lies elsewhere is not seen, on purpose. Of gateways the plaintext that they serve by design is
-    no violation, unless `gateway_tls`: then it is one, but for health and metrics. Raises ExclusionError.
+    violations of each kind are accepted; a kind that it leaves out accepts none, but for findings of high severity
+    (`finding`) and what leaves the mesh (`egress_plaintext`), which count only where a limit for them is given. Of the
+    users' own rules in `status` a failed one is a violation, unless its severity is `warning`. `read` names the
+    namespaces that reading was limited to: what lies elsewhere is not seen, on purpose. Of gateways the plaintext that
+    they serve by design is no violation, unless `gateway_tls`: then it is one, but for health and metrics. Raises
+    ExclusionError.
     """
     probe = probe or sources_together.probe_of(status)
     workloads = {workload["id"]: workload for workload in status["workloads"]}
@@ -87,6 +90,9 @@ def judge(
     design = design_of(workloads.values(), gateway_tls)
     servers = sorted(_servers(workloads.values(), scope, exclusions, design), key=worst_first)
     edges = sorted(_told_apart(_edges(status, workloads, scope, exclusions, design)), key=worst_first)
+    limit = limit_of(limits)
+    inside = {name: shown.inside for name, shown in clients_of(status["client_sets"], everybody(status)).items()}
+    egress = egress_rows(status, inside, limit is not None)
     wire = sorted(wire_rows(probe, servers, edges, scope, require, exclusions, pods, causes), key=worst_first)
     ports = sorted(sources_together.port_rows(status, workloads, scope, require, wire, exclusions), key=worst_first)
     traffic = sorted(traffic_rows(status, workloads, scope, edges, exclusions, design), key=worst_first)
@@ -108,6 +114,10 @@ def judge(
     violations = sorted(found, key=lambda violation: KINDS.index(violation["kind"]))
     counts = {kind: sum(violation["kind"] == kind for violation in violations) for kind in KINDS}
     accepted = {kind: limits.get(kind, 0) for kind in KINDS if kind in limits or kind not in ON_REQUEST}
+    counts[EGRESS] = sum(row["verdict"] == PLAINTEXT for row in egress)
+    if limit is not None:
+        accepted[EGRESS] = limit
+        violations += [violation_of(row) for row in egress if row["kind"]]
     exceeded = [kind for kind, most in accepted.items() if counts[kind] > most]
     judgement = {
         "verdict": "fail" if exceeded else "pass",
@@ -128,6 +138,7 @@ def judge(
         "violations": violations,
         "servers": servers,
         "edges": edges,
+        "egress": egress,
         "ports": ports,
         "wire": wire,
         "traffic": traffic,
@@ -279,6 +290,8 @@ def _edges(
     wanted = set(scope)
     rows = []
     for edge in status["edges"]:
+        if is_egress(edge):
+            continue
         server = workloads.get(edge["endpoint"] or "")
         service_namespace, service = edge["service"].split("/", 1)
         namespace, name = (server["namespace"], server["name"]) if server else (service_namespace, service)

@@ -20,6 +20,9 @@ KINDS = (DISAGREEMENT, UNCAPTURED, PLAINTEXT, BROKEN, UNKNOWN, RULE, FINDING)
 ON_REQUEST = (FINDING,)
 """Those of which any number is accepted where no limit is given."""
 
+# What leaves the mesh in plaintext is counted, and is a violation only where a limit is set.
+EGRESS = "egress_plaintext"
+
 # What a row of the tables says, worst first.
 FAIL, WARNING, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "excluded", "ok")
 
@@ -63,6 +66,8 @@ REMEDIES = {
     "undeclared": "look at the object that makes it unknown to the policies, such as an EnvoyFilter",
     "ambient": "require another source (istio_verify_require), or exclude it with a reason",
     "traffic": "look for what bypasses the proxy; where the policies are younger than it shorten istio_verify_window",
+    EGRESS: "originate TLS with a DestinationRule (tls.mode SIMPLE), or let the application send its own and declare "
+    "the port HTTPS or TLS",
     RULE: "change what the rule names, or the rule (istio_verify_rules)",
     "wire": "run it again; if it stays, look at the probe's own reason and at network policies",
 }

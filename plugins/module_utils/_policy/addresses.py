@@ -116,8 +116,8 @@ class Addresses:
             for one in service.listeners
             if one.number == port and one.protocol != "udp"
             for endpoint in one.endpoints
-            # WorkloadEntries are behind a Service for istiod only.
-            if endpoint.by_pod or service.selector is None
+            # WorkloadEntries, which alone have labels to be selected by, are behind a Service for istiod only.
+            if endpoint.by_pod or not endpoint.labels
         ]
         return found or [Landing(None, f"{way}, which has no endpoint for port {port}")]
 

@@ -99,9 +99,28 @@ class Judge:
                     answers = found.setdefault(key, {})
                     answer = (tls, result, clients.named(reason))
                     answers[answer] = answers.get(answer, 0) | clients.mask
-        return [
+        outside = {port.number: self._outside(destination, port) for port in destination.ports}
+        own_tls = {port.number for port in destination.ports if port.own_tls}
+        rows = [
             _edge(destination, key, answer, mask) for key, answers in found.items() for answer, mask in answers.items()
         ]
+        return [_leaving(row, row.port in own_tls) if row.endpoint in outside[row.port] else row for row in rows]
+
+    def _outside(self, destination: Destination, port: DestinationPort) -> Set[Optional[str]]:
+        """The endpoints, as rows name them, at which a connection leaves the mesh: none that leads to a workload."""
+        if not destination.outside or destination.hidden_endpoints:
+            return set()
+        inside: Set[str] = set()
+        places: Set[str] = set()
+        for endpoint in port.endpoints:
+            places.add(endpoint.id)
+            for landing in self._addresses.behind(endpoint, endpoint.port, destination.host):
+                if landing.doubt or landing.endpoint is None or landing.endpoint.workload is not None:
+                    inside.add(endpoint.id)
+                else:
+                    places.add(landing.endpoint.id)
+        # A gateway has no address to dial where there is only a name.
+        return {*(places - inside), *(() if inside else (None,))}
 
     def _rows(
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
@@ -339,7 +358,7 @@ class Judge:
             if landing.doubt:
                 found.append((endpoint, ("unknown", "unknown", landing.doubt)))
             elif reached is None:
-                found.append((endpoint, (what.tls, "broken", f"{what.why}; {landing.way}")))
+                found.append((endpoint, (what.tls, NO_ENDPOINT, f"{what.why}; {landing.way}")))
             elif not landing.way:
                 found.append((reached, self._meet(destination, port, reached, what, number)))
             else:
@@ -487,6 +506,14 @@ def _agreed(
         agree = answer is not None and rival is not None and answer[:2] == rival[:2]
         found.append((key, answer if agree and answer is not None else ("unknown", "unknown", contest)))
     return found
+
+
+def _leaving(row: Edge, own_tls: bool) -> Edge:
+    """A row of what leaves the mesh. Behind a port that is declared so the application sends TLS of its own."""
+    if own_tls and row.verdict == "plaintext":
+        reason = f"{row.reason}; the port is declared HTTPS or TLS, which the application itself speaks"
+        row = row._replace(verdict="tls", reason=reason)
+    return row._replace(scope="egress")
 
 
 def _to_nobody(cluster: Cluster) -> Sent:

@@ -24,3 +24,5 @@ class Edge(NamedTuple):
     clients: int
     state: str = NORMAL
     """NO_ENDPOINT where nothing is behind the port; then nothing can be said of its TLS but what would be sent."""
+    scope: str = "inside"
+    """inside, or egress for what leaves the mesh."""

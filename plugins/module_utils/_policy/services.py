@@ -29,6 +29,10 @@ DESTINATION = "Service or ServiceEntry"
 """What a destination is, in words."""
 
 
+OWN_TLS = ("https", "tls")
+"""Protocols of which Istio expects TLS from the application."""
+
+
 class Endpoint(NamedTuple):
     """One kind of endpoint behind a port."""
 
@@ -64,6 +68,8 @@ class DestinationPort(NamedTuple):
     """The endpoints from which auto-mTLS infers, see _share_endpoints; else the same."""
     instance: str = ""
     """Istio's name of its protocol."""
+    own_tls: bool = False
+    """Whether it is declared to carry the application's own TLS."""
 
     @property
     def http(self) -> bool:
@@ -97,6 +103,11 @@ class Destination(NamedTuple):
     """Whether its ports do not stand for their target ports in Gateways."""
     alias: str = ""
     """The name that an ExternalName Service stands for."""
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is declared to be no part of the mesh; its endpoints may be workloads all the same."""
+        return self.external or self.is_api_server
 
     @property
     def is_api_server(self) -> bool:
@@ -296,7 +307,11 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
             slices = [item for item in slices if not item.by_selector]
         found.extend(_slice_endpoints(catalogue, slices, port))
         distinct = _distinct(found)
-        ports.append(DestinationPort(port.number, port.name, port.protocol, distinct, distinct, port.instance))
+        ports.append(
+            DestinationPort(
+                port.number, port.name, port.protocol, distinct, distinct, port.instance, port.instance in OWN_TLS
+            )
+        )
     selected = ("Pod", "Deployment", "WorkloadEntry") if service.selector else ()
     hidden = catalogue.hidden(service.namespace, *selected, "EndpointSlice")
     return Destination(
@@ -364,7 +379,9 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
             found.extend(_of_entry(catalogue, entry, _entry_port(entry, port)) for entry in bare)
         # Of round robin's endpoints the first counts: pods by name, then entries by name.
         distinct = tuple(found) if item.resolution == "DNS_ROUND_ROBIN" else _distinct(found)
-        ports.append(DestinationPort(port.number, port.name, port.protocol, distinct, distinct))
+        ports.append(
+            DestinationPort(port.number, port.name, port.protocol, distinct, distinct, own_tls=port.instance in OWN_TLS)
+        )
     hidden = catalogue.hidden(item.namespace, "Pod", "Deployment", "WorkloadEntry") if item.selector is not None else ""
     return Destination(
         f"{item.namespace}/{item.name}",

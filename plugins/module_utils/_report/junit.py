@@ -46,6 +46,7 @@ def junit(facts: Facts, title: str = "") -> str:
         "sources": list(_sources(facts.audit, facts.asked)),
         "ports": list(_ports(facts)),
         "connections": list(_edges(facts)),
+        "leaving": list(_egress(facts)),
         "judgement": list(_beside(facts)),
         "findings": [_finding(item, facts, judged) for item in facts.audit["findings"]],
         "rules": [_rule(item) for item in facts.audit.get("rules", ())],
@@ -139,6 +140,15 @@ def _edges(facts: Facts) -> Iterator[Case]:
         name = f"{total} clients ({inside} in the mesh: {named}) to {service} at {row['endpoint'] or 'no endpoint'}"
         message, detail = f"{edge.state}: {row['reason']}", _said(edge.said, row.get("cause"))
         yield Case(str(row["service"]).split("/", 1)[0], name, _outcome(edge.state), message, detail, edge.kind)
+
+
+def _egress(facts: Facts) -> Iterator[Case]:
+    """What leaves the mesh, which fails by its own limit alone."""
+    for row in facts.judgement["egress"]:
+        name = f"{row['clients']} to {row['host']}:{row['port']} at {row['endpoint'] or 'no endpoint'}"
+        failed = row["result"] == FAIL and row["kind"] in facts.judgement["exceeded"]
+        outcome = _FAILURE if failed else _PASSED if row["verdict"] in GOOD else _SKIPPED
+        yield Case(str(row["service"]).split("/", 1)[0], name, outcome, f"{row['verdict']}: {row['reason']}")
 
 
 def _beside(facts: Facts) -> Iterator[Case]:

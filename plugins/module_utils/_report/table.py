@@ -43,6 +43,15 @@ def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]
             max_rows,
         ),
         section(
+            "LEAVING THE MESH",
+            ["RESULT", "CLIENTS", "HOST", "SENDS", "WHY"],
+            [
+                [row["result"], row["clients"], f"{row['host']}:{row['port']}", row["verdict"], row["reason"]]
+                for row in judgement.get("egress", ())
+            ],
+            max_rows,
+        ),
+        section(
             "WIRE",
             ["RESULT", "SERVICE", "PLAINTEXT", "INSIDE", "VERDICT", "IDENTITY", "WHY"],
             [

@@ -27,7 +27,7 @@ from ..records import (
     Subset,
     Tls,
 )
-from .protocols import protocol_of
+from .protocols import instance_of, protocol_of
 
 _TLS_MODES = ("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
 # The fields of a DestinationRule and of what is in it (networking/v1alpha3/destination_rule.proto).
@@ -178,6 +178,7 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
                 text_of(port.get("name"), "ports.name"),
                 protocol_of(protocol, "", protocol.upper()),
                 number_of(target, "ports.targetPort") if target else None,
+                instance_of(protocol, "", protocol.upper()),
             )
         )
     endpoints = tuple(

@@ -73,12 +73,26 @@ def ports(facts: Facts) -> Table:
     return Table("ports-table", "What each port accepts", columns, rows, True)
 
 
+def egress(facts: Facts) -> Table:
+    """What clients in the mesh send to hosts outside of it."""
+    rows = [
+        Row(
+            row["verdict"],
+            [code(f"{row['host']}:{row['port']}"), row["clients"], pill(row["verdict"]), row["reason"]],
+        )
+        for row in facts.judgement["egress"]
+    ]
+    return Table("egress-table", "What leaves the mesh", ("Host", "Clients", "Sends", "Why"), rows, True)
+
+
 def edges(facts: Facts) -> Table:
     """Who reaches whom, and how."""
     several = len(facts.asked) > 1
     rows = []
     for edge in facts.edges:
         row = edge.row
+        if row.get("scope") == "egress":
+            continue
         service = f"{row['service']}:{row['port']}" + (f" subset {row['subset']}" if row.get("subset") else "")
         server = short(row["endpoint"]) if row["endpoint"] else "no endpoint"
         cause = field(row, "cause")

@@ -94,6 +94,7 @@ def _sections(facts: Facts, digest: str, most: int) -> list[Section]:
         tables("rules", "Rules of your own", None, content.rules(facts)),
         tables("ports", "Ports", None, content.ports(facts)),
         tables("edges", "Connections", None, content.edges(facts)),
+        tables("egress", "Leaving the mesh", None, content.egress(facts)),
         Section("clients", "Groups of clients", content.groups(facts, most)),
         seen,
         tables(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from .addresses import Addresses
+from .aliases import of_aliases
 from .client import FROM_ZTUNNEL, Cluster, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import unset, unset_policy
 from .gateways import GatewayIndex
@@ -72,6 +73,7 @@ class Judge:
             rows.extend(self._judge(destination))
         rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
         rows = through_routes(rows, self._destinations, self._virtual_services, self._scopes.routed_by)
+        rows.extend(of_aliases(list(rows), self._destinations))
         rows.sort(
             key=lambda row: (
                 row.service,
@@ -163,6 +165,9 @@ class Judge:
         if state == "blocked":
             unknown = f"blocked: {why}, and {_NOBODY_ELSE[outcome.kind == 'gateway']}"
             return self._plain(destination, port, lambda endpoint: ("none", "broken", unknown))
+        if state == "bypass" and outcome.outbound is not None and outcome.outbound.own_mtls:
+            why += ", and the application has its certificate (OUTPUT_CERTS): what it sends itself, nobody knows"
+            return self._plain(destination, port, lambda endpoint: ("unknown", "unknown", why))
         if state in ("passthrough", "bypass") or outcome.kind == "none":
             text = (
                 why

@@ -25,7 +25,8 @@ def outbound_of(workload: Workload) -> Optional[Outbound]:
         return NOTHING_CAPTURED
     found = as_proxy(workload.shape)
     if not found:
-        return capture.outbound
+        own_mtls = capture.outbound is not None and workload.shape.hands_out_certificates
+        return capture.outbound._replace(own_mtls=True) if capture.outbound and own_mtls else capture.outbound
     names = sorted({user.container for user in found})
     words = f"container{'s' if len(names) > 1 else ''} {', '.join(names)} of it run as the proxy's user"
     return (capture.outbound or _ALL_CAPTURED)._replace(
@@ -73,11 +74,19 @@ def _inside(destination: Destination, ranges: Tuple[str, ...]) -> Optional[bool]
     """Whether the addresses that clients dial lie in ranges; None when they are unknown or differ."""
     if "*" in ranges:
         return True
-    if destination.headless or not destination.addresses:
+    # Of a headless Service clients dial the pods themselves.
+    dialled = destination.pod_addresses if destination.headless else destination.addresses
+    if not dialled:
         return None
     answers = set()
     networks = [network for network in map(_network, ranges) if network is not None]
-    for text in destination.addresses:
+    if (
+        destination.headless
+        and len({network.version for network in (*networks, *map(_network, dialled)) if network}) > 1
+    ):
+        # Only one address of a pod is known; it may have another of the other family.
+        return None
+    for text in dialled:
         address = _network(text)
         if address is None:
             return None

@@ -39,6 +39,10 @@ _CAPTURE_ANNOTATIONS = (
     "traffic.sidecar.istio.io/excludeOutboundIPRanges",
     "traffic.sidecar.istio.io/excludeInterfaces",
 )
+_PROXY_CONFIG = "proxy.istio.io/config"
+_HAND_OUT = "OUTPUT_CERTS"
+"""With it in its environment, which an annotation may set, the agent writes certificates to a folder
+(pkg/istio-agent/agent.go)."""
 _NAME = itemgetter("name")
 _MODES = ("REDIRECT", "TPROXY", "NONE")
 _INIT_CONTAINERS = ("istio-init", "istio-validation")
@@ -186,12 +190,13 @@ class PodParser:
 
         status = annotations.get("sidecar.istio.io/status")
         mode = None
-        certs = router = waypoint = False
+        certs = router = waypoint = handed_out = False
         proxy_ports: List[Tuple[int, str]] = []
         if proxy is not None:
             env = _each(proxy, "env")
             names = list(map(_NAME, env))
             certs = "ISTIO_META_TLS_CLIENT_CERT_CHAIN" in names
+            handed_out = _HAND_OUT in names or _HAND_OUT in str(annotations.get(_PROXY_CONFIG))
             if "ISTIO_META_INTERCEPTION_MODE" in names:
                 mode = env[names.index("ISTIO_META_INTERCEPTION_MODE")].get("value")
             waypoint = "waypoint" in _each(proxy, "args")
@@ -240,6 +245,7 @@ class PodParser:
             waypoint,
             probes=_probes(applications, annotations, proxy is not None),
             early=_early(_each(spec, "initContainers")) if proxy is not None else (),
+            hands_out_certificates=handed_out,
         )
         return self._shapes.setdefault(shape, shape)
 

@@ -85,6 +85,8 @@ class Outbound(NamedTuple):
     """The containers that run as the proxy's user, in words: none of their traffic is taken."""
     captured_users: bool = False
     """Whether there are others beside them."""
+    own_mtls: bool = False
+    """Whether what is not taken may be the mesh's mutual TLS, spoken by the application itself."""
 
 
 class Capture(NamedTuple):
@@ -150,6 +152,8 @@ class Shape(NamedTuple):
     """Ports at which kubelet asks the application itself, by HTTP or gRPC."""
     early: Tuple[str, ...] = ()
     """Names of the application's init containers that end before the proxy runs."""
+    hands_out_certificates: bool = False
+    """Whether the proxy writes the workload's certificate where the application can use it (OUTPUT_CERTS)."""
 
 
 class Pod(NamedTuple):

@@ -103,6 +103,8 @@ class Destination(NamedTuple):
     """Whether its ports do not stand for their target ports in Gateways."""
     alias: str = ""
     """The name that an ExternalName Service stands for."""
+    pod_addresses: Tuple[str, ...] = ()
+    """Of a headless Service: all addresses that its name stands for; () where one of them is not known."""
 
     @property
     def outside(self) -> bool:
@@ -140,6 +142,8 @@ class Catalogue:
         self._by_address: Dict[str, Workload] = {}
         self._addresses: Dict[Tuple[str, str], str] = {}
         self._on_hosts: Dict[Tuple[str, str], Workload] = {}
+        self._pods = snapshot.pods
+        self._of_pods: Optional[Dict[Tuple[str, str], str]] = None
         if snapshot.entries or snapshot.slices or snapshot.service_entries:
             self._by_pod = {(workload.namespace, pod): workload for workload in workloads for pod in workload.pods}
             for pod in snapshot.pods:
@@ -190,6 +194,12 @@ class Catalogue:
     def has(self, pod: Tuple[str, str], address: str) -> bool:
         """Whether a pod, given by namespace and name, is known to have an address."""
         return self._addresses.get(pod) == address
+
+    def addresses(self, workload: Workload) -> Iterable[str]:
+        """The addresses of all pods of a workload; "" is among them where one has none that is known."""
+        if self._of_pods is None:
+            self._of_pods = {(pod.namespace, pod.name): pod.ip for pod in self._pods}
+        return [self._of_pods.get((workload.namespace, pod), "") for pod in workload.pods or ("",)]
 
     def hidden(self, namespace: str, *kinds: str) -> str:
         """Why endpoints of a namespace may be missing."""
@@ -331,7 +341,16 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
         listeners=tuple(ports),
         untranslated=service.untranslated,
         alias=service.external_name,
+        pod_addresses=_pod_addresses(catalogue, ports) if service.headless and not hidden else (),
     )
+
+
+def _pod_addresses(catalogue: Catalogue, ports: Iterable[DestinationPort]) -> Tuple[str, ...]:
+    found: Set[str] = set()
+    for endpoint in (endpoint for port in ports for endpoint in port.endpoints):
+        workload = endpoint.workload
+        found.update((endpoint.address,) if endpoint.address or workload is None else catalogue.addresses(workload))
+    return () if "" in found else tuple(sorted(found))
 
 
 def _selected_entries(catalogue: Catalogue, entries: List[Entry], port: ServicePort) -> Iterable[Endpoint]:

@@ -251,15 +251,22 @@ SHAPES: Dict[str, Shape] = {
 }
 _GROUPS = {kind.kind: {one.group for one in KINDS if one.kind == kind.kind} for kind in KINDS}
 
+_HAND_OUT = "OUTPUT_CERTS"
 # Arguments and environment say something about the mesh in these containers only; in others they may hold secrets.
 _WITH_ARGUMENTS = ("istio-proxy", "istio-init", "istio-validation", "discovery")
 _ISTIOD = "discovery"
-_VARIABLES = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "SHARED_MESH_CONFIG")
+_VARIABLES = (
+    "ISTIO_META_INTERCEPTION_MODE",
+    "ISTIO_META_TLS_CLIENT_CERT_CHAIN",
+    _HAND_OUT,
+    "SHARED_MESH_CONFIG",
+)
 _SWITCHES = ("PILOT_", "ENABLE_")
 _MESH_NAMES = ("istio.io/", "meshproof.mtls/", "openshift.io/sa.scc.", "kubernetes.io/ingress.class")
 _NAMING = ("@type", "name", "typeUrl", "typeUrls", "type_url", "type_urls")
 # These may carry whole containers and volumes with their environment.
-_BULKY = ("proxy.istio.io/overrides", "proxy.istio.io/config", "sidecar.istio.io/userVolume")
+_PROXY_CONFIG = "proxy.istio.io/config"
+_BULKY = ("proxy.istio.io/overrides", _PROXY_CONFIG, "sidecar.istio.io/userVolume")
 
 
 def kept(manifest: Any) -> Optional[Dict[str, Any]]:
@@ -354,6 +361,8 @@ def _named(value: Any) -> Any:
     if not isinstance(value, dict):
         return _stand_in(value)
     found = {name: text for name, text in value.items() if _is_of_the_mesh(name)}
+    if _HAND_OUT in str(value.get(_PROXY_CONFIG)):
+        found[_PROXY_CONFIG] = _HAND_OUT
     if "sidecar.istio.io/status" in found:
         found["sidecar.istio.io/status"] = _status(found["sidecar.istio.io/status"])
     return found

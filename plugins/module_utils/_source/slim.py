@@ -25,7 +25,7 @@ _OWNER = ("kind", "name", "controller")
 _ISTIOD = "discovery"
 _PROXY = "istio-proxy"
 _WITH_ARGUMENTS = (_PROXY, "istio-init", "istio-validation", _ISTIOD)
-_PROXY_ENV = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN")
+_PROXY_ENV = ("ISTIO_META_INTERCEPTION_MODE", "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "OUTPUT_CERTS")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 

@@ -158,3 +158,53 @@ ADVICE = [
 @pytest.mark.parametrize(("title", "manifests", "expected"), ADVICE, ids=[row[0] for row in ADVICE])
 def test_advice_is_given_where_something_is_known(title, manifests, expected):
     assert high(*manifests) == expected
+
+
+def dialled(host: str, *manifests: Any) -> set[str]:
+    """What cafe/c gets where it dials a name."""
+    rows = edges(judge(mesh_config(), CLIENT, *manifests), "cafe/c", host=host)
+    return {f"{row['service']}:{row['port']} {row['client_tls']} -> {row['verdict']}" for row in rows}
+
+
+NAME = "other.cafe.svc.cluster.local"
+ALIASES = [
+    ("of a Service", [*STRICT, alias("cafe/other", "a.shop.svc.cluster.local")], {"cafe/other:80 mtls -> mtls"}),
+    ("written otherwise", [*STRICT, alias("cafe/other", "A.shop.svc.cluster.local.")], {"cafe/other:80 mtls -> mtls"}),
+    (
+        "of an alias",
+        [*STRICT, alias("cafe/other", "more.cafe.svc.cluster.local"), alias("cafe/more", "a.shop.svc.cluster.local")],
+        {"cafe/other:80 mtls -> mtls"},
+    ),
+    (
+        "of a host outside the mesh",
+        [far("192.0.2.1", location="MESH_EXTERNAL"), alias("cafe/other", "far.example")],
+        {"cafe/other:80 plaintext -> plaintext"},
+    ),
+    (
+        "by the rules of what it stands for",
+        [
+            *STRICT,
+            alias("cafe/other", "a.shop.svc.cluster.local"),
+            rule("cafe/r", "a.shop.svc.cluster.local", tls("DISABLE")),
+        ],
+        {"cafe/other:80 plaintext -> broken"},
+    ),
+    ("of nothing that is known", [*STRICT, alias("cafe/other", "b.shop.svc.cluster.local")], set()),
+    (
+        "that lead back",
+        [alias("cafe/other", "more.cafe.svc.cluster.local"), alias("cafe/more", NAME)],
+        set(),
+    ),
+]
+
+
+@pytest.mark.parametrize(("title", "manifests", "expected"), ALIASES, ids=[row[0] for row in ALIASES])
+def test_whoever_dials_an_alias_meets_what_it_stands_for(title, manifests, expected):
+    assert dialled(NAME, *manifests) == expected, title
+
+
+def test_an_alias_says_what_it_stands_for():
+    result = judge(mesh_config(), CLIENT, *STRICT, alias("cafe/other", "a.shop.svc.cluster.local"))
+    [row] = edges(result, "cafe/c", host=NAME)
+    assert row["endpoint"] == A
+    assert row["reason"].startswith(f"{NAME} is another name for a.shop.svc.cluster.local: ")

@@ -154,6 +154,7 @@ def note(name: str, value: str) -> dict[str, str]:
     return {f"traffic.sidecar.istio.io/{name}": value}
 
 
+UNSURE = "unknown -> unknown"
 BYPASS = [
     ("an excluded port", note("excludeOutboundPorts", "80,443"), PASSED),
     ("another excluded port", note("excludeOutboundPorts", "443"), SEEN),
@@ -177,10 +178,46 @@ def test_outbound_bypasses(title, annotations, expected):
     assert answer(result, "cafe/c", "shop/a") == expected
 
 
-def test_ranges_and_unknown_addresses_cannot_be_judged():
-    client = pod("cafe/c", annotations=note("excludeOutboundIPRanges", "10.0.0.0/8"))
-    result = judge(client, pod("shop/a"), headless("shop/a"))
-    assert answer(result, "cafe/c", "shop/a") == "unknown -> unknown"
+RANGES = [
+    ("none of the pods is in the range", "192.0.2.0/24", ("10.1.0.1", "10.1.0.2"), SEEN),
+    ("all of them are", "10.1.0.0/24", ("10.1.0.1", "10.1.0.2"), PASSED),
+    ("one of them is", "10.1.0.1/32", ("10.1.0.1", "10.1.0.2"), UNSURE),
+    ("one has no address that is known", "192.0.2.0/24", ("10.1.0.1", ""), UNSURE),
+    ("the range is of the other family: a pod may have such an address, too", "fd00::/8", ("10.1.0.1",), UNSURE),
+]
+
+
+@pytest.mark.parametrize(("title", "excluded", "addresses", "expected"), RANGES, ids=[row[0] for row in RANGES])
+def test_ranges_are_compared_with_the_pods_of_a_headless_service(title, excluded, addresses, expected):
+    client = pod("cafe/c", annotations=note("excludeOutboundIPRanges", excluded))
+    servers = [pod("shop/a", number=number, ip=address) for number, address in enumerate(addresses)]
+    assert answer(judge(client, servers, headless("shop/a")), "cafe/c", "shop/a") == expected
+
+
+CONFIG = {"proxy.istio.io/config": "proxyMetadata: {OUTPUT_CERTS: /certs}"}
+OUTSIDE_OF_ALL = note("includeOutboundIPRanges", "")
+
+
+@pytest.mark.parametrize(
+    ("title", "annotations", "mode", "expected"),
+    [
+        ("by an annotation", {**OUTSIDE_OF_ALL, **CONFIG}, "STRICT", UNSURE),
+        ("to an open server", {**OUTSIDE_OF_ALL, **CONFIG}, "PERMISSIVE", UNSURE),
+        ("without a certificate", OUTSIDE_OF_ALL, "STRICT", "none -> broken"),
+        ("through its proxy", CONFIG, "STRICT", SEEN),
+    ],
+    ids=["by an annotation", "to an open server", "without a certificate", "through its proxy"],
+)
+def test_an_application_that_has_its_certificate_may_speak_mutual_tls_itself(title, annotations, mode, expected):
+    parts = [pod("shop/a"), service("shop/a"), peer("shop/p", mode)]
+    assert answer(judge(pod("cafe/c", annotations=annotations), parts), "cafe/c", "shop/a") == expected, title
+
+
+def test_the_proxys_own_environment_says_so_too():
+    client = pod("cafe/c", annotations=OUTSIDE_OF_ALL)
+    [proxy] = [item for item in client["spec"]["containers"] if item["name"] == "istio-proxy"]
+    proxy["env"] = [{"name": "OUTPUT_CERTS", "value": "/certs"}]
+    assert answer(judge(client, pod("shop/a"), service("shop/a")), "cafe/c", "shop/a") == UNSURE
 
 
 # Parts of it by themselves.

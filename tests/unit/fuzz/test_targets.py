@@ -14,7 +14,7 @@ from ansible_collections.meshproof.mtls.tests.fuzz import targets
 from ansible_collections.meshproof.mtls.tests.fuzz.running import Target, run
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**9))
-ATTEMPTS = 60
+ATTEMPTS = 40
 
 
 @pytest.mark.parametrize("target", targets.TARGETS, ids=lambda target: target.name)

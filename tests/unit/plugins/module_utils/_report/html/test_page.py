@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+from functools import lru_cache
 from html.parser import HTMLParser
 
 import pytest
@@ -160,16 +161,17 @@ def shape(tree):
     return [(tag, sorted(attributes)) for tag, attributes in tree.elements if attributes.get("class") != "server"]
 
 
-@pytest.mark.parametrize("bad", STRINGS)
-def test_hostile_text_changes_no_element(bad):
-    clean, dirty = Tree(MANY), Tree(made(poisoned(audits.many(), bad), title=bad))
-    assert shape(dirty) == shape(clean)
-    assert all(attributes["href"].startswith("#") for tag, attributes in dirty.elements if "href" in attributes)
+@lru_cache(maxsize=1)
+def clean_shape():
+    return shape(Tree(MANY))
 
 
 @pytest.mark.parametrize("bad", STRINGS)
-def test_hostile_text_cannot_hide_or_turn_itself_around(bad):
+def test_hostile_text_changes_no_element_and_cannot_hide_or_turn_itself_around(bad):
     text = made(poisoned(audits.many(), bad), title=bad)
+    dirty = Tree(text)
+    assert shape(dirty) == clean_shape()
+    assert all(attributes["href"].startswith("#") for tag, attributes in dirty.elements if "href" in attributes)
     assert re.search("[\x00-\x08\x0b-\x1f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]", text) is None
     text.encode()
 

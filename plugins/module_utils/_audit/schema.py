@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .._foreign.visible import visible
 from .document import FORMAT
 
 Schema = dict[str, Any]
@@ -346,7 +347,9 @@ def _in_object(value: Mapping[str, Any], schema: Mapping[str, Any], where: str) 
     for name, item in value.items():
         expected = properties.get(name, others)
         if expected is not None:
-            yield from _problems(item, expected, name if where == "the document" else f"{where}.{name}")
+            # Of what is one of many, the name is somebody else's word.
+            shown = name if name in properties else visible(name, 100)
+            yield from _problems(item, expected, shown if where == "the document" else f"{where}.{shown}")
 
 
 def _is(value: Any, kind: str) -> bool:

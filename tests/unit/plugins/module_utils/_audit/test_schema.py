@@ -69,3 +69,15 @@ def test_our_check_says_what_a_validator_says():
     assert {problem for problem, valid in told if bool(problem) == valid} == set()
     assert sum(valid for dummy, valid in told) > 20
     assert sum(not valid for dummy, valid in told) > 200
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a\x1b[2J", "a\\u001b[2J"), ("a\nb", "a b"), ("x" * 5000, "x" * 100 + "… (and 4900 more characters)")],
+    ids=["a control character", "a line feed", "as long as a book"],
+)
+def test_a_name_in_a_broken_audit_is_made_visible(name, shown):
+    assert (
+        problem_with({**audits.two(), "client_sets": {name: 7}})
+        == f"client_sets.{shown} has none of the forms that it may have"
+    )

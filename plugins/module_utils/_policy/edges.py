@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from .addresses import Addresses
 from .aliases import of_aliases
-from .client import FROM_ZTUNNEL, Cluster, Sent, cluster_of, needs_endpoints, sent
+from .client import FROM_ZTUNNEL, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
@@ -20,7 +20,7 @@ from .push_context import Patch, PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
 from .rows import NO_ENDPOINT, Edge
-from .scopes import Clients, Outcome, Scopes
+from .scopes import ROUTERS, WAYPOINT, Clients, Outcome, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .unread import Unread
@@ -202,7 +202,7 @@ class Judge:
     def _known(self, destination: Destination, port: DestinationPort, outcome: Outcome) -> DestinationPort:
         """A port with the endpoints that the client's proxy gets: not those of entries for other revisions, and on
         gateways, which have no ORIGINAL_DST clusters, not the addresses that clients dial of themselves."""
-        if outcome.kind == "gateway" and destination.resolution == "NONE" and not destination.kubernetes:
+        if outcome.kind in ROUTERS and destination.resolution == "NONE" and not destination.kubernetes:
             return port._replace(endpoints=(), inferred=())
         sees = self._planes(outcome.revision).sees_revision
         if any(endpoint.revision is not None for endpoint in (*port.endpoints, *port.inferred)):
@@ -264,7 +264,7 @@ class Judge:
         clients: Clients,
     ) -> List[Tuple[RowKey, Answer]]:
         plane = self._planes(outcome.revision)
-        gateway = outcome.kind == "gateway"
+        gateway = outcome.kind in ROUTERS
         cluster: Cluster = cluster_of(
             destination,
             port,
@@ -280,7 +280,7 @@ class Judge:
         for endpoint in port.endpoints:
             if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
                 continue
-            what = sent(cluster, endpoint, plane.peer_authentications, plane.hbone)
+            what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
                 answer = self._trusting(plane, destination, reached, met)
                 done[reached.id] = _worse(done.get(reached.id), answer)
@@ -322,7 +322,7 @@ class Judge:
         mutual TLS: then it need only set nothing.
         """
         endpoint, reached = where
-        gateway = outcome.kind == "gateway"
+        gateway = outcome.kind in ROUTERS
         direct = destination.headless and not gateway and reached.id == endpoint.id
         server, dummy = self._server(destination, reached, port.number if direct else reached.port)
         best = "hbone" if server.startswith("ambient-") else "mtls"
@@ -338,7 +338,7 @@ class Judge:
             gateway,
             outcome.metadata_certs,
         )
-        what = sent(silent, endpoint, plane.peer_authentications, plane.hbone)
+        what = sent(silent, endpoint, plane.peer_authentications, _hbone(plane, outcome))
         for other, (dummy, result, why) in self._arrivals(destination, port, endpoint, what, gateway):
             if other.id != reached.id:
                 continue
@@ -519,6 +519,11 @@ def _leaving(row: Edge, own_tls: bool) -> Edge:
         reason = f"{row.reason}; the port is declared HTTPS or TLS, which the application itself speaks"
         row = row._replace(verdict="tls", reason=reason)
     return row._replace(scope="egress")
+
+
+def _hbone(plane: PushContext, outcome: Outcome) -> Hbone:
+    """What a client may send. A waypoint sends HBONE whatever istiod's environment (core/cluster_builder.go)."""
+    return plane.hbone._replace(sends=True) if outcome.kind == WAYPOINT else plane.hbone
 
 
 def _to_nobody(cluster: Cluster) -> Sent:

@@ -29,6 +29,9 @@ ANY_OTHER = "any other"
 
 
 _GroupKey = Tuple[str, str]
+WAYPOINT = "waypoint"
+ROUTERS = ("gateway", WAYPOINT)
+"""Kinds of clients that pass on what others ask for: Sidecars and capturing are not for them."""
 NOT_CONTESTED = Owners({})
 """Who owns the ports of a host that only one destination has."""
 
@@ -36,7 +39,7 @@ NOT_CONTESTED = Owners({})
 class Scope(NamedTuple):
     """Workloads that no rule can tell apart as clients."""
 
-    kind: str  # sidecar | gateway | ambient | none | unknown
+    kind: str  # sidecar | gateway | waypoint | ambient | none | unknown
     revision: str
     namespace: str
     labels: Labels
@@ -265,6 +268,8 @@ class Scopes:
 
     def _scope(self, workload: Workload) -> Tuple[Scope, object]:
         kind = "unknown" if workload.doubt else workload.mesh
+        if kind == "gateway" and workload.shape.waypoint:
+            kind = WAYPOINT
         if kind in ("none", "ambient", "unknown"):
             doubt = f"what the client does in the mesh is unknown: {workload.doubt}" if workload.doubt else ""
             scope = Scope(kind, workload.shape.revision or "", "", {}, None, None, False, doubt)
@@ -598,7 +603,7 @@ class Scopes:
 
     def _owners_for(self, host: str, scope: Scope, plane: PushContext) -> Owners:
         """For a host of several destinations whom a scope's proxies have at each port."""
-        view = None if scope.kind == "gateway" else scope.view or NO_SIDECAR
+        view = None if scope.kind in ROUTERS else scope.view or NO_SIDECAR
 
         def seen(rivals: Iterable[Destination]) -> List[Destination]:
             return [

@@ -126,7 +126,7 @@ BOOK_CANARY = routes("default/reviews", "reviews", {"route": [to("reviews", 0, "
 BOOK_USERS = routes(
     "default/reviews",
     "reviews",
-    {"match": [{"headers": {"end-user": {"exact": "jason"}}}], "route": [to("reviews", 0, "v2")]},
+    {"match": [{"headers": {"end-user": {"exact": "reader"}}}], "route": [to("reviews", 0, "v2")]},
     {"route": [to("reviews", 0, "v1")]},
 )
 K8S_GATEWAY = [

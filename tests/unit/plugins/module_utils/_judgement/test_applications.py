@@ -68,6 +68,9 @@ APPLICATIONS = {
     ),
     "Bookinfo in ambient mode": Application(apps.AMBIENT, BOOKS),
     "Bookinfo in ambient mode with a waypoint": Application([apps.AMBIENT, apps.WAYPOINT], BOOKS, others=AT_WAYPOINT),
+    "Bookinfo in ambient mode with a waypoint, and istiod's environment not read": Application(
+        [[item for item in apps.AMBIENT if item is not apps.ISTIOD], apps.WAYPOINT], BOOKS, others=AT_WAYPOINT
+    ),
     "helloworld": demo(apps.HELLO, servers=("helloworld:5000",)),
     "helloworld, load balanced by locality": demo(apps.HELLO, apps.LOCALITY, servers=("helloworld:5000",)),
     "httpbin and curl": demo(apps.HTTPBIN),

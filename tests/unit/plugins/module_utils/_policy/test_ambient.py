@@ -204,3 +204,21 @@ def test_what_would_become_ambient_is_doubted_as_well():
     parts = [mesh_config(), MESH_STRICT, namespace("shop", dataplane_mode="ambient"), deployment("shop/a")]
     assert workload(judge(*parts, istiod(PILOT_ENABLE_AMBIENT="true")), "shop/a")["mode"] == "STRICT"
     assert workload(judge(*parts, istiod()), "shop/a")["mode"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "control_plane",
+    [
+        pytest.param([], id="not read"),
+        pytest.param([istiod(PILOT_ENABLE_AMBIENT="true")], id="ambient"),
+        pytest.param(
+            [istiod(PILOT_ENABLE_AMBIENT="true", PILOT_ENABLE_SENDING_HBONE="false")], id="sidecars send none"
+        ),
+    ],
+)
+def test_a_waypoint_sends_hbone_whatever_istiods_environment(control_plane):
+    """core/cluster_builder.go: sendHbone is EnableHBONESend or that the proxy is a waypoint."""
+    front = pod("demo/front", "gateway")
+    front["spec"]["containers"][0]["args"] = ["proxy", "waypoint"]
+    found = judge(mesh_config(), control_plane, front, pod("demo/a", "ambient"), service("demo/a"))
+    assert answer(found, "demo/front", "demo/a") == "hbone -> mtls"

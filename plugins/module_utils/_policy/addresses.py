@@ -19,6 +19,10 @@ from .services import Catalogue, Destination, Endpoint
 
 _SERVICES = ("", ".svc", f".svc.{CLUSTER_DOMAIN}")
 _PODS = f".pod.{CLUSTER_DOMAIN}"
+_LONGEST = 32
+"""Names on one way. Whoever writes names can let each lead to the next, or to several."""
+_MOST = 1000
+"""Addresses and names on all ways from one address together."""
 
 
 class Landing(NamedTuple):
@@ -42,6 +46,8 @@ class Addresses:
         self._entries: Dict[str, List[Destination]] = {}
         self._short: Dict[str, Destination] = {}
         self._known: Dict[Tuple[str, int, str], Tuple[Landing, ...]] = {}
+        self._left = 0
+        """Of `_MOST`, on the ways that are being followed."""
         for item in destinations:
             if not item.kubernetes:
                 self._entries.setdefault(item.host, []).append(item)
@@ -63,11 +69,18 @@ class Addresses:
         key = (endpoint.address, port, host)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = tuple(self._follow(endpoint.address, port, frozenset((f"={host}",))))
+            self._left = _MOST
+            found = tuple(self._follow(endpoint.address, port, frozenset((f"={host}",))))
+            if self._left < 0:
+                found = (Landing(None, doubt=f"{endpoint.address} leads to more names than are followed"),)
+            self._known[key] = found
         return found or (Landing(endpoint),)
 
     def _follow(self, address: str, port: int, seen: FrozenSet[str]) -> List[Landing]:
         """Nothing for what leads nowhere that is known. `seen`: the names on the way, `=host` for an entry's own."""
+        self._left -= 1
+        if self._left < 0 or len(seen) > _LONGEST:
+            return [Landing(None, doubt=f"{address} is too far behind other names to be followed")]
         name = _canonical(address)
         if name in seen:
             return [Landing(None, doubt=f"the names that {address} leads to lead back to it")]

@@ -9,37 +9,56 @@ one meets what the name behind it means, by the rules and at the ports of that n
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Optional
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from .rows import Edge
 from .services import Destination
 
 
-def of_aliases(rows: List[Edge], destinations: List[Destination]) -> Iterator[Edge]:
+def aliases_of(destinations: List[Destination]) -> Iterator[Tuple[Destination, str]]:
+    """Each alias with the host that it stands for, which may be unknown to the mesh; none that leads back to itself."""
+    names = {item.host: item for item in destinations if item.alias}
+    known: Dict[str, Optional[str]] = {}
+    for alias in names.values():
+        target = _target(alias, names, known)
+        if target is not None:
+            yield alias, target
+
+
+def of_aliases(rows: List[Edge], aliases: List[Tuple[Destination, str]]) -> Iterator[Edge]:
     """The rows of each alias: those of the host that it stands for, but for subsets, which nobody dials.
 
     An alias of a name that the mesh does not know has no rows: its port is nowhere, and nothing of it is known.
     """
-    names = {item.host: item for item in destinations if item.alias}
-    if not names:
-        return
     own: Dict[str, List[Edge]] = {}
-    for row in rows:
+    for row in rows if aliases else ():
         if row.subset is None:
             own.setdefault(row.host, []).append(row)
-    for alias in names.values():
-        target = _target(alias, names)
-        for row in own.get(target, ()) if target is not None and target != alias.host else ():
+    for alias, target in aliases:
+        for row in own.get(target, ()):
             reason = f"{alias.host} is another name for {target}: {row.reason}"
             yield row._replace(service=alias.name, host=alias.host, reason=reason)
 
 
-def _target(alias: Destination, names: Dict[str, Destination]) -> Optional[str]:
-    """What a chain of aliases ends at; None for one that leads back to itself."""
-    seen, host = set(), alias.host
-    while host in names:
-        if host in seen:
-            return None
-        seen.add(host)
-        host = names[host].alias.lower().rstrip(".")
-    return host
+def as_dialled(aliases: List[Tuple[Destination, str]], destinations: List[Destination]) -> Iterator[Destination]:
+    """The aliases, with the ports of the hosts that they stand for."""
+    ports = {item.host: item.ports for item in destinations if not item.alias} if aliases else {}
+    for alias, target in aliases:
+        yield alias._replace(ports=ports.get(target, ()))
+
+
+def _target(alias: Destination, names: Dict[str, Destination], known: Dict[str, Optional[str]]) -> Optional[str]:
+    """What a chain of aliases ends at; None for one that leads back to itself. `known`: the ends that were found."""
+    seen: Set[str] = set()
+    end: Optional[str] = alias.host
+    while end is not None and end in names:
+        if end in known:
+            end = known[end]
+            break
+        if end in seen:
+            end = None
+            break
+        seen.add(end)
+        end = names[end].alias.lower().rstrip(".")
+    known.update(dict.fromkeys(seen, end))
+    return end

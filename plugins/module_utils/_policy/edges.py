@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from .addresses import Addresses
-from .aliases import of_aliases
+from .aliases import aliases_of, as_dialled, of_aliases
 from .client import FROM_ZTUNNEL, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import unset, unset_policy
 from .gateways import GatewayIndex
@@ -72,8 +72,13 @@ class Judge:
         for destination in self._destinations:
             rows.extend(self._judge(destination))
         rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
-        rows = through_routes(rows, self._destinations, self._virtual_services, self._scopes.routed_by)
-        rows.extend(of_aliases(list(rows), self._destinations))
+        unread = self._unread.anywhere("VirtualService")
+        before, routes = rows, (self._virtual_services, self._scopes.routed_by)
+        rows = through_routes(rows, self._destinations, *routes, unread)
+        aliases = list(aliases_of(self._destinations))
+        # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
+        named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
+        rows.extend(through_routes(named, dialled, *routes, True, before))
         rows.sort(
             key=lambda row: (
                 row.service,

@@ -145,6 +145,7 @@ _FIELDS = (
     "outboundTrafficPolicy",
     "defaultServiceExportTo",
     "defaultDestinationRuleExportTo",
+    "defaultVirtualServiceExportTo",
     "discoverySelectors",
     "ingressControllerMode",
     "ingressClass",

@@ -10,7 +10,7 @@ the destinations to which it may be led has rows of its own.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .mesh import CLUSTER_DOMAIN
 from .records import Route, RouteTarget, VirtualService
@@ -19,6 +19,8 @@ from .services import Destination, DestinationPort
 
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
 _SERVICE = f".svc.{CLUSTER_DOMAIN}"
+_Ports = Dict[str, List[List[int]]]
+"""The ports of each host, once for each destination that has it."""
 
 
 class _Answer(NamedTuple):
@@ -26,27 +28,34 @@ class _Answer(NamedTuple):
     verdict: str
     reason: str
     state: str = NORMAL
+    place: Tuple[str, int] = ("", 0)
+    """The host and port that it is met at."""
 
 
 class _Led(NamedTuple):
-    """Where one VirtualService leads the requests for a host and port."""
+    """Where one VirtualService leads the requests for a port of its hosts."""
 
     targets: Tuple[RouteTarget, ...]
-    """Elsewhere than to the host and port itself; all with a port."""
-    stays: bool
-    """Whether some may go to the host and port itself."""
+    """All with a port."""
+    places: FrozenSet[Tuple[str, int]]
+    """Their hosts and ports."""
+    open: bool
+    """Whether some may go to the host and port that they are for."""
 
 
 def through_routes(
     rows: List[Edge],
     destinations: List[Destination],
     virtual_services: List[VirtualService],
-    clients_of: Callable[[VirtualService], int],
+    clients_of: Callable[[VirtualService], Tuple[int, int]],
+    others: bool = False,
+    elsewhere: Iterable[Edge] = (),
 ) -> List[Edge]:
     """The rows, with what is met elsewhere where a VirtualService leads there.
 
-    `clients_of` gives the sidecars whose control planes hand them a VirtualService. Rows of subsets stay: they say what
-    is met by whoever is led to the subset.
+    `clients_of` gives the sidecars whose control planes may hand them a VirtualService, and of these those that surely
+    get it. `others` says whether something else may decide, too. `elsewhere` are rows of further hosts. Rows of subsets
+    stay: they say what is met by whoever is led to the subset.
     """
     index = _Index(virtual_services)
     if not index:
@@ -54,40 +63,64 @@ def through_routes(
     by_place: Dict[Tuple[str, int], List[Edge]] = {}
     for row in rows:
         by_place.setdefault((row.host, row.port), []).append(row)
-    ports = {item.host: [port.number for port in item.ports] for item in destinations}
+    known_rows = {place: list(own) for place, own in by_place.items()}
+    for row in elsewhere:
+        known_rows.setdefault((row.host, row.port), []).append(row)
+    ports: _Ports = {}
+    for item in destinations:
+        ports.setdefault(item.host, []).append([port.number for port in item.ports])
+    known: Dict[int, Tuple[int, int]] = {}
+    met: Dict[Tuple[int, int, bool], List[Tuple[_Answer, int]]] = {}
     found = {place: list(own) for place, own in by_place.items()}
     for destination in destinations:
         applying = index.of(destination)
         for port in destination.ports if applying else ():
             place = (destination.host, port.number)
-            for item in applying:
-                led = index.led(item, destination, port, ports)
-                if item.doubt or led.targets:
-                    stays = led.stays or len(applying) > 1
-                    parts = _parts(item, led, by_place, clients_of(item))
-                    found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, stays)]
+            for service in applying:
+                led = index.led(service, port, ports)
+                if service.doubt or led.places - {place}:
+                    if id(service) not in known:
+                        known[id(service)] = clients_of(service)
+                    clients, surely = known[id(service)]
+                    certain = index.names(service, destination.host) and place not in led.places and not led.open
+                    away = surely if certain and not others and len(applying) == 1 else 0
+                    key = (id(service), port.number, port.http)
+                    parts = met.get(key)
+                    if parts is None:
+                        parts = met[key] = _parts(service, led, known_rows, clients)
+                    if any(answer.place == place for answer, dummy in parts):
+                        parts = _parts(service, led, known_rows, clients, place)
+                    found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, away)]
     return [row for own in found.values() for row in own]
 
 
 def _parts(
-    item: VirtualService, led: _Led, rows: Dict[Tuple[str, int], List[Edge]], clients: int
+    item: VirtualService,
+    led: _Led,
+    rows: Dict[Tuple[str, int], List[Edge]],
+    clients: int,
+    here: Optional[Tuple[str, int]] = None,
 ) -> List[Tuple[_Answer, int]]:
-    """The worst that each client meets elsewhere."""
+    """The worst that each client meets at the targets, but for those `here`."""
     name = f"VirtualService {item.namespace}/{item.name}"
     if item.doubt:
         return [(_Answer("unknown", "unknown", f"where {name} leads requests cannot be told: {item.doubt}"), clients)]
     parts: List[Tuple[Optional[_Answer], int]] = [(None, clients)]
     for target in led.targets:
+        place = (target.host, target.port)
+        if place == here:
+            continue
         where = f"{target.host}:{target.port}" + (f" subset {target.subset}" if target.subset else "")
         rest = clients
-        for row in rows.get((target.host, target.port), ()):
+        for row in rows.get(place, ()):
             if row.subset != target.subset:
                 continue
             rest &= ~row.clients
-            met = _Answer(row.client_tls, row.verdict, f"{name} leads requests to {where}: {row.reason}", row.state)
+            why = f"{name} leads requests to {where}: {row.reason}"
+            met = _Answer(row.client_tls, row.verdict, why, row.state, place)
             parts = list(_worsened(parts, met, row.clients))
         why = f"{name} leads requests to {where}, of which nothing is known"
-        parts = list(_worsened(parts, _Answer("unknown", "unknown", why), rest))
+        parts = list(_worsened(parts, _Answer("unknown", "unknown", why, place=place), rest))
     return [(answer, mask) for answer, mask in parts if answer is not None]
 
 
@@ -107,22 +140,27 @@ def _worse(first: Optional[_Answer], second: _Answer) -> _Answer:
     return min(first, second, key=lambda item: (_ORDER.index(item.verdict), item.state != NORMAL, item))
 
 
-def _led(row: Edge, parts: List[Tuple[_Answer, int]], stays: bool) -> Iterator[Edge]:
+def _led(row: Edge, parts: List[Tuple[_Answer, int]], away: int) -> Iterator[Edge]:
     """A row of the host and port itself, by what its clients meet elsewhere.
 
-    What no proxy routes stays: a connection that it does not take or does not know.
+    What no proxy routes stays: a connection that it does not take or does not know. Of the others only the clients
+    `away` surely meet nothing of the host itself. What was unknown stays so: it may be for what changes the route.
     """
+    if row.verdict == "unknown":
+        away = 0
     rest = row.clients
     for answer, mask in parts if row.subset is None and row.client_tls != "none" else ():
-        taken = rest & mask
-        if not taken:
-            continue
-        rest &= ~taken
         own = _Answer(row.client_tls, row.verdict, row.reason, row.state)
-        met = _worse(own, answer) if stays else answer
-        if stays and (own.verdict, own.state) == (answer.verdict, answer.state):
-            met = own
-        yield row._replace(clients=taken, client_tls=met.tls, verdict=met.verdict, reason=met.reason, state=met.state)
+        same = (own.verdict, own.state) == (answer.verdict, answer.state)
+        for taken, met in (
+            (rest & mask & away, answer),
+            (rest & mask & ~away, own if same else _worse(own, answer)),
+        ):
+            if taken:
+                rest &= ~taken
+                yield row._replace(
+                    clients=taken, client_tls=met.tls, verdict=met.verdict, reason=met.reason, state=met.state
+                )
     if rest:
         yield row._replace(clients=rest)
 
@@ -134,6 +172,8 @@ class _Index:
         self._by_host: Dict[str, List[VirtualService]] = {}
         self._wild: List[VirtualService] = []
         self._by_name = {(item.namespace, item.name): item for item in items}
+        self._hosts = {id(item): frozenset(item.hosts) for item in items}
+        self._led: Dict[Tuple[int, int, bool], _Led] = {}
         for item in sorted(items, key=lambda one: (one.namespace, one.name)):
             if not item.routes and not item.doubt:
                 continue
@@ -164,25 +204,34 @@ class _Index:
         ]
         return list({(item.namespace, item.name): item for item in found}.values())
 
-    def led(
-        self, item: VirtualService, destination: Destination, port: DestinationPort, ports: Dict[str, List[int]]
-    ) -> _Led:
-        """Where a VirtualService leads the requests for a port of a destination."""
+    def names(self, item: VirtualService, host: str) -> bool:
+        """Whether a VirtualService has a host by its own name."""
+        return host in self._hosts[id(item)]
+
+    def led(self, item: VirtualService, port: DestinationPort, ports: _Ports) -> _Led:
+        """Where a VirtualService leads the requests for a port of any of its hosts."""
+        key = (id(item), port.number, port.http)
+        if key not in self._led:
+            targets, stays = self._reached(item, port, ports)
+            places = frozenset((target.host, target.port) for target in targets)
+            self._led[key] = _Led(targets, places, stays)
+        return self._led[key]
+
+    def _reached(
+        self, item: VirtualService, port: DestinationPort, ports: _Ports
+    ) -> Tuple[Tuple[RouteTarget, ...], bool]:
+        """The targets, and whether some requests get past all routes."""
         found: Dict[RouteTarget, None] = {}
-        stays = destination.host not in item.hosts
         for route in item.routes:
             if (port.http and route.kind != "http") or (route.ports and port.number not in route.ports):
                 continue
             for target in self._targets(route):
-                own = ports.get(target.host, [])
-                number = target.port or (port.number if port.number in own or len(own) != 1 else own[0])
-                if (target.host, number) == (destination.host, port.number):
-                    stays = True
-                else:
+                for own in ports.get(target.host) or [[]]:
+                    number = target.port or (own[0] if len(own) == 1 else port.number)
                     found[target._replace(port=number)] = None
             if port.http and route.whole and route.delegate is None:
-                return _Led(tuple(found), stays)  # no request gets past it
-        return _Led(tuple(found), True)
+                return tuple(found), False  # no request gets past it
+        return tuple(found), True
 
     def _targets(self, route: Route) -> Iterator[RouteTarget]:
         yield from route.targets

@@ -485,9 +485,9 @@ class Scopes:
                 claims.alone.setdefault(owned, {})[bit] = (scope, owners)
         return claims
 
-    def routed_by(self, item: VirtualService) -> int:
-        """The sidecars that get a VirtualService: whose Sidecar may not import it meets what it would meet with it."""
-        found = 0
+    def routed_by(self, item: VirtualService) -> Tuple[int, int]:
+        """The sidecars that may get a VirtualService, and those that surely do: a Sidecar may not import it."""
+        found = surely = 0
         for bit, scope in self._proxied:
             plane = self._planes(scope.revision)
             export_to = item.export_to or plane.mesh.route_export
@@ -501,7 +501,9 @@ class Scopes:
                 )
             ):
                 found |= bit
-        return found
+                if scope.view is None or scope.view.has_all_of(item.namespace):
+                    surely |= bit
+        return found, surely
 
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""

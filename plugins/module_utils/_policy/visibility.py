@@ -114,6 +114,11 @@ class _Listener:
             return False
         return bool((own and own.imports(host)) or (every and every.imports(host)))
 
+    def has_all_of(self, namespace: str) -> bool:
+        """Whether it is for every port and imports all hosts of a namespace."""
+        found = [self.hosts[name] for name in (namespace, "*") if name in self.hosts]
+        return not self.port and any(item.everything for item in found) and not any(item.excluded for item in found)
+
     def ports(self, destination: Destination) -> Tuple[DestinationPort, ...]:
         """The ports of an imported destination that the listener is for (serviceMatchingListenerPort)."""
         return tuple(port for port in destination.ports if not self.port or port.number == self.port)
@@ -139,6 +144,10 @@ class View(NamedTuple):
                     return None
                 found.update(port.number for port in destination.ports if port.number == listener.port)
         return frozenset(found)
+
+    def has_all_of(self, namespace: str) -> bool:
+        """Whether everything of a namespace is surely imported, be it no Service."""
+        return len(self.listeners) == 1 and self.listeners[0].has_all_of(namespace)
 
     @property
     def proxies(self) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -208,3 +209,35 @@ def test_an_alias_says_what_it_stands_for():
     [row] = edges(result, "cafe/c", host=NAME)
     assert row["endpoint"] == A
     assert row["reason"].startswith(f"{NAME} is another name for a.shop.svc.cluster.local: ")
+
+
+def _names(count: int, fan: int = 1) -> list[dict[str, Any]]:
+    """ServiceEntries each of which leads to the next, by so many spellings of its name."""
+    spell = [str.lower, str.upper, str.title]
+    return [
+        istio("ServiceEntry", f"cafe/l{number}", {
+            "hosts": [f"l{number}.example"], "location": "MESH_EXTERNAL", "resolution": "DNS",
+            "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+            "endpoints": [{"address": change(f"l{number + 1}.example")} for change in spell[:fan]],
+        })
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def _aliases(count: int) -> list[dict[str, Any]]:
+    return [alias(f"shop/e{number}", f"e{number + 1}.shop.svc.cluster.local") for number in range(count)]
+
+
+WAYS = [
+    ("a few aliases", [*_aliases(5), service("shop/e5", selector={"app": "a"}), *STRICT], "e0.shop", "broken"),
+    ("many aliases", _aliases(1500), "e0.shop", "unknown"),
+    ("many entries", _names(400), "l0.example", "unknown"),
+    ("many spellings of a few names", _names(20, 3), "l0.example", "unknown"),
+]
+
+
+@pytest.mark.parametrize(("manifests", "name", "expected"), [row[1:] for row in WAYS], ids=[row[0] for row in WAYS])
+def test_names_that_lead_to_names_end_no_run(manifests, name, expected):
+    begun = time.process_time()
+    assert [answer.rpartition(" ")[2] for answer in met(*manifests, far(name)).values()] == [expected]
+    assert time.process_time() - begun < 5

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    egress,
     istio,
     judge,
     mesh_config,
@@ -172,3 +174,77 @@ def test_a_route_leads_to_what_is_there(what, host, route, expected):
         and "cafe/Deployment/c" in result["client_sets"][edge["clients"]]
     }
     assert found == {expected}, what
+
+
+BARE = "bare.shop.svc.cluster.local"
+AWAY = routes({"route": [to("safe.shop.svc.cluster.local")]}, host=BARE)
+SEES = ["shop/safe.shop.svc.cluster.local", f"shop/{BARE}"]
+BY_ROUTE = {"routeConfiguration": {"vhost": {"name": "safe.shop.svc.cluster.local:80"}}}
+PATCHED = istio("EnvoyFilter", "istio-system/f", {"configPatches": [
+    {"applyTo": "HTTP_ROUTE", "match": {"context": "SIDECAR_OUTBOUND", **BY_ROUTE},
+     "patch": {"operation": "MERGE", "value": {"route": {"cluster": f"outbound|80||{BARE}"}}}},
+]})  # fmt: skip
+OTHER = [{"kind": "VirtualService", "namespace": "other", "reason": "forbidden"}]
+BETTERED = [
+    ("all get it", [AWAY], "bare", (), "mtls"),
+    ("the mesh exports it to its own namespace", [mesh_config(defaultVirtualServiceExportTo=["."]), AWAY], "bare", (),
+     "plaintext"),
+    ("a Sidecar imports hosts only", [egress("cafe/s", *SEES), AWAY], "bare", (), "plaintext"),
+    ("a Sidecar imports its whole namespace", [egress("cafe/s", "shop/*"), AWAY], "bare", (), "mtls"),
+    ("a Sidecar leaves something out", [egress("cafe/s", "shop/*", "~shop/x.example"), AWAY], "bare", (), "plaintext"),
+    ("another one may compete", [AWAY], "bare", OTHER, "plaintext"),
+    ("a filter may change the route", [PATCHED, routes({"route": [to("two")]})], "safe", (), "unknown"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "host", "unread", "expected"), [row[1:] for row in BETTERED], ids=[row[0] for row in BETTERED]
+)
+def test_a_route_betters_nothing_that_it_may_not_decide(more, host, unread, expected):
+    world = [item for item in WORLD if item["kind"] != "ConfigMap"] if more[0]["kind"] == "ConfigMap" else WORLD
+    result = judge([*world, *more], unread=list(unread))
+    found = {
+        edge["verdict"]
+        for edge in result["edges"]
+        if edge["host"] == f"{host}.shop.svc.cluster.local"
+        and edge["subset"] is None
+        and "cafe/Deployment/c" in result["client_sets"][edge["clients"]]
+    }
+    assert found == {expected}
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "expected"),
+    [("alias", "bare", "plaintext"), ("alias", "two", "mtls"), ("safe", "bare", "plaintext"), ("two", "bare", "mtls")],
+    ids=["to the worse", "to what is as good", "of the name behind it", "of a third host"],
+)
+def test_an_alias_has_routes_of_its_own(host, target, expected):
+    alias = service("shop/alias", type="ExternalName", externalName="safe.shop.svc.cluster.local", clusterIP=None,
+                    selector=None)  # fmt: skip
+    assert verdict(alias, routes({"route": [to(target)]}, host=host), host="alias")[0] == expected
+
+
+def test_a_host_of_several_services_may_mean_any_of_their_ports():
+    """Of the two ports to which a route without one may lead, the worse counts."""
+
+    def entry(where: str, port: int, address: str) -> dict[str, Any]:
+        return istio("ServiceEntry", where, {
+            "hosts": ["far.example"], "resolution": "STATIC", "location": "MESH_INTERNAL",
+            "ports": [{"number": port, "name": "http", "protocol": "HTTP"}],
+            "endpoints": [{"address": address, "labels": {"security.istio.io/tlsMode": "istio"}}],
+        })  # fmt: skip
+
+    entries = [entry("shop/one", 81, "192.0.2.1"), entry("zoo/other", 82, "192.0.2.2")]
+    lead = routes({"route": [to("far.example")]})
+    assert [verdict(*entries[:count], lead)[0] for count in (1, 2)] == ["mtls", "plaintext"]
+
+
+def test_a_route_is_followed_in_time_that_grows_with_routes_and_hosts():
+    """Not with their product: whoever writes one VirtualService can name a thousand of each."""
+    hosts = [f"h{number}" for number in range(600)]
+    all_routes = [{"match": [{"uri": {"prefix": f"/{host}"}}], "route": [to(host)]} for host in hosts]
+    services = [service(f"shop/{host}", ports=WEB, selector={"app": "safe"}) for host in hosts]
+    begun = time.process_time()
+    result = judge([*WORLD, *services, routes(*all_routes, hosts=hosts)])
+    assert {edge["verdict"] for edge in result["edges"] if edge["service"] == "shop/h7"} == {"mtls", "plaintext"}
+    assert time.process_time() - begun < 3

@@ -125,6 +125,8 @@ class GatewayIndex:
                 "gateway-plaintext",
                 f"port {port} of {workload.id} is another container's, and in a gateway's pod no proxy takes it",
             )
+        if workload.shape.companions:
+            return UNKNOWN, f"no Gateway serves port {port} of {workload.id}, but another container of it may"
         return "gateway-closed", f"no Gateway serves port {port} of {workload.id}"
 
     def purpose(self, workload: Workload, port: int) -> str:

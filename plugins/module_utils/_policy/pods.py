@@ -191,6 +191,7 @@ class PodParser:
         status = annotations.get("sidecar.istio.io/status")
         mode = None
         certs = router = waypoint = handed_out = False
+        role = None
         proxy_ports: List[Tuple[int, str]] = []
         if proxy is not None:
             env = _each(proxy, "env")
@@ -199,8 +200,10 @@ class PodParser:
             handed_out = _HAND_OUT in names or _HAND_OUT in str(annotations.get(_PROXY_CONFIG))
             if "ISTIO_META_INTERCEPTION_MODE" in names:
                 mode = env[names.index("ISTIO_META_INTERCEPTION_MODE")].get("value")
-            waypoint = "waypoint" in _each(proxy, "args")
-            router = waypoint or "router" in _each(proxy, "args")
+            started = tuple(_each(proxy, "args")[:2])
+            role = started[1] if started[:1] == ("proxy",) and len(started) > 1 else None
+            waypoint = role == "waypoint"
+            router = waypoint or role == "router"
             doubt = _container_ports(proxy, proxy_ports, []) or doubt
 
         mesh, revision = "none", None
@@ -238,7 +241,7 @@ class PodParser:
             mesh == "none" and proxy is not None,
             mesh == "sidecar" and "grpc-agent" in annotations.get("inject.istio.io/templates", ""),
             mesh == "none" and annotations.get(REDIRECTION) == "pending",
-            mesh == "sidecar" and "sidecar" not in ((proxy or {}).get("args") or ()),
+            mesh == "sidecar" and role != "sidecar",
             doubt,
             users_of(spec, applications),
             proxy_user,
@@ -246,6 +249,7 @@ class PodParser:
             probes=_probes(applications, annotations, proxy is not None),
             early=_early(_each(spec, "initContainers")) if proxy is not None else (),
             hands_out_certificates=handed_out,
+            companions=mesh == "gateway" and bool(applications),
         )
         return self._shapes.setdefault(shape, shape)
 

@@ -154,6 +154,8 @@ class Shape(NamedTuple):
     """Names of the application's init containers that end before the proxy runs."""
     hands_out_certificates: bool = False
     """Whether the proxy writes the workload's certificate where the application can use it (OUTPUT_CERTS)."""
+    companions: bool = False
+    """Of a gateway: whether its pod has further containers, which may listen to ports that no manifest names."""
 
 
 class Pod(NamedTuple):

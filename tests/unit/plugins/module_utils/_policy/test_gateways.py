@@ -345,6 +345,41 @@ def test_a_gateway_of_another_trust_domain():
     assert answer(there, "cafe/m", "edge/gw") == "mtls -> broken"
 
 
+# What is no gateway.
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["proxy", "router"], ("gateway", "refused")),
+        (["proxy", "router", "--domain", "x"], ("gateway", "refused")),
+        (["router"], ("sidecar", "unknown")),
+        (["--serve", "router"], ("sidecar", "unknown")),
+        (["serve", "proxy", "waypoint"], ("sidecar", "unknown")),
+        (["proxy", "sidecar", "--serviceCluster", "router"], ("sidecar", "accepted")),
+    ],
+    ids=" ".join,
+)
+def test_a_gateway_is_what_is_started_as_one(args, expected):
+    own = pod("edge/gw", "gateway")
+    own["spec"]["containers"][0]["args"] = args
+    found = workload(judge(own, service("edge/gw")), "edge/gw")
+    assert (found["mesh"], found["ports"][0]["plaintext"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [([], "refused"), ([{"name": "app"}], "unknown"), ([{"name": "app", "ports": [{"containerPort": 9}]}], "unknown")],
+    ids=["nobody", "a container without ports", "a container with another port"],
+)
+def test_what_no_gateway_serves_another_container_may(beside, expected):
+    """Kubernetes asks nobody to name the ports that a container listens to."""
+    own = pod("edge/gw", "gateway")
+    own["spec"]["containers"] += beside
+    rows = workload(judge(own, service("edge/gw")), "edge/gw")["ports"]
+    assert [row["plaintext"] for row in rows if row["port"] == 8080] == [expected]
+
+
 # The proxy's own ports.
 
 OWN = [{"name": name, "port": number} for name, number in (("health", 15021), ("metrics", 15020), ("envoy", 15090))]

@@ -11,7 +11,8 @@ it all the same: kube-proxy translates cluster IPs, and Envoy resolves names wit
 from __future__ import annotations
 
 import ipaddress
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
+from bisect import bisect_left
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from .membership import Workload
 from .mesh import CLUSTER_DOMAIN
@@ -46,6 +47,8 @@ class Addresses:
         self._entries: Dict[str, List[Destination]] = {}
         self._short: Dict[str, Destination] = {}
         self._known: Dict[Tuple[str, int, str], Tuple[Landing, ...]] = {}
+        self._sorted: Optional[Dict[int, List[int]]] = None
+        """The addresses of Services and pods as numbers, by their family."""
         self._left = 0
         """Of `_MOST`, on the ways that are being followed."""
         for item in destinations:
@@ -85,12 +88,15 @@ class Addresses:
         if name in seen:
             return [Landing(None, doubt=f"the names that {address} leads to lead back to it")]
         seen |= {name}
-        if _is_address(name):
+        if _address(name) is not None:
             service = self._by_address.get(name)
             if service is not None:
                 return self._through(service, port, f"{address} is the cluster IP of Service {service.name}")
             workload = self._catalogue.at(name)
             return [] if workload is None else [Landing(_at_pod(workload, port), f"{address} is a pod's address")]
+        if "/" in name:
+            known = self._inside(name)
+            return [Landing(None, doubt=f"the range {address} holds {known}, which is in the cluster")] if known else []
         if name.endswith(_PODS):
             return self._follow(name.partition(".")[0].replace("-", "."), port, seen)
         return self._named(name, port, seen)
@@ -102,12 +108,41 @@ class Addresses:
             if not entries and name in self._short:
                 why = f"the name {name} means a Service of the client's own namespace"
                 return [Landing(None, doubt=f"{why}, which differs from client to client")]
+            hidden = self._hidden(name) if not entries else ""
+            if hidden:
+                return [Landing(None, doubt=f"{name} is a name of the cluster's, and {hidden}")]
             return [landing for entry in entries for landing in self._at_entry(entry, port, seen)]
         if service.alias:
             return self._follow(service.alias, port, seen)
         if not service.headless:
             return self._through(service, port, f"{name} is Service {service.name}")
         return self._at_pods(service, pod, name, port, seen)
+
+    def _hidden(self, name: str) -> str:
+        """Why there may be a Service with this name all the same."""
+        for suffix in _SERVICES[1:]:
+            if name.endswith(suffix):
+                return self._catalogue.hidden(name[: -len(suffix)].rpartition(".")[2], "Service")
+        return ""
+
+    def _inside(self, text: str) -> str:
+        """An address of a range that is a Service's or a pod's; "" where none is known."""
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            return ""
+        if self._sorted is None:
+            numbers: Dict[int, List[int]] = {4: [], 6: []}
+            for name in (*self._by_address, *self._catalogue.all_addresses()):
+                address = _address(name)
+                if address is not None:
+                    numbers[address.version].append(int(address))
+            self._sorted = {version: sorted(found) for version, found in numbers.items()}
+        found = self._sorted[network.version]
+        place = bisect_left(found, int(network.network_address))
+        if place == len(found) or found[place] > int(network.broadcast_address):
+            return ""
+        return str((ipaddress.IPv4Address if network.version == 4 else ipaddress.IPv6Address)(found[place]))
 
     def _service(self, name: str) -> Tuple[Optional[Destination], str]:
         """The Service that a name means, and the pod's name before it; cluster DNS is asked first."""
@@ -167,13 +202,15 @@ def _at_pod(workload: Workload, port: int) -> Endpoint:
     return Endpoint(workload.id, workload, port, "disabled", workload.namespace, workload.labels)
 
 
-def _canonical(address: str) -> str:
-    return address.lower().rstrip(".")
+def _canonical(text: str) -> str:
+    """One spelling for each address and name. `::ffff:192.0.2.1` is 192.0.2.1 to whoever dials it."""
+    name = text.lower().rstrip(".")
+    address = _address(name)
+    return name if address is None else str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _is_address(name: str) -> bool:
+def _address(name: str) -> Optional[Union[ipaddress.IPv4Address, ipaddress.IPv6Address]]:
     try:
-        ipaddress.ip_address(name)
+        return ipaddress.ip_address(name)
     except ValueError:
-        return False
-    return True
+        return None

@@ -183,6 +183,10 @@ class Catalogue:
         """The workload whose pod has an address."""
         return self._by_address.get(address)
 
+    def all_addresses(self) -> Iterable[str]:
+        """Those of all pods that have one of their own."""
+        return self._by_address.keys()
+
     def on_host(self, namespace: str, address: str) -> Optional[Workload]:
         """The workload of a namespace that istiod takes a node's address for; of several it takes any."""
         return self._on_hosts.get((namespace, address))

@@ -241,3 +241,36 @@ def test_names_that_lead_to_names_end_no_run(manifests, name, expected):
     begun = time.process_time()
     assert [answer.rpartition(" ")[2] for answer in met(*manifests, far(name)).values()] == [expected]
     assert time.process_time() - begun < 5
+
+
+BARE = [pod("shop/a", proxy="none", ip="10.1.0.7"), service("shop/a", clusterIP="10.96.0.9")]
+DUAL = [pod("shop/a", proxy="none", ip="fd00::7"), service("shop/a", clusterIP="10.96.0.9")]
+OWN_TLS = {"location": "MESH_EXTERNAL", "ports": [{"number": 80, "name": "https", "protocol": "HTTPS"}]}
+RANGE = {**OWN_TLS, "resolution": "NONE", "endpoints": None}
+NO_SERVICES = [{"kind": "Service", "namespace": "zoo", "reason": "forbidden"}]
+SPELLINGS = [
+    ("a pod's address", [*BARE, far("10.1.0.7", **OWN_TLS)], (), ("plaintext", "inside")),
+    ("the same, mapped into IPv6", [*BARE, far("::ffff:10.1.0.7", **OWN_TLS)], (), ("plaintext", "inside")),
+    ("a cluster IP, mapped into IPv6", [*BARE, far("::FFFF:a60:9", **OWN_TLS)], (), ("plaintext", "inside")),
+    ("IPv6 with its zeros", [*DUAL, far("FD00:0:0:0:0:0:0:7", **OWN_TLS)], (), ("plaintext", "inside")),
+    ("a range of pods", [*BARE, far("", **RANGE, addresses=["10.1.0.0/16"])], (), ("unknown", "inside")),
+    ("a range of cluster IPs", [*BARE, far("", **RANGE, addresses=["10.96.0.8/30"])], (), ("unknown", "inside")),
+    ("a range of IPv6", [*DUAL, far("", **RANGE, addresses=["fd00::/64"])], (), ("unknown", "inside")),
+    ("a range beside them", [*BARE, far("", **RANGE, addresses=["10.2.0.0/16"])], (), ("tls", "egress")),
+    ("what is no range", [*BARE, far("", **RANGE, addresses=["10.1.0.0/99"])], (), ("tls", "egress")),
+    ("a Service that was not read", [far("a.zoo.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
+    ("the same by a shorter name", [far("a.zoo.svc", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
+    ("a pod of it", [far("a-0.a.zoo.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
+    ("another namespace's", [far("a.shop.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("tls", "egress")),
+    ("a name elsewhere", [far("api.example.com", **OWN_TLS)], NO_SERVICES, ("tls", "egress")),
+]
+
+
+@pytest.mark.parametrize(
+    ("manifests", "unread", "expected"), [row[1:] for row in SPELLINGS], ids=[row[0] for row in SPELLINGS]
+)
+def test_no_spelling_leaves_the_mesh(manifests, unread, expected):
+    """What is declared to be outside, with TLS of the application's own, is so only where nothing of the cluster is."""
+    result = judge(mesh_config(), CLIENT, *manifests, unread=list(unread))
+    rows = edges(result, "cafe/c", service="cafe/e", subset=None)
+    assert {(row["verdict"], row["scope"]) for row in rows} == {expected}

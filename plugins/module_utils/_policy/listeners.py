@@ -163,7 +163,8 @@ def _is_target(
     if not endpoint.by_pod:
         return False
     if workload.id in catalogue.selected:
-        return bool(destination.selector)
+        # What EndpointSlices add to a Service that selects others does not count.
+        return bool(destination.selector) and not endpoint.address
     return destination.namespace == workload.namespace
 
 

@@ -222,6 +222,28 @@ def test_where_a_server_listens(edge, services, open_ports):
     assert found == open_ports
 
 
+def test_an_endpoint_slice_translates_only_for_a_gateway_that_no_service_selects():
+    """kube/controller/controller.go GetProxyServiceTargets."""
+    added = front("two", 9090)
+    added["spec"]["selector"] = {"app": "other"}
+    addresses = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"namespace": "edge", "name": "x", "labels": {"kubernetes.io/service-name": "two"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8081}],
+        "endpoints": [{"addresses": ["10.0.0.9"]}],
+    }
+    parts = [pod("edge/gw", "gateway", ip="10.0.0.9"), gateway(None, 80), BUSY, added, addresses]
+
+    def open_ports(*services: Any) -> list[int]:
+        rows = workload(judge(parts, *services), "edge/gw")["ports"]
+        return [row["port"] for row in rows if row["plaintext"] == "accepted"]
+
+    assert open_ports(front("one", 8080, number=81)) == [80]
+    assert open_ports() == [8081]
+
+
 def test_which_service_is_the_oldest_cannot_be_told():
     services = [front("one", 8080, age=None), front("two", 8081, age=None)]
     result = judge(pod("edge/gw", "gateway"), gateway("SIMPLE", 80), *services)

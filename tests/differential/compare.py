@@ -174,11 +174,23 @@ class _World:
             if not found and not expected:
                 yield Difference(f"{dial}", "not configured", "not mentioned")
             for endpoint in dict.fromkeys((*expected, *found)):
-                yield Difference(f"{dial} at {endpoint}", expected.get(endpoint), found.get(endpoint))
+                if not self._leads_on(endpoint, expected, found):
+                    yield Difference(f"{dial} at {endpoint}", expected.get(endpoint), found.get(endpoint))
         for (host, port, endpoint), verdict in bare.items():
             unproxied = self._unproxied(host, port, endpoint)
             if unproxied is not None:
                 yield Difference(f"client without proxy → {host}:{port} at {endpoint}", unproxied, verdict)
+
+    def _leads_on(self, endpoint: str | None, expected: Rows, found: Rows) -> bool:
+        """Whether Istio names an address which the engine follows to the pods behind it, or such a pod.
+
+        Only that the same is sent there can be compared.
+        """
+        followed = {
+            met.tls for place, met in expected.items() if str(place).startswith("addr/") and place not in found and met
+        }
+        reached = {met.tls for place, met in found.items() if place not in expected and met}
+        return bool(followed) and followed == reached and (endpoint not in expected or endpoint not in found)
 
     def _destinations(self) -> Iterator[tuple[str, int]]:
         """Everything that clients can dial, known to their proxies or not."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .ages import contest, dated, eldest_of
-from .membership import Workload
+from .membership import Workload, matches
 from .records import Entry
 from .services import DESTINATION, Catalogue, Destination, DestinationPort, Endpoint
 
@@ -164,7 +164,8 @@ def _is_target(
         return False
     if workload.id in catalogue.selected:
         # What EndpointSlices add to a Service that selects others does not count.
-        return bool(destination.selector) and not endpoint.address
+        added = endpoint.address and not matches(destination.selector, workload.labels)
+        return bool(destination.selector) and not added
     return destination.namespace == workload.namespace
 
 

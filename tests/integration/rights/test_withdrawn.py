@@ -33,6 +33,11 @@ TOUCHED = {
     "configmaps": [f"mode {HOME}/Pod/server", f"mode {HOME}/Pod/open", f"edge {HOME}/Pod/client {HOME}/*"],
     "deployments": [f"edge * {ENROLLED}/later *"],
     "endpointslices": [f"edge * {HOME}/machine *"],
+    # Of these nothing but a finding depends (MTLS-035), or the ports of a gateway of Istio's own labels.
+    "validatingwebhookconfigurations": [],
+    "apiservices": [],
+    "ingressclasses": [],
+    "ingresses": [],
     "mutatingwebhookconfigurations": [f"mode {TAGGED}/Deployment/lost"],
     "authorizationpolicies": [],
     "peerauthentications": [f"mode {HOME}/Pod/server", f"port {HOME}/Pod/open *", f"edge * {HOME}/server *"],

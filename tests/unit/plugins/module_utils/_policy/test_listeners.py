@@ -25,7 +25,7 @@ OLD, NEW = "2026-01-01T00:00:01", "2026-01-01T00:00:02"
 
 
 def workload(name="a", mesh="sidecar", pods=("a-1",)):
-    return SimpleNamespace(id=name, namespace="shop", mesh=mesh, pods=pods)
+    return SimpleNamespace(id=name, namespace="shop", mesh=mesh, pods=pods, labels={"app": "a"})
 
 
 A, TWO = workload(), workload(pods=("a-1", "a-2"))

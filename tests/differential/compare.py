@@ -214,12 +214,12 @@ class _World:
         for pod, address in self.hosts.items():
             hosts[self.workload_of_pod[pod]["id"]].append(f"addr/{address}")
         aliases = {
-            _service_host(item)
+            (f"{item['metadata']['namespace']}/{item['metadata']['name']}", _service_host(item))
             for item in self.manifests
             if item["kind"] == "Service" and item["spec"].get("type") == "ExternalName"
         }
         for edge in self.result["edges"]:
-            if edge["host"] in aliases:
+            if (edge["service"], edge["host"]) in aliases:
                 continue  # the rows of what it stands for, which are compared; Istio has no cluster for it
             endpoints = hosts.get(edge["endpoint"], [edge["endpoint"]])
             for member in self.result["client_sets"][edge["clients"]]:

@@ -133,9 +133,9 @@ def test_judged_as_documented(application: Application, mode: str) -> None:
     others = "refused" if strict else "plaintext"
     met = rows(status, result["edges"], inside)
     servers = {place: met.pop(place, ("", "")) for place in map(full, application.servers)}
-    assert {place: meshed for place, (meshed, _) in servers.items()} == dict.fromkeys(servers, "mtls")
-    assert {bare for _, bare in servers.values()} <= {"", others}
-    beside = {place: meshed for place, (meshed, _) in met.items() if meshed}
+    assert {place: meshed for place, (meshed, _bare) in servers.items()} == dict.fromkeys(servers, "mtls")
+    assert {bare for _meshed, bare in servers.values()} <= {"", others}
+    beside = {place: meshed for place, (meshed, _bare) in met.items() if meshed}
     assert beside == {full(place): verdict for place, verdict in application.others.items()}
     left: dict[str, set[str]] = {}
     for row in result["egress"]:

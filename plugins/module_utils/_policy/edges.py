@@ -19,7 +19,7 @@ from .outbound import UNDECIDED, bypass_of, without_others
 from .push_context import Patch, PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
-from .rows import NO_ENDPOINT, Edge
+from .rows import NO_ENDPOINT, WORST_FIRST, Edge
 from .scopes import ROUTERS, WAYPOINT, Clients, Outcome, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
@@ -33,7 +33,6 @@ _NOBODY_ELSE = {
     False: "REGISTRY_ONLY forbids what a proxy does not know",
     True: "a gateway passes nothing on to what it does not know",
 }
-_ORDER = ("unknown", "plaintext", "broken", NO_ENDPOINT, "tls", "mtls")
 
 
 class Judge:
@@ -502,7 +501,7 @@ def _worse(first: Optional[Answer], second: Answer) -> Answer:
     """Of two answers for one endpoint id (an address named twice) the worse one, whatever their order."""
     if first is None or first == second:
         return second
-    return min(first, second, key=lambda answer: (_ORDER.index(answer[1]), answer))
+    return min(first, second, key=lambda answer: (WORST_FIRST.index(answer[1]), answer))
 
 
 def _agreed(

@@ -14,10 +14,9 @@ from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTup
 
 from .mesh import CLUSTER_DOMAIN
 from .records import Route, RouteTarget, VirtualService
-from .rows import NORMAL, Edge
+from .rows import NORMAL, WORST_FIRST, Edge
 from .services import Destination, DestinationPort
 
-_ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
 _SERVICE = f".svc.{CLUSTER_DOMAIN}"
 _Ports = Dict[str, List[List[int]]]
 """The ports of each host, once for each destination that has it."""
@@ -137,7 +136,7 @@ def _worsened(
 def _worse(first: Optional[_Answer], second: _Answer) -> _Answer:
     if first is None:
         return second
-    return min(first, second, key=lambda item: (_ORDER.index(item.verdict), item.state != NORMAL, item))
+    return min(first, second, key=lambda item: (WORST_FIRST.index(item.verdict), item.state != NORMAL, item))
 
 
 def _led(row: Edge, parts: List[Tuple[_Answer, int]], away: int) -> Iterator[Edge]:

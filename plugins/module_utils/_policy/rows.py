@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 NORMAL, NO_ENDPOINT = "normal", "no_endpoint"
+WORST_FIRST = ("unknown", "plaintext", "broken", NO_ENDPOINT, "tls", "mtls")
+"""Verdicts, and NO_ENDPOINT in the place of one until a row is made."""
 
 
 class Edge(NamedTuple):

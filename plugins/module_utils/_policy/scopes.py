@@ -18,7 +18,7 @@ from .membership import Workload
 from .outbound import outbound_of
 from .push_context import Patch, PushContext, outbound_patches
 from .records import Labels, Outbound, VirtualService
-from .services import Destination, DestinationPort, Endpoint
+from .services import Destination, DestinationPort, Endpoint, exports_to
 from .unread import Unread
 from .visibility import NO_SIDECAR, HostOwners, Owners, View, view_of
 
@@ -494,11 +494,7 @@ class Scopes:
             if (
                 scope.kind == "sidecar"
                 and plane.sees(item.namespace, item.revision)
-                and (
-                    "*" in export_to
-                    or scope.namespace in export_to
-                    or ("." in export_to and scope.namespace == item.namespace)
-                )
+                and exports_to(export_to, scope.namespace, item.namespace)
             ):
                 found |= bit
                 if scope.view is None or scope.view.has_all_of(item.namespace):

@@ -77,6 +77,11 @@ class DestinationPort(NamedTuple):
         return self.protocol == "http"
 
 
+def exports_to(export_to: Tuple[str, ...], namespace: str, home: str) -> bool:
+    """Whether an object of the namespace `home` is exported to another: `*`, `.` for its own, or a name."""
+    return "*" in export_to or namespace in export_to or ("." in export_to and namespace == home)
+
+
 class Destination(NamedTuple):
     """A Service, or one host of a ServiceEntry."""
 
@@ -117,9 +122,8 @@ class Destination(NamedTuple):
         return self.kubernetes and self.name == "default/kubernetes" and self.selector is None and not self.alias
 
     def exported_to(self, namespace: str, default: Tuple[str, ...]) -> bool:
-        """push_context.go IsServiceVisible: `*`, `.` for its own namespace, or the namespace's name."""
-        export_to = self.export_to or default
-        return "*" in export_to or namespace in export_to or ("." in export_to and namespace == self.namespace)
+        """Whether clients of a namespace get it (push_context.go IsServiceVisible)."""
+        return exports_to(self.export_to or default, namespace, self.namespace)
 
 
 class Catalogue:

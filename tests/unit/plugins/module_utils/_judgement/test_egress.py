@@ -12,6 +12,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge im
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._report.table import verdict_table
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    api_server,
     flat,
     istio,
     mesh_config,
@@ -29,26 +30,7 @@ MESH = [
     peer("istio-system/p", "STRICT"),
     pod("old/b", proxy="none"),
 ]
-API = [
-    {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "kubernetes", "namespace": "default"},
-        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443}]},
-    },
-    {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": "kubernetes",
-            "namespace": "default",
-            "labels": {"kubernetes.io/service-name": "kubernetes"},
-        },
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": ["192.0.2.10"]}],
-        "ports": [{"name": "https", "port": 6443}],
-    },
-]
+API = api_server()
 
 
 def outside(protocol: str, **spec: Any) -> dict[str, Any]:

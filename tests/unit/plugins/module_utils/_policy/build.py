@@ -113,6 +113,30 @@ def headless(where: str, export_to: str | None = None, **spec: Any) -> Manifest:
     return service(where, export_to, clusterIP="None", **spec)
 
 
+def api_server() -> list[Manifest]:
+    """The Service of the Kubernetes API server, with the endpoint that the server writes itself."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "kubernetes", "namespace": "default"},
+            "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443}]},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["192.0.2.10"]}],
+            "ports": [{"name": "https", "port": 6443}],
+        },
+    ]
+
+
 def istio(
     kind: str, where: str, spec: Manifest, age: int | None = 0, rev: str | None = None, group: str = "networking"
 ) -> Manifest:

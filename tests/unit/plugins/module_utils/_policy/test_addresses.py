@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    api_server,
     edges,
     headless,
     istio,
@@ -127,26 +128,7 @@ VM = [
     istio("WorkloadEntry", "shop/vm", {"address": "192.0.2.7", "labels": {"app": "vm"}}),
     rule("shop/r", "vm.shop.svc.cluster.local", tls("ISTIO_MUTUAL")),
 ]
-API = [
-    {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "kubernetes", "namespace": "default"},
-        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443}]},
-    },
-    {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": "kubernetes",
-            "namespace": "default",
-            "labels": {"kubernetes.io/service-name": "kubernetes"},
-        },
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": ["192.0.2.10"]}],
-        "ports": [{"name": "https", "port": 6443}],
-    },
-]
+API = api_server()
 ADVICE = [
     ("a machine that may have a proxy", VM, []),
     ("another cluster's gateway", [far("192.0.2.7"), rule("istio-system/r", "*.example", tls("ISTIO_MUTUAL"))], []),

@@ -123,6 +123,11 @@ class _World:
         self.rivals = _rivals(manifests)
         self.domains = dict(_trust_domains(manifests))
         self.named = Counter(_hosts(manifests))
+        self.addresses: dict[str, set[str]] = defaultdict(set)
+        self.claims: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for host, address, ports in _claims(manifests, self.pods):
+            self.addresses[host].add(address)
+            self.claims[address][host].update(ports)
         self.headless = {
             _service_host(item)
             for item in manifests
@@ -173,13 +178,51 @@ class _World:
             expected = self._expected(dial, found)
             if not found and not expected:
                 yield Difference(f"{dial}", "not configured", "not mentioned")
+            shared = self._sharers(dial)
             for endpoint in dict.fromkeys((*expected, *found)):
+                met = found.get(endpoint)
+                if shared and met is not None and met.verdict == "unknown":
+                    continue
+                if shared:
+                    yield from self._taken(dial, endpoint, met, shared)
                 if not self._leads_on(endpoint, expected, found):
-                    yield Difference(f"{dial} at {endpoint}", expected.get(endpoint), found.get(endpoint))
+                    yield Difference(f"{dial} at {endpoint}", expected.get(endpoint), met)
         for (host, port, endpoint), verdict in bare.items():
             unproxied = self._unproxied(host, port, endpoint)
             if unproxied is not None:
                 yield Difference(f"client without proxy → {host}:{port} at {endpoint}", unproxied, verdict)
+
+    def _sharers(self, dial: Dial) -> list[str]:
+        """The addresses of a sidecar's destination that another one claims with the same port."""
+        if self.proxies[dial.client]["type"] != "sidecar":
+            return []
+        return [
+            address
+            for address in self.addresses.get(dial.host, ())
+            if any(
+                dial.port in ports and not {host, dial.host} <= self.headless
+                for host, ports in self.claims[address].items()
+                if host != dial.host
+            )
+        ]
+
+    def _taken(self, dial: Dial, endpoint: str | None, met: Met | None, addresses: list[str]) -> Iterator[Difference]:
+        """Whoever else's listener takes the connection at one of the addresses, sends what the engine says.
+
+        Where the engine says that it cannot tell, it need not. What a headless Service shares is seen through its
+        listeners.
+        """
+        if dial.subset is not None or dial.host in self.headless or self.named[dial.host] > 1:
+            return
+        proxy = self.istio[dial.client]
+        own = f"outbound|{dial.port}||{dial.host}"
+        for address in addresses:
+            name = proxy["listeners"].get(f"{address}:{dial.port}")
+            if own in proxy["clusters"] and name in proxy["clusters"] and name != own:
+                other = Dial(dial.client, name.split("|")[3], dial.port, None)
+                reached = tuple(sorted(set(self._expected(other, {}).values())))
+                if not all(one.tls == (met and met.tls) for one in reached):
+                    yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
 
     def _leads_on(self, endpoint: str | None, expected: Rows, found: Rows) -> bool:
         """Whether Istio names an address which the engine follows to the pods behind it, or such a pod.
@@ -405,6 +448,20 @@ def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
             for port in (number, *targets[number]):
                 found[port].add(kind)
     return found
+
+
+def _claims(manifests: list[Manifest], pods: dict[str, Manifest]) -> Iterator[tuple[str, str, set[int]]]:
+    """Every host with each of its addresses, and its ports; the addresses of a headless Service are all pods'."""
+    for manifest in manifests:
+        spec = manifest["spec"] if manifest["kind"] in ("Service", "ServiceEntry") else {}
+        if manifest["kind"] == "Service":
+            hosts, found = [_service_host(manifest)], [spec.get("clusterIP", "")]
+            if found == ["None"]:
+                found = [str(pod["status"]["podIP"]) for pod in pods.values()]
+        else:
+            hosts, found = spec.get("hosts", []), spec.get("addresses", [])
+        ports = {port.get("port", port.get("number")) for port in spec.get("ports", ())}
+        yield from ((host, address, ports) for host in hosts for address in found if address)
 
 
 def _mode(accepts: Any) -> str:

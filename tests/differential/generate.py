@@ -48,6 +48,7 @@ class _Generator:
         self.contested = self.chance(0.1)
         self.location = self.pick(("MESH_INTERNAL", "MESH_EXTERNAL"))
         self.pods: list[Manifest] = []
+        self.cluster_ips: list[str] = []
         self.used: set[tuple[str, str, str]] = set()
 
     def chance(self, share: float) -> bool:
@@ -270,6 +271,8 @@ class _Generator:
             for port in spec["ports"]:
                 if self.chance(0.5):
                     port["targetPort"] = port["port"]
+        if spec["clusterIP"] != "None" and kind != "name":
+            self.cluster_ips.append(spec["clusterIP"])
         found = [{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}]
         if kind == "name":
             del spec["clusterIP"]
@@ -336,7 +339,7 @@ class _Generator:
         spec: Manifest = {"hosts": hosts, "ports": ports, "resolution": resolution}
         self.addresses += 1
         if self.chance(0.5):
-            spec["addresses"] = [f"10.30.0.{self.addresses}"]
+            spec["addresses"] = [self.claimed() or f"10.30.0.{self.addresses}"]
         if self.contested:
             spec["location"] = self.location
         elif self.chance(0.75):
@@ -354,6 +357,12 @@ class _Generator:
             found["metadata"]["creationTimestamp"] = f"2026-01-01T00:01:{self.addresses % 60:02}Z"
             found["metadata"].pop("labels", None)
         return found
+
+    def claimed(self) -> str:
+        """Mostly "", else an address that is a Service's or a pod's already."""
+        pods = [pod["status"]["podIP"] for pod in self.pods if not pod["spec"].get("hostNetwork")]
+        taken = self.cluster_ips if self.chance(0.8) else pods
+        return str(self.pick(taken)) if taken and self.chance(0.25) else ""
 
     def entry(self, ports: list[Manifest], dns: bool = False) -> Manifest:
         """An endpoint that is no pod, or is said not to be."""

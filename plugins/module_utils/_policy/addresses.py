@@ -60,7 +60,7 @@ class Addresses:
             for address in item.addresses:
                 if address and address != "None":
                     # Kubernetes gives an address to one Service; of two the choice must not depend on their order.
-                    self._by_address.setdefault(_canonical(address), item)
+                    self._by_address.setdefault(canonical(address), item)
 
     def behind(self, endpoint: Endpoint, port: int, host: str) -> Tuple[Landing, ...]:
         """What a connection to an endpoint's port reaches: the endpoint itself, unless its address leads on.
@@ -84,11 +84,11 @@ class Addresses:
         self._left -= 1
         if self._left < 0 or len(seen) > _LONGEST:
             return [Landing(None, doubt=f"{address} is too far behind other names to be followed")]
-        name = _canonical(address)
+        name = canonical(address)
         if name in seen:
             return [Landing(None, doubt=f"the names that {address} leads to lead back to it")]
         seen |= {name}
-        if _address(name) is not None:
+        if address_of(name) is not None:
             service = self._by_address.get(name)
             if service is not None:
                 return self._through(service, port, f"{address} is the cluster IP of Service {service.name}")
@@ -134,7 +134,7 @@ class Addresses:
         if self._sorted is None:
             numbers: Dict[int, List[int]] = {4: [], 6: []}
             for name in (*self._by_address, *self._catalogue.all_addresses()):
-                address = _address(name)
+                address = address_of(name)
                 if address is not None:
                     numbers[address.version].append(int(address))
             self._sorted = {version: sorted(found) for version, found in numbers.items()}
@@ -202,14 +202,14 @@ def _at_pod(workload: Workload, port: int) -> Endpoint:
     return Endpoint(workload.id, workload, port, "disabled", workload.namespace, workload.labels)
 
 
-def _canonical(text: str) -> str:
+def canonical(text: str) -> str:
     """One spelling for each address and name. `::ffff:192.0.2.1` is 192.0.2.1 to whoever dials it."""
     name = text.lower().rstrip(".")
-    address = _address(name)
+    address = address_of(name)
     return name if address is None else str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _address(name: str) -> Optional[Union[ipaddress.IPv4Address, ipaddress.IPv6Address]]:
+def address_of(name: str) -> Optional[Union[ipaddress.IPv4Address, ipaddress.IPv6Address]]:
     try:
         return ipaddress.ip_address(name)
     except ValueError:

@@ -23,6 +23,7 @@ from .rows import NO_ENDPOINT, WORST_FIRST, Edge
 from .scopes import ROUTERS, WAYPOINT, Clients, Outcome, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
+from .shared_addresses import Finders, through_shared_addresses
 from .unread import Unread
 from .verdicts import verdict
 
@@ -71,6 +72,8 @@ class Judge:
         for destination in self._destinations:
             rows.extend(self._judge(destination))
         rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
+        who = Finders(self._scopes.listening, self._scopes.sidecars, self._scopes.ambient)
+        rows = through_shared_addresses(rows, self._destinations, who)
         unread = self._unread.anywhere("VirtualService")
         before, routes = rows, (self._virtual_services, self._scopes.routed_by)
         rows = through_routes(rows, self._destinations, *routes, unread)

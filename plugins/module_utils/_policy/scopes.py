@@ -212,6 +212,8 @@ class Scopes:
         self._sidecars: List[Tuple[int, Optional[View]]] = []
         self.sidecars: Dict[Tuple[str, ...], int] = {}
         """Those with a sidecar, by whom their control plane exports a Service to that does not say it."""
+        self.ambient = 0
+        """Those in ambient mode."""
         self._bits: Dict[object, int] = {}
         self._groups: Dict[_GroupKey, _Group] = {}
         self._claims: Dict[str, _Claims] = {}
@@ -239,6 +241,7 @@ class Scopes:
         if scope.kind in ("none", "ambient", "unknown"):
             state = "unknown" if scope.kind == "unknown" else "visible"
             outcome = Outcome(scope.kind, scope.revision, state, None, None, "", None, False, scope.doubt)
+            self.ambient |= bit if scope.kind == "ambient" else 0
             self._constant.append((outcome, bit))
             return
         self._proxied.append((bit, scope))

@@ -407,7 +407,9 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
         # Of round robin's endpoints the first counts: pods by name, then entries by name.
         distinct = tuple(found) if item.resolution == "DNS_ROUND_ROBIN" else _distinct(found)
         ports.append(
-            DestinationPort(port.number, port.name, port.protocol, distinct, distinct, own_tls=port.instance in OWN_TLS)
+            DestinationPort(
+                port.number, port.name, port.protocol, distinct, distinct, port.instance, port.instance in OWN_TLS
+            )
         )
     hidden = catalogue.hidden(item.namespace, "Pod", "Deployment", "WorkloadEntry") if item.selector is not None else ""
     return Destination(

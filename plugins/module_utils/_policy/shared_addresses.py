@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Destinations that claim one address and port: whose connection it is, no name decides, but the client's proxy.
+
+core/listener.go buildSidecarOutboundListener: a port that is not HTTP gets a listener at the destination's address.
+Where one is there already, the filter chains of the destination that comes later are dropped. An HTTP port has only the
+listener at 0.0.0.0, to which Envoy prefers that of an address; a range is a filter chain there, and more specific than
+HTTP's. ztunnel finds a destination by its address alone. Whoever may write a ServiceEntry can claim any address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from bisect import bisect_left, bisect_right
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from .addresses import address_of, canonical
+from .ages import dated
+from .rows import Edge
+from .services import Destination, DestinationPort
+
+_Place = Tuple[str, int]
+"""An address and a port."""
+_Met = Tuple[Optional[str], str, str]
+"""endpoint, client_tls and verdict."""
+_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+_MOST = 20
+"""Claims of one place that are compared one by one. In real meshes there are no more, or all are alike."""
+
+
+_Key = Tuple[str, str, int]
+"""A port of a destination, as rows name it: service, host and number."""
+
+
+class _Claim(NamedTuple):
+    destination: Destination
+    port: DestinationPort
+    by_range: bool = False
+
+    @property
+    def key(self) -> _Key:
+        return self.destination.name, self.destination.host, self.port.number
+
+
+class Finders(NamedTuple):
+    """Who finds a destination by its address: sets of scopes."""
+
+    listening: Callable[[Destination], int]
+    """The sidecars that have listeners of their own for a destination that they know."""
+    sidecars: Mapping[Tuple[str, ...], int]
+    """All sidecars, by whom their control plane exports a destination to that does not say it."""
+    ambient: int
+
+
+def through_shared_addresses(rows: List[Edge], destinations: List[Destination], finders: Finders) -> List[Edge]:
+    """The rows; unknown for clients whose connection may be another destination's, with another answer."""
+    claims = _claims(destinations)
+    if not claims:
+        return rows
+    contest = _Contest(claims, rows, finders)
+    made: List[Edge] = []
+    for row in rows:
+        for address, rival, takers in contest.rivals(row):
+            if row.clients & takers:
+                made.append(_unknown(row._replace(clients=row.clients & takers), rival, address))
+                row = row._replace(clients=row.clients & ~takers)
+        if row.clients:
+            made.append(row)
+    return made
+
+
+class _Contest:
+    """Who claims what, and which answers clients meet there."""
+
+    def __init__(self, claims: Dict[_Place, List[_Claim]], rows: Iterable[Edge], finders: Finders) -> None:
+        self._claims = claims
+        self._finders = finders
+        self._everyone = _union((finders.ambient, *finders.sidecars.values()))
+        self._listening: Dict[_Key, int] = {}
+        self._places: Dict[_Key, List[Tuple[_Place, _Claim]]] = {}
+        self._met: Dict[_Key, Dict[_Met, int]] = {}
+        self._different: Dict[Tuple[_Key, _Key], int] = {}
+        for place, found in claims.items():
+            for claim in found:
+                self._met[claim.key] = {}
+                if not claim.by_range:
+                    self._places.setdefault(claim.key, []).append((place, claim))
+        for row in rows:
+            met = self._met.get((row.service, row.host, row.port))
+            # What passes a proxy by, or through it as it is, is not taken for this destination.
+            if met is not None and row.client_tls != "none" and row.subset is None:
+                what = (row.endpoint, row.client_tls, row.verdict)
+                met[what] = met.get(what, 0) | row.clients
+        self._crowded = {
+            place: len({what[1:] for claim in found for what in self._met[claim.key]}) > 1
+            for place, found in claims.items()
+            if len(found) > _MOST
+        }
+        """Whether answers differ where there are too many claims to look at one by one."""
+
+    def rivals(self, row: Edge) -> Iterator[Tuple[str, Destination, int]]:
+        """Whose a connection may be instead, by which address, with the clients that would meet another answer."""
+        for place, own in self._places.get((row.service, row.host, row.port), ()):
+            address, others = place[0], [claim for claim in self._claims[place] if _differs(claim, own)]
+            if place in self._crowded:
+                clients = self._everyone if any(not claim.port.http for claim in others) else self._finders.ambient
+                yield address, others[0].destination, clients * self._crowded[place]
+                continue
+            for rival in others:
+                takers = self._takers(own, rival)
+                if takers:
+                    yield address, rival.destination, takers & self._otherwise(own, rival, row)
+
+    def _otherwise(self, own: _Claim, rival: _Claim, row: Edge) -> int:
+        """The clients that do not meet the same at two destinations."""
+        met, others, pair = self._met[own.key], self._met[rival.key], (own.key, rival.key)
+        if pair not in self._different:
+            found = _union(met.get(what, 0) ^ others.get(what, 0) for what in (*met, *others))
+            self._different[pair] = self._different[pair[::-1]] = found
+        answer = (row.client_tls, row.verdict)
+        return self._different[pair] & _union(clients for what, clients in others.items() if what[1:] != answer)
+
+    def _takers(self, own: _Claim, rival: _Claim) -> int:
+        """The clients that may take a connection to `own` for one to its rival, if they know it."""
+        found = 0 if rival.by_range else self._finders.ambient
+        exact = own.port.http or not rival.by_range
+        if not rival.port.http and exact and not _keeps(own, rival, self._finders.sidecars):
+            if rival.key not in self._listening:
+                self._listening[rival.key] = self._finders.listening(rival.destination)
+            found |= self._listening[rival.key]
+        return found
+
+
+def _differs(one: _Claim, other: _Claim) -> bool:
+    return one.destination.host != other.destination.host
+
+
+def _union(masks: Iterable[int]) -> int:
+    found = 0
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def _claims(destinations: Iterable[Destination]) -> Dict[_Place, List[_Claim]]:
+    """The places with several claims. A Service's address is its own: one at least is a ServiceEntry's."""
+    found: Dict[_Place, List[_Claim]] = {}
+    ranges: List[Tuple[_Network, _Claim]] = []
+    for item in destinations:
+        for text in () if item.kubernetes else item.addresses:
+            network = _range(text)
+            for port in item.ports:
+                if network is not None:
+                    ranges.append((network, _Claim(item, port, True)))
+                else:
+                    found.setdefault((canonical(text.partition("/")[0]), port.number), []).append(_Claim(item, port))
+    if not found and not ranges:
+        return {}
+    claimed = set(found)
+    over_ranges = {claim.port.number for dummy, claim in ranges if not claim.port.http}
+    for item in destinations:
+        for address in (item.pod_addresses if item.headless else item.addresses) if item.kubernetes else ():
+            for port in item.ports:
+                place = (canonical(address), port.number)
+                if place in claimed or (port.http and port.number in over_ranges):
+                    found.setdefault(place, []).append(_Claim(item, port))
+    _add_ranges(found, ranges)
+    return {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
+
+
+def _range(text: str) -> Optional[_Network]:
+    """A range of several addresses; one of a single address is that address to Istio."""
+    if "/" not in text:
+        return None
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return network if network.num_addresses > 1 else None
+
+
+def _add_ranges(claims: Dict[_Place, List[_Claim]], ranges: Iterable[Tuple[_Network, _Claim]]) -> None:
+    """Adds ranges to the places of HTTP ports inside of them: elsewhere the listener of an address counts."""
+    by_port: Dict[Tuple[int, int], List[Tuple[int, _Place]]] = {}
+    for (text, number), found in claims.items():
+        address = address_of(text)
+        if address is not None and any(claim.port.http for claim in found):
+            by_port.setdefault((address.version, number), []).append((int(address), (text, number)))
+    for places in by_port.values():
+        places.sort()
+    counts: Dict[_Place, int] = {}
+    for network, claim in ranges:
+        places = by_port.get((network.version, claim.port.number), [])
+        first = bisect_left(places, (int(network.network_address), ("", 0)))
+        last = bisect_right(places, (int(network.broadcast_address), ("~", 0)))
+        for dummy, place in places[first:last]:
+            claims[place].append(claim)
+            counts[place] = counts.get(place, 0) + 1
+        if any(counts[place] > _MOST for dummy, place in places[first:last]):
+            places[first:last] = [item for item in places[first:last] if counts[item[1]] <= _MOST]
+
+
+def _keeps(own: _Claim, rival: _Claim, exported: Iterable[Tuple[str, ...]]) -> bool:
+    """Whether a sidecar surely meets `own` first, whatever else it knows.
+
+    push_context.go servicesExportedToNamespace: those exported by name come before public ones; then
+    SortServicesByCreationTime. A sniffed listener takes the HTTP even of an older TCP one.
+    """
+    if own.port.http or (not rival.port.instance and own.port.instance):
+        return False
+    one, other = own.destination, rival.destination
+    known = all("*" in (other.export_to or default) or "*" not in (one.export_to or default) for default in exported)
+    return known and dated(one) and dated(other) and one.age < other.age
+
+
+def _unknown(row: Edge, rival: Destination, address: str) -> Edge:
+    kind = "Service" if rival.kubernetes else "ServiceEntry"
+    reason = (
+        f"{kind} {rival.name} claims {address} and port {row.port}, too, so the client's proxy may take this for a "
+        f"connection to {rival.host}"
+    )
+    return row._replace(client_tls="unknown", verdict="unknown", reason=reason)

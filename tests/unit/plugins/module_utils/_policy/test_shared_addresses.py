@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An address and port that somebody else claims, too: no connection is called safe by the name it was meant for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    Manifest,
+    answer,
+    edges,
+    egress,
+    headless,
+    istio,
+    judge,
+    mesh_config,
+    pod,
+    rule,
+    service,
+    stamp,
+    tls,
+)
+
+MTLS, UNKNOWN = "mtls -> mtls", "unknown -> unknown"
+CLIENT = "shop/web"
+SERVERS = [mesh_config(), pod(CLIENT), pod("cellar/db", ip="10.9.0.7")]
+
+
+def db(protocol: str = "tcp", age: int | None = 5, exported: str | None = None) -> Manifest:
+    """The Service that is meant: cellar/db at 10.0.0.5, port 3306."""
+    ports = [{"name": f"{protocol}-db" if protocol else "db", "port": 3306, "targetPort": 8080}]
+    found = service("cellar/db", exported, ports, clusterIP="10.0.0.5")
+    found["metadata"].pop("creationTimestamp")
+    found["metadata"].update(stamp(age))
+    return found
+
+
+def claim(
+    address: str = "10.0.0.5", protocol: str = "TCP", age: int | None = 1, where: str = "tenant/e", **spec: Any
+) -> Manifest:
+    """A ServiceEntry that claims an address: what is sent to it is plaintext."""
+    ports = [{"number": 3306, "name": "p", "protocol": protocol}]
+    host = f"{where.replace('/', '.')}.example"
+    base = {"hosts": [host], "addresses": [address], "ports": ports, "resolution": "STATIC"}
+    found = istio("ServiceEntry", where, {**base, "endpoints": [{"address": "203.0.113.9"}], **spec}, age)
+    if age is None:
+        found["metadata"].pop("creationTimestamp", None)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("title", "objects", "expected"),
+    [
+        ("nobody else claims it", [db()], MTLS),
+        ("another address", [db(), claim("10.0.0.6")], MTLS),
+        ("another port", [db(), claim(ports=[{"number": 3307, "name": "p", "protocol": "TCP"}])], MTLS),
+        ("an older claim", [db(), claim()], UNKNOWN),
+        ("an older claim in another spelling", [db(), claim("::ffff:10.0.0.5")], UNKNOWN),
+        ("an older claim as a range of one", [db(), claim("10.0.0.5/32")], UNKNOWN),
+        ("a younger claim is dropped", [db(), claim(age=9)], MTLS),
+        ("of the same second", [db(), claim(age=5)], UNKNOWN),
+        ("nobody knows the claim's age", [db(), claim(age=None)], UNKNOWN),
+        ("nobody knows the Service's age", [db(age=None), claim(age=9)], UNKNOWN),
+        ("a younger claim, exported by name, comes before what is public",
+         [db(), claim(age=9, exportTo=["shop"])], UNKNOWN),
+        ("both exported by name: by age",
+         [db(exported="shop"), claim(age=9, exportTo=["shop"])], MTLS),
+        ("not exported to the client", [db(), claim(exportTo=["."])], MTLS),
+        ("a Sidecar hides it from the client", [db(), claim(), egress("shop/s", "cellar/*")], MTLS),
+        ("a younger one takes HTTP: an HTTP port has no listener of its own", [db("http"), claim(age=9)], UNKNOWN),
+        ("a younger one takes HTTP by a range", [db("http"), claim("10.0.0.0/24", age=9)], UNKNOWN),
+        ("a range takes nothing from a listener", [db("tcp"), claim("10.0.0.0/24", age=1)], MTLS),
+        ("HTTP goes by its name", [db("http"), claim(protocol="HTTP")], MTLS),
+        ("HTTP takes nothing from TCP", [db("tcp"), claim(protocol="HTTP")], MTLS),
+        ("HTTP of a sniffed listener goes by it, whatever its age", [db("tcp"), claim(protocol="", age=9)], UNKNOWN),
+        ("a sniffed listener keeps both", [db(""), claim(protocol="TCP", age=9)], MTLS),
+        ("the same is met there", [db(), claim(endpoints=[], workloadSelector={"labels": {"app": "db"}},
+                                               where="cellar/e", location="MESH_INTERNAL")], MTLS),
+        ("a pod's address behind a headless Service",
+         [headless("cellar/db", ports=[{"name": "tcp", "port": 3306}]), claim("10.9.0.7", age=0)], UNKNOWN),
+        ("another pod's address",
+         [headless("cellar/db", ports=[{"name": "tcp", "port": 3306}]), claim("10.9.0.8", age=0)], MTLS),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_may_be_taken_is_unknown(title: str, objects: list[Manifest], expected: str) -> None:
+    assert answer(judge(SERVERS, objects), CLIENT, "cellar/db", port=3306) == expected
+
+
+def test_the_reason_names_the_entry_and_the_address() -> None:
+    (row,) = edges(judge(SERVERS, db(), claim()), CLIENT, service="cellar/db")
+    assert "ServiceEntry tenant/e claims 10.0.0.5 and port 3306" in row["reason"]
+
+
+def test_the_younger_claim_is_itself_taken() -> None:
+    """What was meant for the entry reaches the Service's pods."""
+    assert answer(judge(SERVERS, db(), claim(age=9)), CLIENT, "tenant/e") == UNKNOWN
+
+
+def test_ztunnel_goes_by_the_address_alone() -> None:
+    mesh = [mesh_config(), pod("shop/a", "ambient"), pod("cellar/db", "ambient", ip="10.9.0.7"), db()]
+    assert answer(judge(mesh), "shop/a", "cellar/db") == "hbone -> mtls"
+    assert answer(judge(mesh, claim(age=9)), "shop/a", "cellar/db") == UNKNOWN
+
+
+def test_clients_without_a_proxy_are_not_concerned() -> None:
+    """kube-proxy knows Services only."""
+    alone = judge(SERVERS, pod("bare/c", "none"), db())
+    assert answer(judge(SERVERS, pod("bare/c", "none"), db(), claim()), "bare/c", "cellar/db") == answer(
+        alone, "bare/c", "cellar/db"
+    )
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.5"], [f"10.0.{number}.0/16" for number in range(30)]], ids=str)
+@pytest.mark.parametrize("protocol", ["tcp", "http"])
+def test_many_claims_hide_nothing(protocol: str, addresses: list[str]) -> None:
+    """However many harmless ones come before the one that is not."""
+    address = addresses[0]
+    alike = [
+        claim(address, where=f"tenant/e{number}", workloadSelector={"labels": {"app": "db"}}, endpoints=[])
+        for number in range(40)
+    ]
+    expected = MTLS if "/" in address and protocol == "tcp" else UNKNOWN
+    assert answer(judge(SERVERS, db(protocol), alike, claim(address)), CLIENT, "cellar/db") == expected
+
+
+def test_hosts_of_one_entry_that_share_its_address_are_no_alarm() -> None:
+    """Many names for one proxy outside, of which some have TLS of the proxy's: HTTP, so the name decides."""
+    entry = claim("240.0.0.1", "HTTP", hosts=[f"h{number}.example" for number in range(30)])
+    rows = edges(judge(SERVERS, entry, rule("tenant/r", "h1.example", tls("SIMPLE"))), CLIENT, service="tenant/e")
+    assert {row["verdict"] for row in rows} == {"plaintext", "tls"}

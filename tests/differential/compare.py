@@ -220,7 +220,8 @@ class _World:
             name = proxy["listeners"].get(f"{address}:{dial.port}")
             if own in proxy["clusters"] and name in proxy["clusters"] and name != own:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
-                reached = tuple(sorted(set(self._expected(other, {}).values())))
+                rows = self._expected(other, {})
+                reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
                 if not all(one.tls == (met and met.tls) for one in reached):
                     yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
 

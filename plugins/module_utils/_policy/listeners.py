@@ -83,7 +83,8 @@ def gateway_targets(
     """For each gateway its targets in Istio's order; once for each of its pods' addresses that is named on its own.
 
     Of a Service's ports with one target port and protocol the first counts (kube/controller/controller.go
-    GetProxyServiceTargetsByPod).
+    GetProxyServiceTargetsByPod), but all of a Service that only an EndpointSlice leads to the pod (endpointslice.go
+    serviceTargets).
     """
     addresses = _addresses(destinations, catalogue)
     found: Dict[str, Dict[str, List[Target]]] = {}
@@ -101,7 +102,8 @@ def gateway_targets(
                     if not _is_target(workload, address, destination, port, endpoint, catalogue, sees):
                         continue
                     key = (workload.id, address, endpoint.port, port.instance)
-                    if not destination.kubernetes or key not in taken:
+                    by_slice = endpoint.by_pod and workload.id not in catalogue.selected
+                    if not destination.kubernetes or by_slice or key not in taken:
                         taken.add(key)
                         by_address.setdefault(address, []).append(Target(destination, port.number, endpoint.port))
     return {place: [tuple(targets) for targets in by_address.values()] for place, by_address in found.items()}

@@ -242,6 +242,13 @@ def test_an_endpoint_slice_translates_only_for_a_gateway_that_no_service_selects
 
     assert open_ports(front("one", 8080, number=81)) == [80]
     assert open_ports() == [8081]
+    # Of two ports with one target the first counts only where the Service selects the gateway.
+    both = [{"name": name, "port": number, "targetPort": 8081} for name, number in (("http-a", 81), ("http", 80))]
+    added["spec"]["ports"] = both
+    addresses["ports"] = [{"name": one["name"], "port": 8081} for one in both]
+    assert open_ports() == [8081]
+    added["spec"]["selector"] = {"app": "gw"}
+    assert open_ports() == [80]
 
 
 def test_which_service_is_the_oldest_cannot_be_told():

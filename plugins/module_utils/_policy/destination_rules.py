@@ -9,7 +9,7 @@ mergeDestinationRule, line by line where two readings were possible.
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .ages import MOST_ORDERS, contest, dated, orders
 from .membership import matches
@@ -326,3 +326,48 @@ def choose(rules: List[MergedRule], client: str, labels: Labels) -> Optional[Mer
         elif merged.namespace == client and matches(merged.selector, labels):
             return merged
     return plain
+
+
+class Choice(NamedTuple):
+    """The DestinationRules that a client may use for a destination: one, but where their order cannot be told."""
+
+    found: List[Optional[MergedRule]]
+    contest: str
+    doubt: str
+    """Why nothing can be said."""
+
+    def settings(self) -> Tuple[Optional[Setting], ...]:
+        """What they say, each once."""
+        return tuple(dict.fromkeys(rule.setting if rule else None for rule in self.found))
+
+
+def choice(
+    index: DestinationRuleIndex,
+    client: Tuple[str, Labels],
+    host: str,
+    namespaces: Tuple[str, str],
+    unread: Callable[[str, str], bool],
+) -> Choice:
+    """The rule of the client's namespace, of the service's, of the root; the first with any match ends the search.
+
+    `client` is its namespace and labels, `namespaces` the other two, `unread` as Unread.covers (push_context.go
+    destinationRule).
+    """
+    home, labels = client
+    own = index.own(home, host)
+    if own is not None:
+        doubt = "" if own.variants else own.contest
+        return Choice([choose(variant, home, labels) for variant in own.variants], own.contest, doubt)
+    found: List[Optional[MergedRule]] = []
+    contested = ""
+    for namespace in namespaces:
+        if unread("DestinationRule", namespace):
+            return Choice([], "", f"DestinationRules of namespace {namespace} were not read")
+        rules = index.exported(namespace, host, home)
+        contested = contested or rules.contest
+        if not rules.variants:
+            return Choice([], "", rules.contest)
+        found.extend(choose(variant, home, labels) for variant in rules.variants if variant)
+        if all(rules.variants):
+            return Choice(found, contested, "")
+    return Choice([*found, None], contested, "")

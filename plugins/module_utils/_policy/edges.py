@@ -16,11 +16,12 @@ from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of, without_others
+from .outcomes import Clients, Outcome, Outcomes
 from .push_context import Patch, PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
 from .rows import NO_ENDPOINT, WORST_FIRST, Edge
-from .scopes import ROUTERS, WAYPOINT, Clients, Outcome, Scopes
+from .scopes import ROUTERS, WAYPOINT, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .shared_addresses import Finders, through_shared_addresses
@@ -54,7 +55,8 @@ class Judge:
         self._destinations = all_destinations
         self._unread = unread
         self._virtual_services = virtual_services
-        self._scopes = Scopes(workloads, planes, all_destinations, unread)
+        self._scopes = Scopes(workloads, planes, unread)
+        self._outcomes = Outcomes(self._scopes, planes, all_destinations, unread)
         self._protocols = listener_protocols(
             all_destinations,
             catalogue,
@@ -101,7 +103,7 @@ class Judge:
         if self._unread.covers("VirtualService", destination.namespace):
             why = f"VirtualServices of namespace {destination.namespace}, which could lead elsewhere, were not read"
             unrouted["sidecar"] = ("unknown", "unknown", why)
-        for outcome, clients in self._scopes.outcomes(destination).items():
+        for outcome, clients in self._outcomes.of(destination).items():
             for port in destination.ports:
                 for key, given in self._rows(destination, port, outcome, clients):
                     tls, result, reason = _patched(outcome.patches, key) or unrouted.get(outcome.kind, given)

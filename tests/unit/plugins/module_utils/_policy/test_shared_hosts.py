@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.scopes import Scopes
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.outcomes import Outcomes
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     edges,
     egress,
@@ -104,8 +104,8 @@ def test_ones_own_is_met_whatever_the_age_of_others():
 def _looked_at(monkeypatch, number: int) -> int:
     """How often a client's answer to a destination is worked out."""
     calls = []
-    outcome = Scopes._outcome
-    monkeypatch.setattr(Scopes, "_outcome", lambda *given: calls.append(None) or outcome(*given))
+    outcome = Outcomes._outcome
+    monkeypatch.setattr(Outcomes, "_outcome", lambda *given: calls.append(None) or outcome(*given))
     names = [f"n{place}" for place in range(number)]
     judge(mesh_config(), [pod(f"{name}/c") for name in names], [entry(f"{name}/e", 1) for name in names])
     monkeypatch.undo()

@@ -27,6 +27,7 @@ from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .shared_addresses import Finders, through_shared_addresses
 from .unread import Unread
 from .verdicts import verdict
+from .withheld import beside_withheld
 
 Answer = Tuple[str, str, str]
 Remark = Tuple[str, str, str, str]
@@ -83,6 +84,7 @@ class Judge:
         # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
         named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
         rows.extend(through_routes(named, dialled, *routes, True, before))
+        rows = beside_withheld(rows, self._scopes.withheld)
         rows.sort(
             key=lambda row: (
                 row.service,

@@ -274,6 +274,18 @@ class Scopes:
                     surely |= bit
         return found, surely
 
+    def withheld(self, kind: str) -> int:
+        """The clients to which objects of a kind may be exported that the caller could not read.
+
+        A Sidecar that names its namespaces keeps out what is in all others. ztunnel knows all ServiceEntries.
+        """
+        found = self.ambient if kind == "ServiceEntry" and self._unread.withheld(kind, None) else 0
+        for bit, view in self._sidecars:
+            namespaces = view.namespaces() if view is not None else {"*"}
+            if self._unread.withheld(kind, None if "*" in namespaces else namespaces):
+                found |= bit
+        return found
+
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""
         found = 0

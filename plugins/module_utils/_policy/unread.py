@@ -23,10 +23,10 @@ TOUCHES: Dict[str, str] = {
     "PeerAuthentication": "modes, and edges to servers, that a policy there could decide",
     "DestinationRule": "edges that a rule there could decide",
     "Sidecar": "edges of the clients there; in the root namespace of all clients without a Sidecar of their own",
-    "ServiceEntry": "edges to ServiceEntries there",
+    "ServiceEntry": "edges to ServiceEntries there; good edges of all clients that may be given them",
     "WorkloadEntry": "edges to endpoints outside the cluster there",
     "EnvoyFilter": "modes of the servers and edges of the clients there; in the root namespace of all",
-    "VirtualService": "edges of the clients and to the hosts there; in the root namespace of all clients",
+    "VirtualService": "edges of the clients and to the hosts there; good edges of all clients that may be given them",
     "Gateway": "ports of the gateways there",
     "Ingress": "ports of the gateways that Istio's Ingresses are for",
     "IngressClass": "ports of the gateways that Istio's Ingresses are for",
@@ -56,6 +56,7 @@ class Unread:
     def __init__(self, items: Iterable[Any], problems: Iterable[Problem]) -> None:
         self._everywhere: Dict[str, List[FrozenSet[str]]] = {}
         self._namespaces: Set[Tuple[str, str]] = set()
+        self._withheld: List[Gap] = []
         self.entries: List[Dict[str, Any]] = []
         for number, item in enumerate(items):
             kind = item.get("kind") if isinstance(item, dict) else None
@@ -71,6 +72,7 @@ class Unread:
                 name for name in (excepted if isinstance(excepted, (list, tuple)) else ()) if isinstance(name, str)
             )
             self._add(kind, namespace, but)
+            self._withheld.append(Gap(kind, namespace if namespace and _NAME.fullmatch(namespace) else None, but))
             self.entries.append(_entry(kind, namespace, "", str(item.get("reason") or "not read"), TOUCHES[kind]))
         for problem in problems:
             # A manifest that cannot be understood could be anything: its kind counts as unread there.
@@ -103,6 +105,20 @@ class Unread:
     def anywhere(self, kind: str) -> bool:
         """Whether any object of this kind may be missing."""
         return kind in self._everywhere or any(found == kind for found, dummy in self._namespaces)
+
+    def withheld(self, kind: str, namespaces: Optional[Set[str]]) -> bool:
+        """Whether the caller could not read this kind in one of these namespaces; None stands for all.
+
+        Not asked about manifests that could not be understood: whoever may write one would decide about all others.
+        """
+        return any(
+            gap.kind == kind
+            and (
+                namespaces is None
+                or (gap.namespace in namespaces if gap.namespace is not None else bool(namespaces - gap.but))
+            )
+            for gap in self._withheld
+        )
 
 
 def _entry(kind: str, namespace: Optional[str], name: str, reason: str, touches: str) -> Dict[str, Any]:

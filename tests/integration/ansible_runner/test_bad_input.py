@@ -57,9 +57,9 @@ def test_a_webhook_that_is_not_ready(site: Job, api: client.ApiClient) -> None:
     namespace = "istio-system"
     scale("istiod", namespace, {"spec": {"replicas": 0}})
     _wait_for_endpoints(api, namespace, 0)
-    fresh = given(istio_services_list=[{"name": "late"}], istio_services_wait_timeout=30)
+    fresh = given(istio_services_list=[{"name": "late"}])
     try:
-        message = only_message("site", "--tags", "services", *fresh)
+        message = only_message("site", "--tags", "services", *fresh, *given(istio_services_wait_timeout=8))
     finally:
         scale("istiod", namespace, {"spec": {"replicas": 1}})
     assert "webhook" in message

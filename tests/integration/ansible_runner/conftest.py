@@ -18,6 +18,7 @@ from tests.integration.ansible_runner.controller import (
     Job,
     authority,
     clear,
+    install_collections,
     succeeded,
     token,
 )
@@ -41,7 +42,8 @@ def controller(
     api: client.ApiClient, as_before: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Controller]:
     core, rights = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
-    folder = tmp_path_factory.mktemp("awx")
+    folder, collections = tmp_path_factory.mktemp("awx"), tmp_path_factory.mktemp("collections")
+    install_collections(collections)
     certificate = folder.parent / "awx-ca.crt"
     certificate.write_bytes(authority(api))
     core.create_namespace({"metadata": {"name": NAMESPACE}})
@@ -57,7 +59,7 @@ def controller(
             }
             for account in ROLES
         }
-        yield Controller(folder, credentials)
+        yield Controller(folder, collections, credentials)
     finally:
         clear(core, rights)
 

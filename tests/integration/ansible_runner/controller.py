@@ -48,8 +48,9 @@ class Job(NamedTuple):
 class Controller:
     """The little of AWX that matters here: a project, credentials, and jobs run by ansible-runner."""
 
-    def __init__(self, folder: Path, credentials: dict[str, dict[str, str]]) -> None:
+    def __init__(self, folder: Path, collections: Path, credentials: dict[str, dict[str, str]]) -> None:
         self.folder = folder
+        self.collections = collections
         self.credentials = credentials
 
     def run(self, playbook: str, account: str, **variables: Any) -> Job:
@@ -67,7 +68,7 @@ class Controller:
             "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "LANG": "C.UTF-8",
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
             **self.credentials[account],
         }
         ended = subprocess.run(
@@ -117,6 +118,21 @@ def _delete(delete: Callable[[str], Any], name: str) -> None:
     except client.ApiException as error:
         if error.status != 404:
             raise
+
+
+def install_collections(folder: Path) -> None:
+    """What AWX does with a project's requirements: the collection's tarball, as Galaxy gets it, and kubernetes.core."""
+    built = subprocess.run(
+        [str(ROOT / "tools" / "tarball.sh"), str(folder)], text=True, check=True, capture_output=True
+    )
+    galaxy = str(Path(sys.executable).parent / "ansible-galaxy")
+    # Elsewhere than in the repository, whose settings name a folder in which the collection is already.
+    subprocess.run(
+        [galaxy, "collection", "install", "--no-deps", "-p", str(folder), built.stdout.strip()],
+        cwd=folder, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(folder)}, check=True, capture_output=True,
+    )  # fmt: skip
+    dependency = ROOT / ".ansible" / "collections" / "ansible_collections" / "kubernetes"
+    shutil.copytree(dependency, folder / "ansible_collections" / "kubernetes")
 
 
 def authority(api: client.ApiClient) -> bytes:

@@ -48,3 +48,14 @@ def test_a_failure_ends_the_other_one_which_cleans_up(beside, watched, which):
 @pytest.mark.parametrize(("beside", "watched"), [("sleep 0.2; exit 3", "true"), ("true", "sleep 0.2; exit 3")])
 def test_a_failure_after_the_other_one_has_passed_fails_the_whole(beside, watched):
     assert both(beside, watched).returncode == 1
+
+
+def test_whoever_ends_it_ends_both():
+    begin = time.monotonic()
+    with subprocess.Popen([sys.executable, TOOL, LONG, LONG], text=True, stdout=subprocess.PIPE) as running:
+        time.sleep(1.5)
+        running.terminate()
+        said, dummy = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert said.count("cleaned up") == 2
+    assert time.monotonic() - begin < 30

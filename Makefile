@@ -4,6 +4,7 @@ SHELL := /bin/sh
 # The project's tools come first, before whatever else the machine offers (a pyenv shim breaks ansible-test).
 export PATH := $(CURDIR)/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$(PATH)
 export LAB_DIR ?= .lab
+LAB_BESIDE := .lab-beside
 export ANSIBLE_HOME := $(CURDIR)/.ansible/home
 export LC_ALL := C.UTF-8
 METHOD ?= helm
@@ -42,18 +43,42 @@ lab: setup ## A real Kubernetes cluster on this machine (root, Debian); built on
 .PHONY: lab-down
 lab-down: .venv/.made ## Take the lab down; nothing of it stays but the cache of what was built
 	@python -m lab down
+	@if [ -d $(LAB_BESIDE) ]; then LAB_DIR=$(LAB_BESIDE) python -m lab down; fi
 
 .PHONY: demo
 demo: setup $(cluster) ## The main job: Istio, two services, STRICT, the verdicts and the proof (METHOD=helm|istioctl)
 	@$(use_cluster) tools/demo.sh $(METHOD)
 
 .PHONY: test
-test: setup lint unit sanity $(cluster) ## All tests; CI runs this
-	@python -m tests.differential --number 1000
-	@$(use_cluster) tools/molecule.sh
-	@$(use_cluster) pytest -q tests/integration
-	@$(use_cluster) tools/package.sh
+test: setup ## All tests; CI runs this
+	@python tools/side_by_side.py "$(beside)" "$(watched)"
 	@echo "make test: everything passed"
+
+# The two halves of `make test`. The tests of a cluster mostly wait, and for one thing after the other, so that all others
+# run beside them, and Molecule, too, on a lab of its own; a cluster of KUBECONFIG is never used twice at once. That the
+# tarball works on a cluster is what AWX's jobs in tests/integration show, so that it is only built and imported here.
+submake := $(MAKE) --no-print-directory
+ifdef KUBECONFIG
+beside := $(submake) test-files
+watched := $(submake) molecule test-cluster
+else
+beside := $(submake) test-files && $(submake) molecule-beside
+watched := $(submake) test-cluster
+endif
+
+.PHONY: test-files
+test-files: lint unit sanity
+	@python -m tests.differential --number 1000
+	@KUBECONFIG= tools/package.sh
+
+.PHONY: test-cluster
+test-cluster: setup $(cluster)
+	@$(use_cluster) pytest -q tests/integration
+
+.PHONY: molecule-beside
+molecule-beside: export LAB_DIR := $(LAB_BESIDE)
+molecule-beside: setup
+	@trap '$(submake) lab-down' EXIT; trap 'exit 130' INT TERM; $(submake) molecule
 
 .PHONY: lint
 lint: setup ## ansible-lint (production), yamllint, ruff, mypy, documentation

@@ -73,12 +73,14 @@ def process_of(pod: Any) -> str:
     raise AssertionError(f"no process of the pod {pod.metadata.name} on this machine")
 
 
-def execute(api: client.ApiClient, namespace: str, pod: str, script: str, *arguments: str) -> None:
-    """Run a Python script in the application's container of a pod."""
+def execute(api: client.ApiClient, namespace: str, pod: str, script: str, *arguments: str, seconds: int = 60) -> str:
+    """Run a Python script in the application's container of a pod; what it printed."""
     output = stream(
         client.CoreV1Api(api).connect_get_namespaced_pod_exec, pod, namespace,
         container="app", command=["python3", "-c", script, *arguments],
         stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
     )  # fmt: skip
-    output.run_forever(timeout=60)
+    output.run_forever(timeout=seconds)
+    printed = str(output.read_stdout())
     assert output.returncode == 0, output.read_stderr()
+    return printed

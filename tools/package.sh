@@ -5,12 +5,9 @@ cd "$(dirname "$0")/.."
 root=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-git ls-files -co --exclude-standard | while IFS= read -r file; do [ -e "$file" ] && printf '%s\n' "$file"; done |
-    tar -cf - -T - | (mkdir "$work/source" && tar -xf - -C "$work/source")
 
 echo "== ansible-galaxy collection build"
-ansible-galaxy collection build --force --output-path "$work" "$work/source" >/dev/null
-tarball=$(ls "$work"/meshproof-mtls-*.tar.gz)
+tarball=$(tools/tarball.sh "$work")
 
 if [ ! -e .build/importer/.made ] || [ requirements/importer.txt -nt .build/importer/.made ]; then
     echo "== virtual environment of galaxy-importer (about half a minute)"

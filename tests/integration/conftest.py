@@ -23,7 +23,8 @@ def api() -> client.ApiClient:
 def istio(api: client.ApiClient) -> Iterator[None]:
     """Istio, also somebody else's; what these tests installed is removed at their end.
 
-    One installation for all: the tests of a cluster without Istio come first, in the order of the folders' names.
+    One installation for all: the tests of a cluster without Istio, and of a mesh that AWX makes, come first, in the
+    order of the folders' names.
     """
     spaces = {item.metadata.name for item in client.CoreV1Api(api).list_namespace().items}
     if "istio-system" in spaces:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from tests.cluster_runs import run
 
@@ -15,6 +16,11 @@ _FAILURE = re.compile(
 _RECAP = re.compile(r"^localhost .* failed=1 .* rescued=(\d+)", re.MULTILINE)
 # Words of a sentence that says what to do.
 _REMEDIES = ("Remedy", "Check ", "Set ", "Name ", "Keep ", "Run ", "run again", "Leave ", "has to be")
+
+
+def given(**variables: Any) -> list[str]:
+    """Extra variables of a playbook, with their types."""
+    return ["-e", json.dumps(variables)]
 
 
 def only_message(playbook: str, *arguments: str, **changes: str | None) -> str:

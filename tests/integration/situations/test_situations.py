@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 from kubernetes import client
-from kubernetes.stream import stream
 
-from tests.cluster_objects import create, is_ready, remove_namespaces, wait_for
+from tests.cluster_objects import create, execute, is_ready, remove_namespaces, wait_for
 from tests.cluster_runs import module, must, python_image
 from tests.integration.situations.manifests import CLIENTS, NAMESPACES, SERVERS, contents, namespaces
 
@@ -101,17 +100,11 @@ def declared() -> Answers:
 
 def observed(api: client.ApiClient) -> Answers:
     """What a request from inside each client's pod meets."""
-    core = client.CoreV1Api(api)
-    pods = _pods(core)
+    pods = _pods(client.CoreV1Api(api))
     found: Answers = {}
     for place in CLIENTS:
-        output = stream(
-            core.connect_get_namespaced_pod_exec, pods[place].metadata.name, pods[place].metadata.namespace,
-            container="app", command=["python3", "-c", QUESTION, *SERVERS],
-            stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
-        )  # fmt: skip
-        output.run_forever(timeout=120)
-        answers = json.loads(output.read_stdout())
+        pod = pods[place].metadata
+        answers = json.loads(execute(api, pod.namespace, pod.name, QUESTION, *SERVERS, seconds=120))
         found.update({(place, server): _verdict(answer) for server, answer in answers.items()})
     return found
 

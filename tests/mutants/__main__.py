@@ -32,14 +32,16 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=300, help="how many changes to try")
     parser.add_argument("--seed", type=int, default=0, help="0 for a fresh one")
     parser.add_argument("--only", default="", help="only files whose path holds this")
-    parser.add_argument("--tests", default="tests/unit/plugins", help="only tests below this path, for a quick look")
+    parser.add_argument(
+        "--tests", nargs="+", default=["tests/unit/plugins"], help="only tests below these paths, for a quick look"
+    )
     options = parser.parse_args()
     seed = options.seed or random.SystemRandom().randrange(10**9)
     every = [site for path in _files() if options.only in str(path) for site in sites(path)]
     chosen = random.Random(seed).sample(every, min(options.number, len(every)))
     print(f"{len(chosen)} of {len(every)} possible changes, seed {seed}", flush=True)
     outcomes: list[Outcome] = []
-    with_collected([str(ROOT / options.tests)], lambda tests: outcomes.extend(_tried(tests, chosen)))
+    with_collected([str(ROOT / path) for path in options.tests], lambda tests: outcomes.extend(_tried(tests, chosen)))
     return _told(outcomes)
 
 
@@ -52,6 +54,11 @@ def _tried(tests: Collected, chosen: list[Site]) -> list[Outcome]:
     failed = tests.watch(_Progress("watching what each test calls"))
     if failed:
         raise SystemExit(f"{len(failed)} tests fail without any change, {failed[0]} first. Remedy: run make unit.")
+    edited = sorted({str(site.path.relative_to(ROOT)) for site in chosen if tests.differs(site)})
+    if edited:
+        raise SystemExit(
+            f"{edited[0]} was edited after changes were chosen from it. Remedy: run it again in a tree at rest."
+        )
     tell = _Progress("trying changes")
     found = []
     done = [site for site in chosen if tests.only_at_import(site)]

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.runner import runtestprotocol
 
-from .sites import Site, changed_code
+from .sites import Site, changed_code, unchanged_code
 
 SURVIVED = "no test that calls it fails"
 PREFIX = "ansible_collections.meshproof.mtls.plugins.module_utils."
@@ -67,6 +67,14 @@ class Collected:
         """Whether a function has done its work before any test runs, so that changing it then changes nothing."""
         place = _key(site)
         return place in self._at_import and place not in self._callers
+
+    def differs(self, site: Site) -> bool:
+        """Whether the function that the tests imported is not the one that the change was chosen from."""
+        try:
+            imported = _function(site).__code__
+        except (KeyError, AttributeError):
+            return True
+        return bool(imported != unchanged_code(site))
 
     def try_all(self, chosen: list[Site], patience: float, side_by_side: int) -> Iterator[Outcome]:
         """The outcomes as they come, each found in a child process that ends with it."""

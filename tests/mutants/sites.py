@@ -45,6 +45,8 @@ class Site(NamedTuple):
     what: str
     number: int
     """Which of the module's sites it is."""
+    text: str
+    """The whole module as it was chosen from: the file may be edited while changes are tried."""
 
 
 class _Change(NamedTuple):
@@ -56,18 +58,26 @@ class _Change(NamedTuple):
 
 def sites(path: Path) -> list[Site]:
     """Every change that can be made to the functions of a module."""
+    text = path.read_text()
     return [
-        Site(path, name, function.lineno, getattr(change.node, "lineno", function.lineno), change.what, number)
-        for number, (name, function, change) in enumerate(_changes(ast.parse(path.read_text())))
+        Site(path, name, function.lineno, getattr(change.node, "lineno", function.lineno), change.what, number, text)
+        for number, (name, function, change) in enumerate(_changes(ast.parse(text)))
     ]
 
 
 def changed_code(site: Site) -> types.CodeType:
     """The code of the site's function with the change in it."""
-    tree = ast.parse(site.path.read_text())
+    tree = ast.parse(site.text)
     dummy, function, change = next(item for number, item in enumerate(_changes(tree)) if number == site.number)
     change.make()
     ast.fix_missing_locations(tree)
+    return _code_at(compile(tree, str(site.path), "exec"), function.name, function)
+
+
+def unchanged_code(site: Site) -> types.CodeType:
+    """The code of the site's function as it was chosen from."""
+    tree = ast.parse(site.text)
+    dummy, function, dummy = next(item for number, item in enumerate(_changes(tree)) if number == site.number)
     return _code_at(compile(tree, str(site.path), "exec"), function.name, function)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,16 +50,25 @@ def files(folder: str) -> list[Path]:
     return sorted((PLUGINS / folder).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """The syntax of a file, which several tests read."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imports(path: Path) -> list[str]:
     """Every imported name in full; relative ones resolved against the file's package."""
     package = (OURS + ".".join(path.relative_to(PLUGINS).parent.parts)).rstrip(".")
-    for node in ast.walk(ast.parse(path.read_text())):
+    found = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            found += [f"{module}.{alias.name}" for alias in node.names]
+    return found
 
 
 def layer_of(name: str) -> str | None:
@@ -117,7 +126,7 @@ def test_of_the_layers_only_io_opens_files() -> None:
         path.relative_to(PLUGINS).parts[:2]
         for path in files("module_utils")
         if SENT_AS_TEXT not in path.as_posix()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in OPENING
     }
     assert openers <= {("module_utils", "_io"), ("module_utils", "_snapshot"), ("module_utils", "_cluster")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ ROLES = sorted(path for path in (Path(__file__).resolve().parents[3] / "roles").
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 
 
+@cache
 def load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text()) or {}
+    """A file of a role's, to be read only; many tests ask for the same."""
+    return yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
 
 
 def options(role: Path) -> dict[str, Any]:

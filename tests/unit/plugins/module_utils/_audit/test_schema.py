@@ -43,10 +43,12 @@ GAP = {"kind": "Sidecar", "namespace": None, "reason": "forbidden"}
 
 def variants():
     """Audits, and audits with one thing wrong."""
-    whole = {**audits.two(), "findings": [FINDING], "unknown": [GAP]}
-    yield whole
+    two = {**audits.two(), "findings": [FINDING], "unknown": [GAP]}
+    yield two
     yield audits.many()
-    yield audits.many(compact=False)
+    yield audits.many(compact=False, most=6)
+    # One row of each list is enough to stand beside what is wrong.
+    whole = {name: value[:1] if isinstance(value, list) else value for name, value in two.items()}
     for name in SCHEMA["required"]:
         yield {key: value for key, value in whole.items() if key != name}
     wrong = [None, 5, True, "text", [], [5], {}, {"x": 5}, [{}], [{"x": None}]]

@@ -34,7 +34,8 @@ def outcome(suite, words, audit):
     return found[0]
 
 
-MANY = audits.many()
+MANY = audits.many(most=6)
+"""All kinds of trouble. To be read only."""
 
 
 @pytest.mark.parametrize(
@@ -108,15 +109,13 @@ def tags(root):
 
 @pytest.mark.parametrize("bad", STRINGS)
 def test_hostile_names_stay_text(bad):
-    dummy, root = suites(poisoned(MANY, bad), title=bad)
-    clean = suites(MANY)[1]
-    assert tags(root) == tags(clean)
     text = junit.junit(states.facts_of(poisoned(MANY, bad)), bad)
+    assert tags(ElementTree.fromstring(text)) == tags(suites(MANY)[1])
     assert re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]", text) is None
 
 
 def test_the_same_audit_is_the_same_text():
-    assert junit.junit(states.facts_of(audits.many())) == junit.junit(states.facts_of(audits.many()))
+    assert junit.junit(states.facts_of(audits.many(most=6))) == junit.junit(states.facts_of(MANY))
 
 
 @pytest.mark.parametrize(
@@ -135,12 +134,12 @@ def test_the_same_audit_is_the_same_text():
 def test_a_high_finding_fails_unless_all_of_its_object_is_excluded(thing, entry, expected):
     finding = {"id": "MTLS-002", "severity": "high", "object": thing, "message": "is not in the mesh", "fix": "restart"}
     terms = {"exclude": [{"namespace": "payments", "reason": "known", **entry}], "today": "2026-01-02"}
-    document = junit.junit(states.facts_of({**audits.many(), "findings": [finding]}, **terms))
+    document = junit.junit(states.facts_of({**MANY, "findings": [finding]}, **terms))
     case = ElementTree.fromstring(document).find("./testsuite[@name='findings']/testcase")
     assert case[0].tag == expected
 
 
-SOUND = {**audits.many(), "unknown": [], "edges": [], "findings": [], "certificates": None, "rules": []}
+SOUND = {**MANY, "unknown": [], "edges": [], "findings": [], "certificates": None, "rules": []}
 SOUND["proxies"] = [{"pod": f"{home}/api-00-1", "workload": f"{home}/Deployment/api-00"} for home in ("shop", "mail")]
 """An audit whose namespace shop is as it should be."""
 

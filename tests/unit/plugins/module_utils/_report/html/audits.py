@@ -95,13 +95,13 @@ def some() -> Audit:
     return with_sources(judged(resources), trouble=True)
 
 
-def many(compact: bool = True) -> Audit:
-    """200 workloads in 12 namespaces, with one of each kind of trouble."""
+def many(compact: bool = True, most: int = 17) -> Audit:
+    """200 workloads in 12 namespaces, with one of each kind of trouble; `most` of 6 in each namespace are 72."""
     resources: list[Any] = [*CONTROL_PLANE, peer("istio-system/default", "STRICT")]
     for place in range(12):
         space = SPACES[place]
         resources.append(namespace(space, **({} if space == "legacy" else {"istio_injection": "enabled"})))
-        for number in range(17 if place < 6 else 16):
+        for number in range(min(most, 17 if place < 6 else 16)):
             app = f"{space}/{APPS[number % len(APPS)]}-{number:02}"
             resources.append(pod(app, proxy="none" if space == "legacy" else "sidecar", annotations=NOTES.get(app)))
             resources.append(service(app))

@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the meshproof.mtls authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which endpoints stand behind a port, part by part: ports of a pod, addresses, and hosts that two objects share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy import services
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import Workload
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
+    UNDATED,
+    Capture,
+    Entry,
+    ServicePort,
+    Shape,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services import (
+    Destination,
+    DestinationPort,
+    Endpoint,
+    exports_to,
+)
+
+SHAPE = Shape(
+    *("sidecar", None, False, Capture((), None, ""), False),
+    *(((8080, "web"), (8081, "web"), (9090, "")), ((53, "dns"),), ((15090, "http-envoy-prom"),)),
+    *(False, None, False, False),
+)
+A = Workload("demo/Deployment/a", "demo", "Deployment", "a", ("a-1", "a-2"), {"app": "a"}, SHAPE, False, None, "")
+
+
+@pytest.mark.parametrize(
+    ("export_to", "namespace", "expected"),
+    [
+        (("*",), "far", True),
+        (("far",), "far", True),
+        (("far",), "home", False),
+        ((".",), "home", True),
+        ((".",), "far", False),
+        ((".", "far"), "far", True),
+        ((), "home", False),
+    ],
+)
+def test_to_whom_something_is_exported(export_to, namespace, expected):
+    assert exports_to(export_to, namespace, "home") is expected
+
+
+@pytest.mark.parametrize(
+    ("title", "port", "by_service", "by_entry", "of_pod"),
+    [
+        ("a number", ServicePort(80, "http", "tcp", 8081), 8081, 8081, 8081),
+        ("nothing", ServicePort(80, "http", "tcp", None), 80, 80, 80),
+        ("a name, the first of that name", ServicePort(80, "http", "tcp", "web"), 8080, "web", "web"),
+        ("a name that no port has", ServicePort(80, "http", "tcp", "none"), None, "none", "none"),
+        (
+            "a name of the proxy's port",
+            ServicePort(80, "http", "tcp", "http-envoy-prom"),
+            15090,
+            *["http-envoy-prom"] * 2,
+        ),
+        ("a name of UDP, asked for TCP", ServicePort(80, "http", "tcp", "dns"), None, "dns", "dns"),
+        ("a name of UDP, asked for UDP", ServicePort(80, "http", "udp", "dns"), 53, "dns", "dns"),
+        ("a name of TCP, asked for UDP", ServicePort(80, "http", "udp", "web"), None, "web", "web"),
+        ("named as a port of the entry and of the pod", ServicePort(80, "web", "tcp", 7), 7, 70, 8080),
+        ("without a name", ServicePort(80, "", "tcp", None), 80, 80, 80),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_port_behind_a_port(title, port, by_service, by_entry, of_pod):
+    entry = Entry("demo", "w", None, "192.0.2.1", {}, {"web": 70}, "disabled")
+    assert services._target(A, port) == by_service, title
+    assert services._entry_port(entry, port) == by_entry
+    assert services._pod_port(A, port) == of_pod
+
+
+def at(address: str, port: int = 8080, **more: Any) -> Endpoint:
+    """An endpoint of which only the address is known."""
+    return Endpoint(f"addr/{address}", None, port, "disabled", "demo", {})._replace(**more)
+
+
+OF_A = Endpoint(A.id, A, 8080, "istio", "demo", A.labels)
+API = {"kubernetes": True, "name": "default/kubernetes"}
+
+
+def to(*ports: tuple[int, str, tuple[Endpoint, ...]], **more: Any) -> Destination:
+    """A ServiceEntry's host with these ports, of the first second."""
+    made = tuple(DestinationPort(number, name, "tcp", found, found) for number, name, found in ports)
+    first = Destination(
+        "demo/x", "demo", "a.example", "2026-01-01T00:00:00", False, False, False, "STATIC", made, (), (), ""
+    )
+    return first._replace(**more)
+
+
+@pytest.mark.parametrize(
+    ("destination", "api_server", "outside"),
+    [
+        (to(), False, False),
+        (to(external=True), False, True),
+        (to(**API), True, True),
+        (to(**{**API, "kubernetes": False}), False, False),
+        (to(**{**API, "name": "demo/kubernetes"}), False, False),
+        (to(**API, selector={"app": "a"}), False, False),
+        (to(**API, alias="a.example"), False, False),
+    ],
+    ids=["inside", "external", "the API server", "a ServiceEntry", "elsewhere", "with a selector", "an alias"],
+)
+def test_what_is_no_part_of_the_mesh(destination, api_server, outside):
+    assert (destination.is_api_server, destination.outside) == (api_server, outside)
+
+
+def shown(found: Destination) -> Any:
+    """{port: (the addresses that are dialled, those from which auto-mTLS infers)} of a destination."""
+    return {
+        port.number: tuple(
+            [endpoint.id.rpartition("/")[2] for endpoint in lot] for lot in (port.endpoints, port.inferred)
+        )
+        for port in found.ports
+    }
+
+
+KUBERNETES = {"kubernetes": True, "name": "demo/a"}
+YOUNG = "2026-01-01T00:00:09"
+ONE, TWO = at("192.0.2.1"), at("192.0.2.2")
+SHARED = [
+    ("one alone", [to((80, "http", (ONE,)))], [{80: (["192.0.2.1"], ["192.0.2.1"])}]),
+    (
+        "one name and one number",
+        [to((80, "http", (ONE,)), **KUBERNETES), to((80, "http", (TWO,)), age=YOUNG)],
+        [{80: (["192.0.2.1", "192.0.2.2"], ["192.0.2.1", "192.0.2.2"])}] * 2,
+    ),
+    (
+        "one number, two names",
+        [to((80, "http", (ONE,))), to((80, "web", (TWO,)), age=YOUNG)],
+        [
+            {80: (["192.0.2.1"], ["192.0.2.1", "192.0.2.2"])},
+            {80: (["192.0.2.2"], ["192.0.2.1", "192.0.2.2"])},
+        ],
+    ),
+    (
+        "a Service's are found by name, and the youngest that finds any counts",
+        [to((80, "http", (ONE,)), **KUBERNETES), to((80, "web", (TWO,)), age=YOUNG)],
+        [{80: (["192.0.2.1"], ["192.0.2.2"])}, {80: (["192.0.2.2"], ["192.0.2.2"])}],
+    ),
+    (
+        "whichever is given first",
+        [to((80, "http", (ONE,)), age=YOUNG, **KUBERNETES), to((80, "web", (TWO,)))],
+        [{80: (["192.0.2.1"], ["192.0.2.1", "192.0.2.2"])}, {80: (["192.0.2.2"], ["192.0.2.1", "192.0.2.2"])}],
+    ),
+    (
+        "a cluster of DNS goes by number",
+        [to((80, "http", (ONE,)), **KUBERNETES), to((80, "web", (TWO,)), age=YOUNG, resolution="DNS")],
+        [{80: (["192.0.2.1"], ["192.0.2.2"])}, {80: (["192.0.2.2"], ["192.0.2.2"])}],
+    ),
+    (
+        "a name is an address of DNS alone",
+        [to((80, "http", (at("b.example"), OF_A))), to((80, "http", (at("c.example"),)), age=YOUNG, resolution="DNS")],
+        [{80: (["a"], ["b.example", "c.example", "a"])}, {80: (["b.example", "c.example", "a"],) * 2}],
+    ),
+    (
+        "without resolution nothing is shared but what is dialled",
+        [to((80, "http", (ONE,))), to((80, "http", (TWO,)), age=YOUNG, resolution="NONE")],
+        [{80: (["192.0.2.1"], ["192.0.2.1"])}, {80: (["192.0.2.2"], ["192.0.2.1"])}],
+    ),
+    (
+        "a headless Service shares its pods",
+        [to((80, "http", (ONE,)), resolution="NONE", **KUBERNETES), to((80, "http", (TWO,)), age=YOUNG)],
+        [{80: (["192.0.2.1", "192.0.2.2"],) * 2}] * 2,
+    ),
+    (
+        "another port is its own",
+        [to((80, "http", (ONE,))), to((81, "web", ()), age=YOUNG)],
+        [{80: (["192.0.2.1"],) * 2}, {81: ([], [])}],
+    ),
+    (
+        "another host is another",
+        [to((80, "http", (ONE,))), to((80, "http", (TWO,)), host="b.example")],
+        [{80: (["192.0.2.1"],) * 2}, {80: (["192.0.2.2"],) * 2}],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("title", "given", "expected"), SHARED, ids=[row[0] for row in SHARED])
+def test_who_has_the_same_host_shares_endpoints(title, given, expected):
+    found = services._share_endpoints(given)
+    assert [shown(item) for item in found] == expected, title
+    assert [item.hidden_endpoints for item in found] == [""] * len(given)
+
+
+CONTESTED = [
+    ("nobody knows whose counts", [((80, "http", (ONE,)), KUBERNETES), ((80, "web", (TWO,)), {})], True),
+    ("they say the same", [((80, "http", (ONE,)), KUBERNETES), ((80, "http", (ONE,)), {})], False),
+    ("each has a port of its own", [((80, "http", (ONE,)), KUBERNETES), ((81, "web", (TWO,)), {})], False),
+    ("too many to try", [((80, str(place), (at(f"192.0.2.{place}"),)), KUBERNETES) for place in range(5)], True),
+]
+
+
+@pytest.mark.parametrize(("title", "given", "contested"), CONTESTED, ids=[row[0] for row in CONTESTED])
+def test_endpoints_that_hang_on_an_age_that_nobody_knows(title, given, contested):
+    found = services._share_endpoints([
+        to(port, age=UNDATED, name=f"demo/{place}", kubernetes=bool(kind)) for place, (port, kind) in enumerate(given)
+    ])  # fmt: skip
+    assert [bool(item.hidden_endpoints) for item in found] == [contested] * len(given), title
+
+
+def test_why_endpoints_are_hidden_stays():
+    found = services._share_endpoints(
+        [
+            to((80, "http", (ONE,)), age=UNDATED, hidden_endpoints="not read", **KUBERNETES),
+            to((80, "web", (TWO,)), age=UNDATED),
+        ]
+    )
+    assert found[0].hidden_endpoints == "not read"
+    assert "depends on their age" in found[1].hidden_endpoints
+
+
+def test_target_ports_are_those_of_services():
+    other = OF_A._replace(port=9090)
+    given = [
+        to((80, "http", (other,))),
+        to((80, "http", (OF_A, ONE)), **KUBERNETES),
+        to((81, "web", (OF_A._replace(port=8081),)), **KUBERNETES),
+    ]
+    assert services.target_ports(given) == {A.id: frozenset((8080, 8081))}

@@ -26,12 +26,41 @@ _TRANSLATING = ("Service", "ServiceEntry", "WorkloadEntry", "EndpointSlice")
 """Kinds that say for which port of a pod a server's port stands."""
 
 
+class _Chain(NamedTuple):
+    """A server that TLS connections reach by the name that they ask for."""
+
+    hosts: Tuple[str, ...]
+    serves: str
+    bind: str
+    why: str
+
+
 class Opened(NamedTuple):
     """One port of a gateway."""
 
     column: str
     """Of the verdict table."""
     why: str
+    chains: Tuple[_Chain, ...] = ()
+    """Where it is known which server answers to which name: all of them."""
+
+    def asked(self, name: str) -> "Opened":
+        """The same for who asks for a name (SNI).
+
+        Envoy's match of filter chains: the name itself, else the longest pattern, else who has no name of its own.
+        Their names are the hosts of their servers (pilot/pkg/model/gateway.go GetSNIHostsForServer).
+        """
+        if not self.chains or not name:
+            return self
+        parts = name.lower().split(".")
+        patterns = [name.lower(), *("*." + ".".join(parts[place:]) for place in range(1, len(parts))), "*"]
+        for pattern in patterns:
+            found = [chain for chain in self.chains if pattern in chain.hosts]
+            if found:
+                if len({chain.serves for chain in found}) > 1:
+                    return self
+                return Opened(f"gateway-{found[0].serves}", f"{found[0].why} for {name}")
+        return Opened("gateway-closed", f"{self.why}, and none for {name}")
 
 
 class GatewayIndex:
@@ -70,6 +99,8 @@ class GatewayIndex:
         serves: Dict[int, Set[str]] = {}
         servers: Dict[int, List[str]] = {}
         doubts: Dict[int, str] = {}
+        chains: Dict[int, List[_Chain]] = {}
+        dropped: Set[int] = set()
         gateways = list(self._of(workload))
         ordered = all(map(dated, gateways))
         for targets in self._targets.get(workload.id) or [()]:
@@ -79,8 +110,11 @@ class GatewayIndex:
                     bound = _bound(server, gateway, targets)
                     for port in bound.ports:
                         ordered = ordered and not bound.doubt
-                        if not merged.takes(port, server) and ordered:
-                            continue
+                        if not merged.takes(port, server):
+                            dropped.add(port)
+                            if ordered:
+                                continue
+                        chains.setdefault(port, []).append(_chain(gateway, server, port))
                         serves.setdefault(port, set()).add(UNKNOWN if bound.doubt else server.serves)
                         servers.setdefault(port, []).append(_named(gateway, server, port))
                         if bound.doubt:
@@ -92,6 +126,9 @@ class GatewayIndex:
             found[port] = Opened(
                 column if column == UNKNOWN else f"gateway-{column}",
                 doubts.get(port, why) if column == UNKNOWN else why,
+                tuple(chains[port])
+                if (ordered or port not in dropped) and port not in doubts and _follow_names(chains[port])
+                else (),
             )
         return found
 
@@ -103,8 +140,8 @@ class GatewayIndex:
             ):
                 yield gateway
 
-    def server(self, workload: Workload, port: int) -> Tuple[str, str]:
-        """The column of the verdict table for a port of a gateway, and why."""
+    def server(self, workload: Workload, port: int, sni: str = "") -> Tuple[str, str]:
+        """The column of the verdict table for a port of a gateway, and why. `sni` is the name that is asked for."""
         doubt = self._doubt(workload, port)
         if doubt:
             return UNKNOWN, doubt
@@ -119,7 +156,7 @@ class GatewayIndex:
             # One that nobody saw may serve the same port in plaintext.
             return UNKNOWN, gap
         if found is not None:
-            return found
+            return found.asked(sni)[:2]
         if port in (number for number, dummy in workload.shape.ports):
             return (
                 "gateway-plaintext",
@@ -235,6 +272,26 @@ def _column(serves: Set[str]) -> str:
     if "plaintext" in serves:
         return "mixed"
     return UNKNOWN if UNKNOWN in serves else "sni"
+
+
+def _chain(gateway: GatewayObject, server: Server, port: int) -> _Chain:
+    serves = "mtls" if server.serves == "named" else server.serves
+    hosts = tuple(host.rpartition("/")[2].lower() for host in server.hosts)
+    return _Chain(hosts, serves, server.bind, f"{_named(gateway, server, port)} {_WORDS[serves]}")
+
+
+def _follow_names(chains: List[_Chain]) -> bool:
+    """Whether the names of servers tell all about which one answers.
+
+    To what is passed through the routes of VirtualServices give names of their own.
+    """
+    return (
+        all(chain.hosts and chain.serves in ("tls", "mtls") for chain in chains)
+        and len({chain.bind for chain in chains}) == 1
+        and all(
+            "*" not in host[1:] and host[:2] in ("*", "*.") for chain in chains for host in chain.hosts if "*" in host
+        )
+    )
 
 
 def _named(gateway: GatewayObject, server: Server, port: int) -> str:

@@ -207,6 +207,8 @@ class Tls(NamedTuple):
     mode: str
     secret: bool
     incomplete: bool
+    sni: str = ""
+    """The name that is asked for, where it says one."""
 
 
 class PortPolicy(NamedTuple):

@@ -86,9 +86,10 @@ def kubernetes_gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping
         tls = listener.get("tls")
         if (tls is None and protocol in ("HTTPS", "TLS")) or protocol in ("UDP", "HBONE"):
             continue  # no server is made of it
-        serves = _listener_serves(protocol, tls, text_of(listener.get("hostname"), "listeners.hostname"))
+        hostname = text_of(listener.get("hostname"), "listeners.hostname")
+        serves = _listener_serves(protocol, tls, hostname)
         known = class_name in (_ISTIO, _EAST_WEST) or serves == "plaintext"
-        servers.append(Server(number, serves if known else "unknown"))
+        servers.append(Server(number, serves if known else "unknown", hosts=(hostname or "*",)))
     allowed = mapping(mapping(spec.get("allowedListeners"), "spec.allowedListeners").get("namespaces"), "namespaces")
     more = "ListenerSets, which are not read, may add listeners" if allowed.get("from") not in (None, "None") else ""
     snapshot.gateways.append(

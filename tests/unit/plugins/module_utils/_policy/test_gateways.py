@@ -362,6 +362,48 @@ def test_several_servers_at_one_port(edges, plaintext, meshed):
     assert answer(result, "cafe/m", "edge/gw") == meshed
 
 
+NAMED = at_8443("ISTIO_MUTUAL", A)
+PATTERN = at_8443("SIMPLE", "*.example", "h")
+ALL = at_8443("ISTIO_MUTUAL", "*", "i")
+
+
+@pytest.mark.parametrize(
+    ("edges", "mode", "asked", "met"),
+    [
+        pytest.param([NAMED], "ISTIO_MUTUAL", "a.example", "mtls -> mtls", id="the name of the server"),
+        pytest.param([NAMED], "ISTIO_MUTUAL", "A.Example", "mtls -> mtls", id="in other letters"),
+        pytest.param([NAMED], "ISTIO_MUTUAL", "b.example", "mtls -> broken", id="a name that no server has"),
+        pytest.param([NAMED], "ISTIO_MUTUAL", "", "mtls -> unknown", id="no name"),
+        pytest.param([at_8443("ISTIO_MUTUAL", "./a.example")], "ISTIO_MUTUAL", "a.example", "mtls -> mtls",
+                     id="for routes of its own namespace"),
+        pytest.param([NAMED, PATTERN], "ISTIO_MUTUAL", "a.example", "mtls -> mtls", id="a name before a pattern"),
+        pytest.param([NAMED, PATTERN], "ISTIO_MUTUAL", "b.example", "mtls -> broken", id="only a pattern"),
+        pytest.param([PATTERN, ALL], "ISTIO_MUTUAL", "x.b.example", "mtls -> broken", id="any depth of a pattern"),
+        pytest.param([PATTERN, ALL], "ISTIO_MUTUAL", "example", "mtls -> mtls", id="a pattern is not its own end"),
+        pytest.param([PATTERN, ALL], "SIMPLE", "b.example", "simple -> tls", id="own certificates by a pattern"),
+        pytest.param([PATTERN, ALL], "SIMPLE", "elsewhere.net", "simple -> broken", id="own certificates for Istio's"),
+        pytest.param([PATTERN], "SIMPLE", "elsewhere.net", "simple -> broken", id="own certificates for nobody"),
+        pytest.param([NAMED, at_8443("PASSTHROUGH", "b.example", "h")], "ISTIO_MUTUAL", "a.example", "mtls -> unknown",
+                     id="beside what is passed through"),
+        pytest.param([NAMED, at_8443(None, "b.example", "h")], "ISTIO_MUTUAL", "a.example", "mtls -> unknown",
+                     id="beside plaintext"),
+        pytest.param([NAMED, at_8443("SIMPLE", "b.example", "h", bind="10.0.0.9")], "ISTIO_MUTUAL", "a.example",
+                     "mtls -> unknown", id="beside another address"),
+        pytest.param([at_8443("ISTIO_MUTUAL", A, age=None), at_8443("SIMPLE", "b.example", "h", None)], "ISTIO_MUTUAL",
+                     "a.example", "mtls -> mtls", id="of unknown age without a rival"),
+        pytest.param([at_8443("ISTIO_MUTUAL", A, age=None), at_8443("SIMPLE", A, "h", None)], "ISTIO_MUTUAL",
+                     "a.example", "mtls -> unknown", id="of unknown age with one"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_asks_for_a_name(edges, mode, asked, met):
+    """The server with the name answers; the others of the port do not matter."""
+    policy = tls(mode, **({"sni": asked} if asked else {}))
+    result = judge(
+        pod("edge/gw", "gateway"), *edges, front("gw", 8443, 443), pod("cafe/m"), rule("edge/r", "gw", policy)
+    )
+    assert answer(result, "cafe/m", "edge/gw") == met
+
+
 def test_a_gateway_of_another_trust_domain():
     """A mesh client wants a server of its own domain; a gateway asks nobody for one."""
     canary = mesh_config("canary", trustDomain="other.example")

@@ -126,7 +126,7 @@ def _weighted(entries: List[Mapping[str, Any]]) -> List[Any]:
         raise Malformed("a weight is not a number")
     if not any(weights):
         raise Malformed("no destination of a route to several has a weight")
-    return [entry.get("destination") for entry, weight in zip(entries, weights) if weight]
+    return [entry.get("destination") for place, entry in enumerate(entries) if weights[place]]
 
 
 def _is_nothing(percentage: Any) -> bool:

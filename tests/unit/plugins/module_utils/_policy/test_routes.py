@@ -80,7 +80,8 @@ PATH = [{"uri": {"prefix": "/a"}}]
 SUBSETS = istio("DestinationRule", "shop/d", {"host": "safe", "subsets": [{"name": "v1", "labels": {"app": "safe"}}]})
 CASES = [
     ("no route at all", [], "mtls"),
-    ("subsets by weight", [SUBSETS, routes({"route": [to("safe", subset="v1", weight=1), to("safe", weight=1)]})], "mtls"),
+    ("subsets by weight",
+     [SUBSETS, routes({"route": [to("safe", subset="v1", weight=1), to("safe", weight=1)]})], "mtls"),
     ("a canary that is as good", [routes({"route": parts("safe", "two")})], "mtls"),
     ("other paths, redirects and faults",
      [routes({"match": PATH, "rewrite": {"uri": "/"}, "route": [to("safe")]}, {"redirect": {"uri": "/x"}})], "mtls"),

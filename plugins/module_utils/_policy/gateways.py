@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .ages import contest, dated, eldest_of
-from .ingresses import LABEL
+from .ingresses import INGRESS, LABEL
 from .listeners import Sees, Target
 from .membership import Workload, matches
+from .mesh import ROOT_NAMESPACE
 from .records import HBONE_PORT, PROXY_PORTS, GatewayObject, Server
 from .server import UNKNOWN
 from .services import DESTINATION
@@ -73,6 +74,7 @@ class GatewayIndex:
         targets: Dict[str, List[Tuple[Target, ...]]],
         sees: Sees,
         doubt: Callable[[Workload, int], str],
+        scoped: Callable[[Workload], Optional[bool]],
         unread: Unread,
     ) -> None:
         self._gateways = sorted(gateways, key=lambda item: (item.age, item.name, item.namespace))
@@ -83,8 +85,11 @@ class GatewayIndex:
         self._sees = sees
         self._doubt = doubt
         """Why nothing can be said about what a gateway accepts at a port; empty where something can."""
+        self._scoped = scoped
+        """Whether Gateways are for gateways of their own namespace only; None where that cannot be told."""
         self._unread = unread
         self._ports: Dict[str, Dict[int, Opened]] = {}
+        self._disputes: Dict[str, str] = {}
 
     def ports(self, workload: Workload) -> Dict[int, Opened]:
         """The ports that Gateways open at a workload."""
@@ -134,7 +139,10 @@ class GatewayIndex:
 
     def _of(self, workload: Workload) -> Iterable[GatewayObject]:
         """The Gateways for a workload, as far as a label or the pods of a Service that they name tell."""
+        scoped = self._scoped(workload)
         for gateway in (*self._ingresses(workload), *self._gateways):
+            if scoped and gateway.kind != INGRESS and gateway.namespace != workload.namespace:
+                continue  # push_context.go initGateways, mergeGateways
             if (gateway.services is not None or matches(gateway.selector, workload.labels)) and self._sees(
                 workload, gateway.namespace, gateway.revision
             ):
@@ -197,9 +205,36 @@ class GatewayIndex:
         for gateway in self._of(workload):
             if gateway.more and any(_names(gateway, target) for target in self._all_targets(workload)):
                 return f"of Gateway {gateway.namespace}/{gateway.name}: {gateway.more}"
+        if workload.id not in self._disputes:
+            self._disputes[workload.id] = self._disputed(workload)
+        if self._disputes[workload.id]:
+            return self._disputes[workload.id]
         for kind in _TRANSLATING:
             if self._unread.covers(kind, workload.namespace):
                 return f"for which port of {workload.id} a Gateway's port stands is unknown: {kind} was not read"
+        return ""
+
+    def _disputed(self, workload: Workload) -> str:
+        """Why a Gateway of another namespace may or may not count."""
+        classic = [gateway for gateway in self._of(workload) if gateway.services is None]
+        scoped = self._scoped(workload)
+        for gateway in classic:
+            # The Gateways of Ingresses are of the namespace that istiod has for them.
+            home = ROOT_NAMESPACE if gateway.kind == INGRESS else gateway.namespace
+            if home != workload.namespace and scoped is not False:
+                return (
+                    f"whether {gateway.kind} {gateway.namespace}/{gateway.name} is for gateways of other namespaces "
+                    "depends on istiod's PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+                )
+        targets = list(self._all_targets(workload)) if classic else []
+        for named in self._gateways if targets else ():
+            if named.managed and any(_names(named, target) for target in targets):
+                for gateway in classic:
+                    if gateway.namespace != named.namespace:
+                        return (
+                            f"whether {gateway.kind} {gateway.namespace}/{gateway.name} counts beside "
+                            f"{named.namespace}/{named.name} depends on istiod's PILOT_ENABLE_STRICT_GATEWAY_MERGING"
+                        )
         return ""
 
 

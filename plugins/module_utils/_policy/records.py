@@ -388,6 +388,8 @@ class GatewayObject(NamedTuple):
     kind: str = "Gateway"
     more: str = ""
     """What else may open ports at the same pods and is not read."""
+    managed: bool = False
+    """Whether istiod made its pods."""
 
 
 class IngressObject(NamedTuple):

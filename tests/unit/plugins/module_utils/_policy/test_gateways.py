@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
+    deployment,
     istio,
     judge,
     mesh_config,
@@ -641,3 +642,68 @@ def test_whose_pods_ingresses_are_for(setting):
 @pytest.mark.parametrize("kind", ["Ingress", "IngressClass"])
 def test_ingresses_that_were_not_read(kind):
     assert set(ingressed(unread=[{"kind": kind, "namespace": None, "reason": "r"}]).values()) == {"unknown"}
+
+
+def istiod(value: str | None) -> dict[str, Any]:
+    """istiod's Deployment with PILOT_SCOPE_GATEWAY_TO_NAMESPACE; None for a value that lies elsewhere."""
+    where: dict[str, Any] = {"valueFrom": {"configMapKeyRef": {"name": "x"}}} if value is None else {"value": value}
+    found = deployment("istio-system/istiod")
+    env = [{"name": "PILOT_SCOPE_GATEWAY_TO_NAMESPACE", **where}]
+    found["spec"]["template"]["spec"]["containers"] = [{"name": "discovery", "env": env}]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("home", "mode", "scoped", "plaintext", "meshed"),
+    [
+        ("edge", "ISTIO_MUTUAL", "true", "refused", "mtls -> mtls"),
+        ("tenant", "ISTIO_MUTUAL", "false", "refused", "mtls -> mtls"),
+        ("tenant", "ISTIO_MUTUAL", "true", "refused", "mtls -> broken"),
+        ("tenant", "ISTIO_MUTUAL", None, "unknown", "unknown"),
+        ("edge", "ISTIO_MUTUAL", None, "refused", "mtls -> mtls"),
+        ("tenant", None, None, "accepted", "mtls -> broken"),
+        ("tenant", None, "true", "refused", "mtls -> broken"),
+    ],
+    ids=[
+        "its own namespace's", "another namespace's", "another namespace's that does not count",
+        "another namespace's that may count", "its own namespace's either way", "plaintext that may count",
+        "plaintext that does not count",
+    ],
+)  # fmt: skip
+def test_gateways_of_another_namespace_may_be_left_out(home, mode, scoped, plaintext, meshed):
+    found = gateway(mode)
+    found["metadata"] = {"name": "g", "namespace": home, **stamp(0)}
+    result = judge(
+        mesh_config(),
+        istiod(scoped),
+        pod("edge/gw", "gateway"),
+        found,
+        front("gw", 8443, 8443),
+        pod("cafe/m"),
+        rule("edge/r", "gw", tls("ISTIO_MUTUAL")),
+    )
+    assert port(result, "edge/gw", 8443)["plaintext"] == plaintext
+    assert answer(result, "cafe/m", "edge/gw").endswith(meshed)
+
+
+@pytest.mark.parametrize("scoped", ["true", None])
+def test_ingresses_are_of_istiods_own_namespace(scoped):
+    """For gateways elsewhere they may count or not; what is plaintext stays so."""
+    found = ingressed(ingress("istio", tls_of="a"), istiod(scoped))
+    assert found == {8080: "accepted", 8443: "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "home", "plaintext"),
+    [((), "tenant", "unknown"), ((), "edge", "refused"), (((HOST, MADE),), "tenant", "refused")],
+    ids=["of another namespace", "of its own", "beside pods that nobody made for it"],
+)
+def test_an_old_gateway_may_not_count_beside_one_that_istiod_made_pods_for(addresses, home, plaintext):
+    """Since 1.31 it does not, if it is of another namespace (PILOT_ENABLE_STRICT_GATEWAY_MERGING)."""
+    old = gateway("ISTIO_MUTUAL")
+    old["metadata"] = {"name": "old", "namespace": home, **stamp(0)}
+    new = kubernetes(listener("HTTP", 81), **({"addresses": at(*addresses)} if addresses else {}))
+    services = front(MADE, 8443, 8443)
+    services["spec"]["ports"].append({"name": "http-new", "port": 81, "targetPort": 8081})
+    result = judge(pod("edge/gw", "gateway"), old, new, services)
+    assert port(result, "edge/gw", 8443)["plaintext"] == plaintext

@@ -66,6 +66,9 @@ def verdict(*more: dict[str, Any], host: str = "safe", unread: Any = ()) -> tupl
     return found[0]
 
 
+BARE = "bare.shop.svc.cluster.local"
+
+
 def copies(fields: dict[str, Any]) -> dict[str, Any]:
     return routes({"route": [to("safe")], "mirror": {"host": "bare"}, **fields})
 
@@ -183,6 +186,25 @@ def test_tcp_routes_may_lead_elsewhere_and_never_better_it():
     assert verdict(*world, lead("raw", "meshed"), host="raw")[0] == "plaintext"
 
 
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        (["shop/*"], "mtls"),
+        (["shop/*", "zoo/*"], "plaintext"),
+        (["shop/*", "zoo/x.example"], "plaintext"),
+        (["*/*"], "plaintext"),
+        (["*/safe.shop.svc.cluster.local", "*/bare.shop.svc.cluster.local"], "plaintext"),
+    ],
+    ids=["its namespace is not imported", "it is", "a host of it is", "every namespace is", "a host of every one is"],
+)
+def test_a_route_counts_for_whom_a_sidecar_may_import_it(hosts, expected):
+    """An object comes by its namespace, not by that of the host that it is for."""
+    lead = istio("VirtualService", "zoo/v", {
+        "hosts": ["safe.shop.svc.cluster.local"], "http": [{"match": PATH, "route": [to(BARE)]}],
+    })  # fmt: skip
+    assert verdict(egress("cafe/s", *hosts), lead)[0] == expected
+
+
 @pytest.mark.parametrize("namespace", ["cafe", "shop", "istio-system", None])
 def test_virtual_services_that_were_not_read_could_lead_anywhere(namespace):
     gap = {"kind": "VirtualService", "namespace": namespace, "reason": "forbidden"}
@@ -218,7 +240,6 @@ def test_a_route_leads_to_what_is_there(what, host, route, expected):
     assert found == {expected}, what
 
 
-BARE = "bare.shop.svc.cluster.local"
 AWAY = routes({"route": [to("safe.shop.svc.cluster.local")]}, host=BARE)
 SEES = ["shop/safe.shop.svc.cluster.local", f"shop/{BARE}"]
 BY_ROUTE = {"routeConfiguration": {"vhost": {"name": "safe.shop.svc.cluster.local:80"}}}
@@ -226,6 +247,7 @@ PATCHED = istio("EnvoyFilter", "istio-system/f", {"configPatches": [
     {"applyTo": "HTTP_ROUTE", "match": {"context": "SIDECAR_OUTBOUND", **BY_ROUTE},
      "patch": {"operation": "MERGE", "value": {"route": {"cluster": f"outbound|80||{BARE}"}}}},
 ]})  # fmt: skip
+AWAY_FOR_CAFE = istio("VirtualService", "shop/v", {**AWAY["spec"], "exportTo": ["cafe"]})
 OTHER = [{"kind": "VirtualService", "namespace": "other", "reason": "forbidden"}]
 BETTERED = [
     ("all get it", [AWAY], "bare", (), "mtls"),
@@ -233,6 +255,12 @@ BETTERED = [
      "plaintext"),
     ("a Sidecar imports hosts only", [egress("cafe/s", *SEES), AWAY], "bare", (), "plaintext"),
     ("a Sidecar imports its whole namespace", [egress("cafe/s", "shop/*"), AWAY], "bare", (), "mtls"),
+    ("a Sidecar imports everything", [egress("cafe/s", "*/*"), AWAY], "bare", (), "mtls"),
+    ("a Sidecar leaves something out everywhere", [egress("cafe/s", "shop/*", "~/x.example"), AWAY], "bare", (),
+     "plaintext"),
+    ("it is exported by name", [AWAY_FOR_CAFE], "bare", (), "mtls"),
+    ("a Sidecar leaves something out of another namespace", [egress("cafe/s", "shop/*", "~zoo/x.example"), AWAY],
+     "bare", (), "mtls"),
     ("a Sidecar leaves something out", [egress("cafe/s", "shop/*", "~shop/x.example"), AWAY], "bare", (), "plaintext"),
     ("another one may compete", [AWAY], "bare", OTHER, "plaintext"),
     ("a filter may change the route", [PATCHED, routes({"route": [to("two")]})], "safe", (), "unknown"),

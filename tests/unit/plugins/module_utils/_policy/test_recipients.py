@@ -65,10 +65,10 @@ def view(namespace: str, *hosts: str, port: int = 0) -> View:
     ],
     ids=[
         "exported by default", "to all", "to one", "to two", "to its own namespace",
-        "to its own namespace with clients", "to nobody", "of one revision", "all of its namespace is imported", "for one port only", "some of it is",
-        "some of every namespace", "some of it is left out", "something is left out everywhere",
-        "some of it is left out of everything", "something else is left out", "another namespace is imported",
-        "the client's own namespace",
+        "to its own namespace with clients", "to nobody", "of one revision", "all of its namespace is imported",
+        "for one port only", "some of it is", "some of every namespace", "some of it is left out",
+        "something is left out everywhere", "some of it is left out of everything", "something else is left out",
+        "another namespace is imported", "the client's own namespace",
     ],
 )  # fmt: skip
 def test_who_may_get_it_and_who_surely_does(

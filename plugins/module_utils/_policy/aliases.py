@@ -4,7 +4,8 @@
 """ExternalName Services: other names for hosts that the mesh knows.
 
 Since Istio 1.21 they have no cluster of their own (pilot/pkg/model/push_context.go resolveServiceAliases): who dials
-one meets what the name behind it means, by the rules and at the ports of that name.
+one meets what the name behind it means, by the rules and at the ports of that name. No version that is supported lets
+istiod do otherwise: ENABLE_EXTERNAL_NAME_ALIAS, which could, is gone since 1.24.
 """
 
 from __future__ import annotations

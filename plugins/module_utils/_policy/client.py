@@ -34,6 +34,8 @@ class Sent(NamedTuple):
 
     tls: str
     why: str
+    sni: str = ""
+    """The name that a DestinationRule asks for in the handshake; "" where it is the request's or Istio's own."""
 
 
 class Resolved(NamedTuple):
@@ -104,6 +106,8 @@ class Cluster(NamedTuple):
     """See checker_mode."""
     by_rule: bool = False
     """Whether a DestinationRule sets it."""
+    sni: str = ""
+    """See Sent."""
 
 
 def _inferred_disable(destination: Destination, port: DestinationPort, balancer: Optional[str]) -> str:
@@ -164,7 +168,7 @@ def cluster_of(
     same_for_all = passthrough or (destination.resolution == "NONE" and not gateway)
     tls = effective.tls if effective else None
     if tls is not None:
-        return Cluster(*_explicit(tls, rule, subset, gateway, own_certs), same_for_all, None, by_rule=True)
+        return Cluster(*_explicit(tls, rule, subset, gateway, own_certs), same_for_all, None, by_rule=True, sni=tls.sni)
     unset = (rule.discarded if rule else "") or "no DestinationRule sets TLS"
     if destination.external:
         return Cluster("plaintext", f"{destination.host}{OUTSIDE_THE_MESH}{unset}", same_for_all, None)
@@ -247,7 +251,7 @@ def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, h
             else "the sidecar sends HBONE to an ambient endpoint",
         )
     if cluster.sent != "auto":
-        return Sent(_FIELD[cluster.sent], cluster.why)
+        return Sent(_FIELD[cluster.sent], cluster.why, cluster.sni)
     if cluster.same_for_all:
         return Sent("mtls", "auto-mTLS sends Istio mTLS to every endpoint")
     if endpoint.tls_mode != ISTIO:

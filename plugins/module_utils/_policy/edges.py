@@ -386,7 +386,7 @@ class Judge:
         self, destination: Destination, port: DestinationPort, endpoint: Endpoint, what: Sent, number: int
     ) -> Answer:
         """What is sent meets what the server does at the port with this number."""
-        server, why = self._server(destination, endpoint, number)
+        server, why = self._server(destination, endpoint, number, what.sni)
         workload = endpoint.workload
         if what.tls == "hbone" and server == "none" and workload is not None and workload.mesh == "sidecar":
             server, why = STRICT, f"HBONE reaches port 15008 of {workload.id}, which always demands mutual TLS"
@@ -438,8 +438,8 @@ class Judge:
                 return Protocol(any(listener.http for listener in sidecar.ingress if listener.port == port))
         return self._protocols.get((workload.id, port), Protocol(False))
 
-    def _server(self, destination: Destination, endpoint: Endpoint, port: int) -> Tuple[str, str]:
-        """The column of the table that an endpoint falls into, and why."""
+    def _server(self, destination: Destination, endpoint: Endpoint, port: int, sni: str = "") -> Tuple[str, str]:
+        """The column of the table that an endpoint falls into for who asks for a name (SNI) if any, and why."""
         workload = endpoint.workload
         if endpoint.doubt:
             return UNKNOWN, endpoint.doubt
@@ -459,7 +459,7 @@ class Judge:
         if workload.mesh == "none":
             return "none", f"{workload.id} is not in the mesh"
         if workload.mesh == "gateway":
-            return self._gateways.server(workload, port)
+            return self._gateways.server(workload, port, sni)
         if not workload.captures(port):
             return "none", f"port {port} of {workload.id} bypasses its proxy"
         plane = self._planes(workload.shape.revision)

@@ -73,6 +73,7 @@ class State:
             gateway_targets(self.destinations, catalogue, self._sees),
             self._sees,
             self._gateway_doubt,
+            lambda workload: self.plane(workload.shape.revision).scopes_gateways,
             self.unread,
         )
         self.decisions: Dict[str, Decision] = {}
@@ -134,6 +135,7 @@ class State:
             lambda revision: planes.sees(mesh, revision),
             Hbone(istiod.sends_hbone, istiod.switched("PILOT_PREFER_SENDING_HBONE")),
             _inverted(istiod.switched("PILOT_SKIP_VALIDATE_TRUST_DOMAIN")),
+            istiod.switched("PILOT_SCOPE_GATEWAY_TO_NAMESPACE"),
         )
 
     def _decide(self, workload: Workload) -> Decision:

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .ages import contest, dated, eldest_of
-from .ingresses import LABEL
+from .ingresses import INGRESS, LABEL
 from .listeners import Sees, Target
 from .membership import Workload, matches
+from .mesh import ROOT_NAMESPACE
 from .records import HBONE_PORT, PROXY_PORTS, GatewayObject, Server
 from .server import UNKNOWN
 from .services import DESTINATION
@@ -26,12 +27,41 @@ _TRANSLATING = ("Service", "ServiceEntry", "WorkloadEntry", "EndpointSlice")
 """Kinds that say for which port of a pod a server's port stands."""
 
 
+class _Chain(NamedTuple):
+    """A server that TLS connections reach by the name that they ask for."""
+
+    hosts: Tuple[str, ...]
+    serves: str
+    bind: str
+    why: str
+
+
 class Opened(NamedTuple):
     """One port of a gateway."""
 
     column: str
     """Of the verdict table."""
     why: str
+    chains: Tuple[_Chain, ...] = ()
+    """Where it is known which server answers to which name: all of them."""
+
+    def asked(self, name: str) -> "Opened":
+        """The same for who asks for a name (SNI).
+
+        Envoy's match of filter chains: the name itself, else the longest pattern, else who has no name of its own.
+        Their names are the hosts of their servers (pilot/pkg/model/gateway.go GetSNIHostsForServer).
+        """
+        if not self.chains or not name:
+            return self
+        parts = name.lower().split(".")
+        patterns = [name.lower(), *("*." + ".".join(parts[place:]) for place in range(1, len(parts))), "*"]
+        for pattern in patterns:
+            found = [chain for chain in self.chains if pattern in chain.hosts]
+            if found:
+                if len({chain.serves for chain in found}) > 1:
+                    return self
+                return Opened(f"gateway-{found[0].serves}", f"{found[0].why} for {name}")
+        return Opened("gateway-closed", f"{self.why}, and none for {name}")
 
 
 class GatewayIndex:
@@ -44,6 +74,7 @@ class GatewayIndex:
         targets: Dict[str, List[Tuple[Target, ...]]],
         sees: Sees,
         doubt: Callable[[Workload, int], str],
+        scoped: Callable[[Workload], Optional[bool]],
         unread: Unread,
     ) -> None:
         self._gateways = sorted(gateways, key=lambda item: (item.age, item.name, item.namespace))
@@ -54,8 +85,11 @@ class GatewayIndex:
         self._sees = sees
         self._doubt = doubt
         """Why nothing can be said about what a gateway accepts at a port; empty where something can."""
+        self._scoped = scoped
+        """Whether Gateways are for gateways of their own namespace only; None where that cannot be told."""
         self._unread = unread
         self._ports: Dict[str, Dict[int, Opened]] = {}
+        self._disputes: Dict[str, str] = {}
 
     def ports(self, workload: Workload) -> Dict[int, Opened]:
         """The ports that Gateways open at a workload."""
@@ -70,6 +104,8 @@ class GatewayIndex:
         serves: Dict[int, Set[str]] = {}
         servers: Dict[int, List[str]] = {}
         doubts: Dict[int, str] = {}
+        chains: Dict[int, List[_Chain]] = {}
+        dropped: Set[int] = set()
         gateways = list(self._of(workload))
         ordered = all(map(dated, gateways))
         for targets in self._targets.get(workload.id) or [()]:
@@ -79,8 +115,11 @@ class GatewayIndex:
                     bound = _bound(server, gateway, targets)
                     for port in bound.ports:
                         ordered = ordered and not bound.doubt
-                        if not merged.takes(port, server) and ordered:
-                            continue
+                        if not merged.takes(port, server):
+                            dropped.add(port)
+                            if ordered:
+                                continue
+                        chains.setdefault(port, []).append(_chain(gateway, server, port))
                         serves.setdefault(port, set()).add(UNKNOWN if bound.doubt else server.serves)
                         servers.setdefault(port, []).append(_named(gateway, server, port))
                         if bound.doubt:
@@ -92,19 +131,25 @@ class GatewayIndex:
             found[port] = Opened(
                 column if column == UNKNOWN else f"gateway-{column}",
                 doubts.get(port, why) if column == UNKNOWN else why,
+                tuple(chains[port])
+                if (ordered or port not in dropped) and port not in doubts and _follow_names(chains[port])
+                else (),
             )
         return found
 
     def _of(self, workload: Workload) -> Iterable[GatewayObject]:
         """The Gateways for a workload, as far as a label or the pods of a Service that they name tell."""
+        scoped = self._scoped(workload)
         for gateway in (*self._ingresses(workload), *self._gateways):
+            if scoped and gateway.kind != INGRESS and gateway.namespace != workload.namespace:
+                continue  # push_context.go initGateways, mergeGateways
             if (gateway.services is not None or matches(gateway.selector, workload.labels)) and self._sees(
                 workload, gateway.namespace, gateway.revision
             ):
                 yield gateway
 
-    def server(self, workload: Workload, port: int) -> Tuple[str, str]:
-        """The column of the verdict table for a port of a gateway, and why."""
+    def server(self, workload: Workload, port: int, sni: str = "") -> Tuple[str, str]:
+        """The column of the verdict table for a port of a gateway, and why. `sni` is the name that is asked for."""
         doubt = self._doubt(workload, port)
         if doubt:
             return UNKNOWN, doubt
@@ -119,7 +164,7 @@ class GatewayIndex:
             # One that nobody saw may serve the same port in plaintext.
             return UNKNOWN, gap
         if found is not None:
-            return found
+            return found.asked(sni)[:2]
         if port in (number for number, dummy in workload.shape.ports):
             return (
                 "gateway-plaintext",
@@ -160,9 +205,36 @@ class GatewayIndex:
         for gateway in self._of(workload):
             if gateway.more and any(_names(gateway, target) for target in self._all_targets(workload)):
                 return f"of Gateway {gateway.namespace}/{gateway.name}: {gateway.more}"
+        if workload.id not in self._disputes:
+            self._disputes[workload.id] = self._disputed(workload)
+        if self._disputes[workload.id]:
+            return self._disputes[workload.id]
         for kind in _TRANSLATING:
             if self._unread.covers(kind, workload.namespace):
                 return f"for which port of {workload.id} a Gateway's port stands is unknown: {kind} was not read"
+        return ""
+
+    def _disputed(self, workload: Workload) -> str:
+        """Why a Gateway of another namespace may or may not count."""
+        classic = [gateway for gateway in self._of(workload) if gateway.services is None]
+        scoped = self._scoped(workload)
+        for gateway in classic:
+            # The Gateways of Ingresses are of the namespace that istiod has for them.
+            home = ROOT_NAMESPACE if gateway.kind == INGRESS else gateway.namespace
+            if home != workload.namespace and scoped is not False:
+                return (
+                    f"whether {gateway.kind} {gateway.namespace}/{gateway.name} is for gateways of other namespaces "
+                    "depends on istiod's PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+                )
+        targets = list(self._all_targets(workload)) if classic else []
+        for named in self._gateways if targets else ():
+            if named.managed and any(_names(named, target) for target in targets):
+                for gateway in classic:
+                    if gateway.namespace != named.namespace:
+                        return (
+                            f"whether {gateway.kind} {gateway.namespace}/{gateway.name} counts beside "
+                            f"{named.namespace}/{named.name} depends on istiod's PILOT_ENABLE_STRICT_GATEWAY_MERGING"
+                        )
         return ""
 
 
@@ -235,6 +307,26 @@ def _column(serves: Set[str]) -> str:
     if "plaintext" in serves:
         return "mixed"
     return UNKNOWN if UNKNOWN in serves else "sni"
+
+
+def _chain(gateway: GatewayObject, server: Server, port: int) -> _Chain:
+    serves = "mtls" if server.serves == "named" else server.serves
+    hosts = tuple(host.rpartition("/")[2].lower() for host in server.hosts)
+    return _Chain(hosts, serves, server.bind, f"{_named(gateway, server, port)} {_WORDS[serves]}")
+
+
+def _follow_names(chains: List[_Chain]) -> bool:
+    """Whether the names of servers tell all about which one answers.
+
+    To what is passed through the routes of VirtualServices give names of their own.
+    """
+    return (
+        all(chain.hosts and chain.serves in ("tls", "mtls") for chain in chains)
+        and len({chain.bind for chain in chains}) == 1
+        and all(
+            "*" not in host[1:] and host[:2] in ("*", "*.") for chain in chains for host in chain.hosts if "*" in host
+        )
+    )
 
 
 def _named(gateway: GatewayObject, server: Server, port: int) -> str:

@@ -10,6 +10,8 @@ from typing import Dict, Iterable, List
 from .mesh import Mesh
 from .records import GatewayObject, IngressObject, Server
 
+INGRESS = "Ingress"
+"""The kind of the Gateways that are made of them."""
 LABEL = "istio"
 """The label by which a gateway's pods are those of the Ingresses."""
 _CONTROLLER = "istio.io/ingress-controller"
@@ -25,7 +27,7 @@ def as_gateways(ingresses: Iterable[IngressObject], classes: Dict[str, str], mes
             {LABEL: mesh.ingress_label},
             (*((Server(443, "tls", tls=True),) if item.tls else ()), Server(80, "plaintext", http=True)),
             age="",  # istiod writes none, which is older than all
-            kind="Ingress",
+            kind=INGRESS,
         )
         for item in ingresses
         if _is_for(item, classes, mesh)

@@ -34,6 +34,7 @@ class PushContext:
         "mesh",
         "peer_authentications",
         "rules",
+        "scopes_gateways",
         "sees_namespace",
         "sees_revision",
         "sidecars",
@@ -50,6 +51,7 @@ class PushContext:
         sees_revision: Callable[[Optional[str]], bool],
         hbone: Hbone,
         checks_trust: Optional[bool],
+        scopes_gateways: Optional[bool],
     ) -> None:
         self.mesh = mesh
         self.peer_authentications = peer_authentications
@@ -62,6 +64,8 @@ class PushContext:
         self.hbone = hbone
         self.checks_trust = checks_trust
         """Whether its servers check the trust domain of their clients; None where that cannot be told."""
+        self.scopes_gateways = scopes_gateways
+        """Whether a Gateway is for gateways of its own namespace only; None where that cannot be told."""
 
     def sees(self, namespace: str, revision: Optional[str]) -> bool:
         """Whether it knows objects of a namespace and revision."""

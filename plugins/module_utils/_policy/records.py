@@ -207,6 +207,8 @@ class Tls(NamedTuple):
     mode: str
     secret: bool
     incomplete: bool
+    sni: str = ""
+    """The name that is asked for, where it says one."""
 
 
 class PortPolicy(NamedTuple):
@@ -386,6 +388,8 @@ class GatewayObject(NamedTuple):
     kind: str = "Gateway"
     more: str = ""
     """What else may open ports at the same pods and is not read."""
+    managed: bool = False
+    """Whether istiod made its pods."""
 
 
 class IngressObject(NamedTuple):

@@ -14,8 +14,9 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tu
 from .membership import Workload
 from .outbound import outbound_of
 from .push_context import Patch, PushContext, outbound_patches
+from .recipients import Recipients
 from .records import Labels, Outbound, VirtualService
-from .services import Destination, exports_to
+from .services import Destination
 from .unread import Unread
 from .visibility import View, view_of
 
@@ -118,6 +119,7 @@ class Scopes:
         """Those of no group: for each destination they are looked at on their own."""
         self._patched: Dict[str, List[Tuple[int, Scope]]] = {}
         """Those with patches, by the hosts that these are for; "" for patches that are for any."""
+        self._recipients: Optional[Recipients] = None
         for workload in workloads:
             self._enlist(workload)
 
@@ -260,19 +262,12 @@ class Scopes:
 
     def routed_by(self, item: VirtualService) -> Tuple[int, int]:
         """The sidecars that may get a VirtualService, and those that surely do: a Sidecar may not import it."""
-        found = surely = 0
-        for bit, scope in self.proxied:
-            plane = self._planes(scope.revision)
-            export_to = item.export_to or plane.mesh.route_export
-            if (
-                scope.kind == "sidecar"
-                and plane.sees(item.namespace, item.revision)
-                and exports_to(export_to, scope.namespace, item.namespace)
-            ):
-                found |= bit
-                if scope.view is None or scope.view.has_all_of(item.namespace):
-                    surely |= bit
-        return found, surely
+        if self._recipients is None:
+            found = ((bit, scope) for bit, scope in self.proxied if scope.kind == "sidecar")
+            self._recipients = Recipients(
+                ((bit, scope.revision, scope.namespace, scope.view) for bit, scope in found), self._planes
+            )
+        return self._recipients.of(item)
 
     def withheld(self, kind: str) -> int:
         """The clients to which objects of a kind may be exported that the caller could not read.

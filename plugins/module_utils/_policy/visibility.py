@@ -114,11 +114,6 @@ class _Listener:
             return False
         return bool((own and own.imports(host)) or (every and every.imports(host)))
 
-    def has_all_of(self, namespace: str) -> bool:
-        """Whether it is for every port and imports all hosts of a namespace."""
-        found = [self.hosts[name] for name in (namespace, "*") if name in self.hosts]
-        return not self.port and any(item.everything for item in found) and not any(item.excluded for item in found)
-
     def ports(self, destination: Destination) -> Tuple[DestinationPort, ...]:
         """The ports of an imported destination that the listener is for (serviceMatchingListenerPort)."""
         return tuple(port for port in destination.ports if not self.port or port.number == self.port)
@@ -145,9 +140,16 @@ class View(NamedTuple):
                 found.update(port.number for port in destination.ports if port.number == listener.port)
         return frozenset(found)
 
-    def has_all_of(self, namespace: str) -> bool:
-        """Whether everything of a namespace is surely imported, be it no Service."""
-        return len(self.listeners) == 1 and self.listeners[0].has_all_of(namespace)
+    def wholes(self) -> Tuple[Set[str], Set[str]]:
+        """Namespaces of which everything is imported at any port, be it no Service, and those of which not all is.
+
+        `*` stands for all. What is in both is not whole.
+        """
+        if len(self.listeners) != 1 or self.listeners[0].port:
+            return set(), set()
+        hosts = self.listeners[0].hosts
+        left_out = {namespace for namespace, found in hosts.items() if found.excluded}
+        return {namespace for namespace, found in hosts.items() if found.everything}, left_out
 
     @property
     def proxies(self) -> bool:

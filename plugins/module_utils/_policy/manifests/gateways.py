@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..fields import identity_of, labels_of, mapping, number_of, sequence, strings, text_of
 from ..mesh import CLUSTER_DOMAIN
@@ -86,9 +86,10 @@ def kubernetes_gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping
         tls = listener.get("tls")
         if (tls is None and protocol in ("HTTPS", "TLS")) or protocol in ("UDP", "HBONE"):
             continue  # no server is made of it
-        serves = _listener_serves(protocol, tls, text_of(listener.get("hostname"), "listeners.hostname"))
+        hostname = text_of(listener.get("hostname"), "listeners.hostname")
+        serves = _listener_serves(protocol, tls, hostname)
         known = class_name in (_ISTIO, _EAST_WEST) or serves == "plaintext"
-        servers.append(Server(number, serves if known else "unknown"))
+        servers.append(Server(number, serves if known else "unknown", hosts=(hostname or "*",)))
     allowed = mapping(mapping(spec.get("allowedListeners"), "spec.allowedListeners").get("namespaces"), "namespaces")
     more = "ListenerSets, which are not read, may add listeners" if allowed.get("from") not in (None, "None") else ""
     snapshot.gateways.append(
@@ -102,18 +103,27 @@ def kubernetes_gateway(_parser: PodParser, snapshot: Snapshot, manifest: Mapping
             _own_services(identity.namespace, identity.name, identity.metadata, spec, class_name),
             "Gateway",
             more,
+            _is_managed(_addresses(spec)),
         )
     )
+
+
+def _addresses(spec: Dict[str, Any]) -> List[Dict[str, Any]]:
+    return [mapping(item, "spec.addresses") for item in sequence(spec.get("addresses"), "spec.addresses")]
+
+
+def _is_managed(addresses: List[Dict[str, Any]]) -> bool:
+    """Whether istiod makes the pods (gatewaycommon IsManaged). A single address without a type is an IP address."""
+    return not addresses or (len(addresses) == 1 and addresses[0].get("type") in (None, "IPAddress"))
 
 
 def _own_services(
     namespace: str, name: str, metadata: Dict[str, Any], spec: Dict[str, Any], class_name: str
 ) -> FrozenSet[str]:
     """The Service that istiod made for a Gateway, or those that it names by their hosts (extractGatewayServices)."""
-    addresses = [mapping(item, "spec.addresses") for item in sequence(spec.get("addresses"), "spec.addresses")]
+    addresses = _addresses(spec)
     suffix = f".{namespace}.svc.{CLUSTER_DOMAIN}"
-    # A single address without a type is an IP address here.
-    if not addresses or (len(addresses) == 1 and addresses[0].get("type") in (None, "IPAddress")):
+    if _is_managed(addresses):
         notes = labels_of(metadata.get("annotations"), "metadata.annotations")
         made = name if class_name == _EAST_WEST else f"{name}-{class_name}"
         return frozenset((notes.get("gateway.istio.io/name-override", made) + suffix,))

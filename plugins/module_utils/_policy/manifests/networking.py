@@ -49,7 +49,8 @@ def _tls(value: Any, what: str) -> Optional[Tls]:
         raise Malformed(f"{what}.mode is {mode}, which is no mode")
     credential = text_of(tls.get("credentialName"), f"{what}.credentialName")
     missing = mode == "MUTUAL" and not credential and not (tls.get("clientCertificate") and tls.get("privateKey"))
-    return Tls(mode, bool(credential) and not credential.startswith("configmap://"), missing)
+    secret = bool(credential) and not credential.startswith("configmap://")
+    return Tls(mode, secret, missing, text_of(tls.get("sni"), f"{what}.sni"))
 
 
 _BALANCERS = ("", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")

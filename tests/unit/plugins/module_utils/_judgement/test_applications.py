@@ -107,17 +107,8 @@ APPLICATIONS = {
     ),
     "an operator with an admission webhook, not in the mesh": Application(apps.operator("none"), ("httpbin:8000",)),
 }
-LEFT = {
-    "TLS origination at an egress gateway": "the name that a DestinationRule asks for (sni) is not compared with the "
-    "hosts of the Gateway, so what its clients meet stays unknown",
-}
 ROWS = [
-    pytest.param(
-        application,
-        mode,
-        id=f"{name}, {mode}",
-        marks=[pytest.mark.xfail(strict=True, reason=LEFT[name])] if name in LEFT else [],
-    )
+    pytest.param(application, mode, id=f"{name}, {mode}")
     for name, application in APPLICATIONS.items()
     for mode in MODES
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
+    deployment,
     istio,
     judge,
     mesh_config,
@@ -362,6 +363,48 @@ def test_several_servers_at_one_port(edges, plaintext, meshed):
     assert answer(result, "cafe/m", "edge/gw") == meshed
 
 
+NAMED = at_8443("ISTIO_MUTUAL", A)
+PATTERN = at_8443("SIMPLE", "*.example", "h")
+ALL = at_8443("ISTIO_MUTUAL", "*", "i")
+
+
+@pytest.mark.parametrize(
+    ("edges", "mode", "asked", "met"),
+    [
+        pytest.param([NAMED], "ISTIO_MUTUAL", "a.example", "mtls -> mtls", id="the name of the server"),
+        pytest.param([NAMED], "ISTIO_MUTUAL", "A.Example", "mtls -> mtls", id="in other letters"),
+        pytest.param([NAMED], "ISTIO_MUTUAL", "b.example", "mtls -> broken", id="a name that no server has"),
+        pytest.param([NAMED], "ISTIO_MUTUAL", "", "mtls -> unknown", id="no name"),
+        pytest.param([at_8443("ISTIO_MUTUAL", "./a.example")], "ISTIO_MUTUAL", "a.example", "mtls -> mtls",
+                     id="for routes of its own namespace"),
+        pytest.param([NAMED, PATTERN], "ISTIO_MUTUAL", "a.example", "mtls -> mtls", id="a name before a pattern"),
+        pytest.param([NAMED, PATTERN], "ISTIO_MUTUAL", "b.example", "mtls -> broken", id="only a pattern"),
+        pytest.param([PATTERN, ALL], "ISTIO_MUTUAL", "x.b.example", "mtls -> broken", id="any depth of a pattern"),
+        pytest.param([PATTERN, ALL], "ISTIO_MUTUAL", "example", "mtls -> mtls", id="a pattern is not its own end"),
+        pytest.param([PATTERN, ALL], "SIMPLE", "b.example", "simple -> tls", id="own certificates by a pattern"),
+        pytest.param([PATTERN, ALL], "SIMPLE", "elsewhere.net", "simple -> broken", id="own certificates for Istio's"),
+        pytest.param([PATTERN], "SIMPLE", "elsewhere.net", "simple -> broken", id="own certificates for nobody"),
+        pytest.param([NAMED, at_8443("PASSTHROUGH", "b.example", "h")], "ISTIO_MUTUAL", "a.example", "mtls -> unknown",
+                     id="beside what is passed through"),
+        pytest.param([NAMED, at_8443(None, "b.example", "h")], "ISTIO_MUTUAL", "a.example", "mtls -> unknown",
+                     id="beside plaintext"),
+        pytest.param([NAMED, at_8443("SIMPLE", "b.example", "h", bind="10.0.0.9")], "ISTIO_MUTUAL", "a.example",
+                     "mtls -> unknown", id="beside another address"),
+        pytest.param([at_8443("ISTIO_MUTUAL", A, age=None), at_8443("SIMPLE", "b.example", "h", None)], "ISTIO_MUTUAL",
+                     "a.example", "mtls -> mtls", id="of unknown age without a rival"),
+        pytest.param([at_8443("ISTIO_MUTUAL", A, age=None), at_8443("SIMPLE", A, "h", None)], "ISTIO_MUTUAL",
+                     "a.example", "mtls -> unknown", id="of unknown age with one"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_asks_for_a_name(edges, mode, asked, met):
+    """The server with the name answers; the others of the port do not matter."""
+    policy = tls(mode, **({"sni": asked} if asked else {}))
+    result = judge(
+        pod("edge/gw", "gateway"), *edges, front("gw", 8443, 443), pod("cafe/m"), rule("edge/r", "gw", policy)
+    )
+    assert answer(result, "cafe/m", "edge/gw") == met
+
+
 def test_a_gateway_of_another_trust_domain():
     """A mesh client wants a server of its own domain; a gateway asks nobody for one."""
     canary = mesh_config("canary", trustDomain="other.example")
@@ -599,3 +642,68 @@ def test_whose_pods_ingresses_are_for(setting):
 @pytest.mark.parametrize("kind", ["Ingress", "IngressClass"])
 def test_ingresses_that_were_not_read(kind):
     assert set(ingressed(unread=[{"kind": kind, "namespace": None, "reason": "r"}]).values()) == {"unknown"}
+
+
+def istiod(value: str | None) -> dict[str, Any]:
+    """istiod's Deployment with PILOT_SCOPE_GATEWAY_TO_NAMESPACE; None for a value that lies elsewhere."""
+    where: dict[str, Any] = {"valueFrom": {"configMapKeyRef": {"name": "x"}}} if value is None else {"value": value}
+    found = deployment("istio-system/istiod")
+    env = [{"name": "PILOT_SCOPE_GATEWAY_TO_NAMESPACE", **where}]
+    found["spec"]["template"]["spec"]["containers"] = [{"name": "discovery", "env": env}]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("home", "mode", "scoped", "plaintext", "meshed"),
+    [
+        ("edge", "ISTIO_MUTUAL", "true", "refused", "mtls -> mtls"),
+        ("tenant", "ISTIO_MUTUAL", "false", "refused", "mtls -> mtls"),
+        ("tenant", "ISTIO_MUTUAL", "true", "refused", "mtls -> broken"),
+        ("tenant", "ISTIO_MUTUAL", None, "unknown", "unknown"),
+        ("edge", "ISTIO_MUTUAL", None, "refused", "mtls -> mtls"),
+        ("tenant", None, None, "accepted", "mtls -> broken"),
+        ("tenant", None, "true", "refused", "mtls -> broken"),
+    ],
+    ids=[
+        "its own namespace's", "another namespace's", "another namespace's that does not count",
+        "another namespace's that may count", "its own namespace's either way", "plaintext that may count",
+        "plaintext that does not count",
+    ],
+)  # fmt: skip
+def test_gateways_of_another_namespace_may_be_left_out(home, mode, scoped, plaintext, meshed):
+    found = gateway(mode)
+    found["metadata"] = {"name": "g", "namespace": home, **stamp(0)}
+    result = judge(
+        mesh_config(),
+        istiod(scoped),
+        pod("edge/gw", "gateway"),
+        found,
+        front("gw", 8443, 8443),
+        pod("cafe/m"),
+        rule("edge/r", "gw", tls("ISTIO_MUTUAL")),
+    )
+    assert port(result, "edge/gw", 8443)["plaintext"] == plaintext
+    assert answer(result, "cafe/m", "edge/gw").endswith(meshed)
+
+
+@pytest.mark.parametrize("scoped", ["true", None])
+def test_ingresses_are_of_istiods_own_namespace(scoped):
+    """For gateways elsewhere they may count or not; what is plaintext stays so."""
+    found = ingressed(ingress("istio", tls_of="a"), istiod(scoped))
+    assert found == {8080: "accepted", 8443: "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "home", "plaintext"),
+    [((), "tenant", "unknown"), ((), "edge", "refused"), (((HOST, MADE),), "tenant", "refused")],
+    ids=["of another namespace", "of its own", "beside pods that nobody made for it"],
+)
+def test_an_old_gateway_may_not_count_beside_one_that_istiod_made_pods_for(addresses, home, plaintext):
+    """Since 1.31 it does not, if it is of another namespace (PILOT_ENABLE_STRICT_GATEWAY_MERGING)."""
+    old = gateway("ISTIO_MUTUAL")
+    old["metadata"] = {"name": "old", "namespace": home, **stamp(0)}
+    new = kubernetes(listener("HTTP", 81), **({"addresses": at(*addresses)} if addresses else {}))
+    services = front(MADE, 8443, 8443)
+    services["spec"]["ports"].append({"name": "http-new", "port": 81, "targetPort": 8081})
+    result = judge(pod("edge/gw", "gateway"), old, new, services)
+    assert port(result, "edge/gw", 8443)["plaintext"] == plaintext

@@ -34,13 +34,18 @@ WORLD = [
 ]
 
 
-def to(host: str, port: int = 0, subset: str = "") -> dict[str, Any]:
+def to(host: str, port: int = 0, subset: str = "", **fields: Any) -> dict[str, Any]:
     destination: dict[str, Any] = {"host": host}
     if port:
         destination["port"] = {"number": port}
     if subset:
         destination["subset"] = subset
-    return {"destination": destination}
+    return {"destination": destination, **fields}
+
+
+def parts(*hosts: str, **fields: Any) -> list[dict[str, Any]]:
+    """Destinations that share what comes."""
+    return [to(host, weight=1, **fields) for host in hosts]
 
 
 def routes(*http: dict[str, Any], host: str = "safe", **spec: Any) -> dict[str, Any]:
@@ -61,20 +66,54 @@ def verdict(*more: dict[str, Any], host: str = "safe", unread: Any = ()) -> tupl
     return found[0]
 
 
+BARE = "bare.shop.svc.cluster.local"
+
+
+def copies(fields: dict[str, Any]) -> dict[str, Any]:
+    return routes({"route": [to("safe")], "mirror": {"host": "bare"}, **fields})
+
+
+def shares(safe: Any, bare: Any) -> dict[str, Any]:
+    """How much each of two gets; None says nothing."""
+    said = [{} if share is None else {"weight": share} for share in (safe, bare)]
+    return routes({"route": [to("safe", **said[0]), to("bare", **said[1])]})
+
+
 PATH = [{"uri": {"prefix": "/a"}}]
 SUBSETS = istio("DestinationRule", "shop/d", {"host": "safe", "subsets": [{"name": "v1", "labels": {"app": "safe"}}]})
 CASES = [
     ("no route at all", [], "mtls"),
-    ("subsets by weight", [SUBSETS, routes({"route": [to("safe", subset="v1"), to("safe")]})], "mtls"),
-    ("a canary that is as good", [routes({"route": [to("safe"), to("two")]})], "mtls"),
+    ("subsets by weight",
+     [SUBSETS, routes({"route": [to("safe", subset="v1", weight=1), to("safe", weight=1)]})], "mtls"),
+    ("a canary that is as good", [routes({"route": parts("safe", "two")})], "mtls"),
     ("other paths, redirects and faults",
      [routes({"match": PATH, "rewrite": {"uri": "/"}, "route": [to("safe")]}, {"redirect": {"uri": "/x"}})], "mtls"),
     ("a host without a proxy", [routes({"route": [to("bare")]})], "plaintext"),
     ("a host without a proxy for a path", [routes({"match": PATH, "route": [to("bare")]})], "plaintext"),
-    ("a host without a proxy, some of the time", [routes({"route": [to("safe"), to("bare")]})], "plaintext"),
+    ("a host without a proxy, some of the time", [routes({"route": parts("safe", "bare")})], "plaintext"),
     ("a copy to a host without a proxy", [routes({"route": [to("safe")], "mirror": {"host": "bare"}})], "plaintext"),
     ("one of several copies",
      [routes({"route": [to("safe")], "mirrors": [{"destination": {"host": "bare"}}]})], "plaintext"),
+    ("a copy never sent", [copies({"mirrorPercentage": {"value": 0}})], "mtls"),
+    ("a copy with an empty percentage", [copies({"mirrorPercentage": {}})], "mtls"),
+    ("a copy never sent in old words", [copies({"mirrorPercent": 0})], "mtls"),
+    ("a copy sent by new words", [copies({"mirrorPercent": 0, "mirrorPercentage": {"value": 0.5}})], "plaintext"),
+    ("one of several copies never sent",
+     [routes({"route": [to("safe")], "mirrors": [{"destination": {"host": "bare"}, "percentage": {"value": 0}}]})],
+     "mtls"),
+    ("a share that is nothing", [shares(100, 0)], "mtls"),
+    ("a share that is not said", [shares(100, None)], "mtls"),
+    ("a share that is all", [shares(0, 100)], "plaintext"),
+    ("a share of a very large number", [shares(1_000_000, 1)], "plaintext"),
+    ("shares that nobody has", [shares(0, None)], "unknown"),
+    ("a share that is no number", [shares(1, "some")], "unknown"),
+    ("a single destination with a share of nothing", [routes({"route": [to("bare", weight=0)]})], "plaintext"),
+    ("a redirect beside a copy", [routes({"redirect": {"uri": "/x"}, "mirror": {"host": "bare"}})], "mtls"),
+    ("an answer of the proxy's own", [routes({"directResponse": {"status": 503}, "route": [to("bare")]})], "mtls"),
+    ("an answer that is no map", [routes({"directResponse": 503, "route": [to("safe")]})], "unknown"),
+    ("a fault for some requests",
+     [routes({"fault": {"abort": {"httpStatus": 500, "percentage": {"value": 100}}}, "route": [to("bare")]})],
+     "plaintext"),
     ("a host that nobody knows", [routes({"route": [to("nowhere.example.com")]})], "unknown"),
     ("a port that nobody knows", [routes({"route": [to("two", 81)]})], "unknown"),
     ("by its full name", [routes({"route": [to("bare.shop.svc.cluster.local")]}, host="safe.shop.svc.cluster.local")],
@@ -91,6 +130,12 @@ CASES = [
     ("for the client's namespace", [routes({"route": [to("bare")]}, exportTo=["cafe"])], "plaintext"),
     ("a delegate", [routes({"delegate": {"name": "w"}}),
                     istio("VirtualService", "shop/w", {"http": [{"route": [to("bare")]}]})], "plaintext"),
+    ("a delegate's copy of its root's", [
+        routes({"delegate": {"name": "w"}, "mirror": {"host": "bare"}, "mirrorPercentage": {"value": 0}}),
+        istio("VirtualService", "shop/w", {"http": [{"route": [to("safe")], "mirrorPercentage": {"value": 9}}]}),
+    ], "plaintext"),
+    ("a delegate without a name, which takes nothing",
+     [routes({"delegate": {}, "route": [to("safe")]}, {"route": [to("bare")]})], "unknown"),
     ("a delegate that nobody knows", [routes({"delegate": {"name": "w"}})], "unknown"),
     ("a route that cannot be understood", [routes({"route": [{"destination": {"hostname": "x"}}]})], "unknown"),
     ("routes that are no list", [istio("VirtualService", "shop/v", {"hosts": ["safe"], "http": {}})], "unknown"),
@@ -141,6 +186,25 @@ def test_tcp_routes_may_lead_elsewhere_and_never_better_it():
     assert verdict(*world, lead("raw", "meshed"), host="raw")[0] == "plaintext"
 
 
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        (["shop/*"], "mtls"),
+        (["shop/*", "zoo/*"], "plaintext"),
+        (["shop/*", "zoo/x.example"], "plaintext"),
+        (["*/*"], "plaintext"),
+        (["*/safe.shop.svc.cluster.local", "*/bare.shop.svc.cluster.local"], "plaintext"),
+    ],
+    ids=["its namespace is not imported", "it is", "a host of it is", "every namespace is", "a host of every one is"],
+)
+def test_a_route_counts_for_whom_a_sidecar_may_import_it(hosts, expected):
+    """An object comes by its namespace, not by that of the host that it is for."""
+    lead = istio("VirtualService", "zoo/v", {
+        "hosts": ["safe.shop.svc.cluster.local"], "http": [{"match": PATH, "route": [to(BARE)]}],
+    })  # fmt: skip
+    assert verdict(egress("cafe/s", *hosts), lead)[0] == expected
+
+
 @pytest.mark.parametrize("namespace", ["cafe", "shop", "istio-system", None])
 def test_virtual_services_that_were_not_read_could_lead_anywhere(namespace):
     gap = {"kind": "VirtualService", "namespace": namespace, "reason": "forbidden"}
@@ -176,7 +240,6 @@ def test_a_route_leads_to_what_is_there(what, host, route, expected):
     assert found == {expected}, what
 
 
-BARE = "bare.shop.svc.cluster.local"
 AWAY = routes({"route": [to("safe.shop.svc.cluster.local")]}, host=BARE)
 SEES = ["shop/safe.shop.svc.cluster.local", f"shop/{BARE}"]
 BY_ROUTE = {"routeConfiguration": {"vhost": {"name": "safe.shop.svc.cluster.local:80"}}}
@@ -184,6 +247,7 @@ PATCHED = istio("EnvoyFilter", "istio-system/f", {"configPatches": [
     {"applyTo": "HTTP_ROUTE", "match": {"context": "SIDECAR_OUTBOUND", **BY_ROUTE},
      "patch": {"operation": "MERGE", "value": {"route": {"cluster": f"outbound|80||{BARE}"}}}},
 ]})  # fmt: skip
+AWAY_FOR_CAFE = istio("VirtualService", "shop/v", {**AWAY["spec"], "exportTo": ["cafe"]})
 OTHER = [{"kind": "VirtualService", "namespace": "other", "reason": "forbidden"}]
 BETTERED = [
     ("all get it", [AWAY], "bare", (), "mtls"),
@@ -191,6 +255,12 @@ BETTERED = [
      "plaintext"),
     ("a Sidecar imports hosts only", [egress("cafe/s", *SEES), AWAY], "bare", (), "plaintext"),
     ("a Sidecar imports its whole namespace", [egress("cafe/s", "shop/*"), AWAY], "bare", (), "mtls"),
+    ("a Sidecar imports everything", [egress("cafe/s", "*/*"), AWAY], "bare", (), "mtls"),
+    ("a Sidecar leaves something out everywhere", [egress("cafe/s", "shop/*", "~/x.example"), AWAY], "bare", (),
+     "plaintext"),
+    ("it is exported by name", [AWAY_FOR_CAFE], "bare", (), "mtls"),
+    ("a Sidecar leaves something out of another namespace", [egress("cafe/s", "shop/*", "~zoo/x.example"), AWAY],
+     "bare", (), "mtls"),
     ("a Sidecar leaves something out", [egress("cafe/s", "shop/*", "~shop/x.example"), AWAY], "bare", (), "plaintext"),
     ("another one may compete", [AWAY], "bare", OTHER, "plaintext"),
     ("a filter may change the route", [PATCHED, routes({"route": [to("two")]})], "safe", (), "unknown"),

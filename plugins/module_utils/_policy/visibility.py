@@ -82,10 +82,11 @@ class _Hosts:
 class _Listener:
     """One egress listener, its hosts by namespace (convertIstioListenerToWrapper)."""
 
-    __slots__ = ("captures", "hosts", "port", "proxy")
+    __slots__ = ("aside", "captures", "hosts", "port", "proxy")
 
     def __init__(self, egress: Egress, namespace: str) -> None:
-        self.captures = not egress.port
+        self.aside = egress.aside
+        self.captures = not egress.port and not egress.aside
         """Whether it stands for all traffic that iptables redirect, not for one address and port."""
         self.port = 0 if egress.proxy_protocol else egress.port
         self.proxy = egress.proxy_protocol
@@ -150,6 +151,20 @@ class View(NamedTuple):
         hosts = self.listeners[0].hosts
         left_out = {namespace for namespace, found in hosts.items() if found.excluded}
         return {namespace for namespace, found in hosts.items() if found.everything}, left_out
+
+    def only_aside(self, destination: Destination) -> FrozenSet[int]:
+        """The visible ports of a destination that are met at other addresses than the destination's alone.
+
+        core/listener.go buildSidecarOutboundListeners: with `bind`, or captureMode NONE, a listener is at that address,
+        or at the local host. What is sent to a Service's meets none there and passes as it is.
+        """
+        straight: Set[int] = set()
+        found: Set[int] = set()
+        for listener in self.listeners:
+            if listener.imports(destination):
+                numbers = {port.number for port in listener.ports(destination)}
+                (found if listener.aside else straight).update(numbers)
+        return frozenset(found - straight)
 
     @property
     def proxies(self) -> bool:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from plugins.module_utils._policy import evaluate
 
 from .referee import UNNAMED_PORT, proxies
+from .routing import led_to
 
 Manifest = dict[str, Any]
 
@@ -58,6 +59,7 @@ class Result(NamedTuple):
 
 # Of two answers for one endpoint the worse one counts, as the contract of evaluate() has it.
 ANY = "any"
+_NOWHERE = {"PassthroughCluster", "BlackHoleCluster"}
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
 
 
@@ -77,7 +79,8 @@ def _agree(item: Difference) -> bool:
     """Equal, but for verdicts that the referee leaves open."""
     if isinstance(item.istio, Met) and isinstance(item.engine, Met):
         verdicts = item.istio.verdict.split("|")
-        return item.engine.tls in item.istio.tls.split("|") and (ANY in verdicts or item.engine.verdict in verdicts)
+        sent = item.istio.tls.split("|")
+        return (ANY in sent or item.engine.tls in sent) and (ANY in verdicts or item.engine.verdict in verdicts)
     return bool(item.istio == item.engine)
 
 
@@ -97,6 +100,13 @@ class _World:
     def __init__(self, manifests: list[Manifest], answer: dict[str, Any], result: dict[str, Any]) -> None:
         self.manifests = manifests
         self.istio: dict[str, Any] = answer["proxies"]
+        self.engine: dict[Dial, Rows] = {}
+        self.dialling = dict(_dialling(manifests))
+        self.routed = any(item["kind"] == "VirtualService" for item in manifests)
+        self.ends = _ends(manifests)
+        self.targets = set(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
+        self.targets.update(self.ends[host] for host in self.targets & self.ends.keys())
+        self.spoken = dict(_spoken(manifests))
         self.result = result
         self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
         self.pods = {
@@ -167,6 +177,7 @@ class _World:
     def edges(self) -> Iterator[Difference]:
         """Every client with a proxy against every destination, and the verdict of every client without one."""
         engine, bare = self._engine()
+        self.engine = engine
         dials = dict.fromkeys(engine)
         for client in self.proxies:
             for cluster in self.istio[client]["clusters"]:
@@ -176,7 +187,7 @@ class _World:
         for dial in dials:
             found = engine.get(dial, {})
             expected = self._expected(dial, found)
-            if not found and not expected:
+            if not found and not expected and not self.routed:
                 yield Difference(f"{dial}", "not configured", "not mentioned")
             shared = self._sharers(dial)
             for endpoint in dict.fromkeys((*expected, *found)):
@@ -232,7 +243,7 @@ class _World:
             name = proxy["listeners"].get(f"{address}:{dial.port}")
             if own in proxy["clusters"] and name in proxy["clusters"] and name != own:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
-                rows = self._expected(other, {})
+                rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
                 if not all(one.tls == (met and met.tls) for one in reached):
                     yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
@@ -269,14 +280,7 @@ class _World:
         hosts: dict[str, list[str]] = defaultdict(list)
         for pod, address in self.hosts.items():
             hosts[self.workload_of_pod[pod]["id"]].append(f"addr/{address}")
-        aliases = {
-            (f"{item['metadata']['namespace']}/{item['metadata']['name']}", _service_host(item))
-            for item in self.manifests
-            if item["kind"] == "Service" and item["spec"].get("type") == "ExternalName"
-        }
         for edge in self.result["edges"]:
-            if (edge["service"], edge["host"]) in aliases:
-                continue  # the rows of what it stands for, which are compared; Istio has no cluster for it
             endpoints = hosts.get(edge["endpoint"], [edge["endpoint"]])
             for member in self.result["client_sets"][edge["clients"]]:
                 workload = workloads[member]
@@ -292,17 +296,92 @@ class _World:
         return rows, bare
 
     def _expected(self, dial: Dial, engine: Rows) -> Rows:
+        """What is met by whoever asks for a host and port: there, and wherever else its proxy leads the requests."""
+        meant = dial._replace(host=self.ends.get(dial.host, dial.host))
+        own = self._direct(meant, engine)
+        proxy = self.istio[dial.client]
+        hidden = _is_hidden(engine)
+        if dial.subset is not None:
+            # Known to the proxy for a VirtualService alone?
+            apart = self.routed and not engine and _is_hidden(self.engine.get(dial._replace(subset=None), {}))
+            return {} if apart else own
+        if proxy["routing"] is None:
+            # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
+            guessed = hidden and self.routed and self.proxies[dial.client]["type"] == "router"
+            return self._unknown_to(dial, engine) if guessed else own
+        name = f"outbound|{dial.port}||{meant.host}"
+        dialled = self._dialled(meant)
+        spoken = self.spoken.get((meant.host, dial.port), "")
+        led = led_to(proxy["routing"], dial.host, dial.port, dialled, spoken)
+        # Which of several headless Services at one address has its listener, is followed on its own.
+        sharing = {self._sharing(proxy, meant, address) for address in dialled} - {"", name}
+        if any(cluster.split("|")[3] in self.targets for cluster in sharing):
+            return engine  # sharing or led there, who knows
+        led -= sharing
+        if (hidden and name not in led) or (meant != dial and dialled and led and led <= _NOWHERE):
+            # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
+            # followed, where else one may lead who asks for it at a port of something else.
+            return self._unknown_to(meant, engine)
+        naming = self._naming(dial.host) + (self._naming(meant.host) if meant != dial else 0)
+        if not naming:
+            return own
+        # What is met at a subset of the same port, the rows of the subset say.
+        led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
+        # The listener for all addresses may be somebody else's.
+        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in self.targets}
+        others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - strays - {name} - _NOWHERE)]
+        nobody = dial.host in self.headless and not dialled and spoken != "http"
+        if nobody:
+            others = []  # what listens to all addresses is not for it
+        found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
+        away = _worst(others) if others and name not in led else None
+        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
+        imports = homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"}
+        if nobody or strays or imports or naming > 1 or meant != dial:
+            # Of several VirtualServices for one host the engine takes the worst, and all that a Sidecar may import.
+            return {endpoint: _at_worst(away or met) for endpoint, met in found.items()}
+        # Where it cannot tell that no request stays, the engine counts the host itself, too.
+        return {endpoint: _open(away, met) if away else met for endpoint, met in found.items()} if others else own
+
+    def _naming(self, host: str) -> int:
+        """How many VirtualServices may mean a host."""
+        return sum(
+            any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
+            for item in self.manifests
+            if item["kind"] == "VirtualService"
+        )
+
+    def _dialled(self, dial: Dial) -> list[str]:
+        """The addresses at which a client finds a host; of a headless Service those of its pods but for itself."""
+        if dial.host not in self.headless:
+            return self.dialling.get(dial.host, [])
+        cluster = self.istio[dial.client]["clusters"].get(f"outbound|{dial.port}||{dial.host}") or {}
+        own = self.pods[dial.client]["status"]["podIP"]
+        return [item["address"] for item in cluster.get("endpoints") or () if item["address"] != own]
+
+    def _elsewhere(self, client: str, cluster: str) -> Met:
+        """The worst that is met at a cluster to which requests are led."""
+        known = self.istio[client]["clusters"].get(cluster)
+        if known is None:
+            # No such cluster: requests fail. Of what it does not know the engine says so.
+            return Met("none|unknown|mtls|plaintext", "broken|unknown")
+        dummy, port, subset, host = cluster.split("|")
+        dial = Dial(client, host, int(port), subset or None)
+        engine = self.engine.get(dial, {})
+        met = _worst(self._direct(dial, engine).values())
+        if _is_hidden(engine) or any(found.verdict == "unknown" for found in engine.values()):
+            # The proxy knows it for this route alone, or whoever dials it does not surely reach it.
+            return _open(met, Met("unknown", "unknown"))
+        return met
+
+    def _direct(self, dial: Dial, engine: Rows) -> Rows:
         """What Istio's configuration does; which endpoints a host has that the proxy does not know, says the engine."""
         proxy = self.istio[dial.client]
         cluster = proxy["clusters"].get(f"outbound|{dial.port}|{dial.subset or ''}|{dial.host}")
         if cluster is None:
             if dial.subset is not None:
                 return {}
-            if proxy["unmatched"] == "blocked":
-                return dict.fromkeys(engine, Met("none", "broken"))
-            return {
-                endpoint: Met("none", self._unproxied(dial.host, dial.port, endpoint) or ANY) for endpoint in engine
-            }
+            return self._unknown_to(dial, engine)
         found: dict[str | None, Met] = {}
         for endpoint in cluster["endpoints"] or ():
             place = self._place(endpoint["address"])
@@ -323,14 +402,26 @@ class _World:
             return dict.fromkeys(engine, Met(sent, ANY))
         return found or {None: Met(sent, "broken")}
 
+    def _unknown_to(self, dial: Dial, engine: Rows) -> Rows:
+        """What a proxy does with connections to what it does not know."""
+        if self.istio[dial.client]["unmatched"] == "blocked":
+            return dict.fromkeys(engine, Met("none", "broken"))
+        return {endpoint: Met("none", self._unproxied(dial.host, dial.port, endpoint) or ANY) for endpoint in engine}
+
     def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
         """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""
-        name = proxy["listeners"].get(f"{endpoint['address']}:{dial.port}")
+        name = self._sharing(proxy, dial, endpoint["address"])
         if dial.subset is not None or name not in proxy["clusters"]:
             return own, endpoint["tls"]
         cluster = proxy["clusters"][name]
         same = [item["tls"] for item in cluster["endpoints"] or () if item["address"] == endpoint["address"]]
         return cluster, same[0] if same else cluster["any"]
+
+    def _sharing(self, proxy: Any, dial: Dial, address: str) -> str:
+        """The cluster of the headless Service that has the listener for a pod's address."""
+        name = str(proxy["listeners"].get(f"{address}:{dial.port}", "|||"))
+        dummy, port, subset, host = name.split("|")
+        return name if host in self.headless and (int(port), subset) == (dial.port, "") else ""
 
     def _is_left_out(self, dial: Dial, address: str) -> bool:
         """Several headless Services at an address for which a pod has no listener, its own, or that is a node's.
@@ -439,6 +530,97 @@ def _worse(first: Met | None, second: Met) -> Met:
     return second if first is None else min(first, second, key=lambda item: (_ORDER.index(item.verdict), item.tls))
 
 
+def _worst(mets: Iterable[Met]) -> Met:
+    """The worst of several answers, with whatever all that are as bad send."""
+    found = list(mets)
+    if any(ANY in met.verdict or "|" in met.verdict for met in found):
+        return Met("|".join(dict.fromkeys(met.tls for met in found)), "|".join(dict.fromkeys(m.verdict for m in found)))
+    verdict = min((met.verdict for met in found), key=_ORDER.index)
+    return Met("|".join(dict.fromkeys(met.tls for met in found if met.verdict == verdict)), verdict)
+
+
+def _is_hidden(rows: Rows) -> bool:
+    """Whether the engine takes a client's proxy for one that does not know a destination."""
+    return bool(rows) and all(met.tls == "none" for met in rows.values())
+
+
+def _at_worst(met: Met) -> Met:
+    """Whatever is no better than an answer."""
+    if ANY in met.verdict:
+        return Met(ANY, ANY)
+    last = max(map(_ORDER.index, met.verdict.split("|")))
+    return Met(ANY, "|".join(_ORDER[: last + 1]))
+
+
+def _full(host: str, service: Manifest) -> str:
+    """A host as a VirtualService means it."""
+    return host if "." in host else f"{host}.{service['metadata']['namespace']}.svc.cluster.local"
+
+
+def _matches(pattern: str, host: str) -> bool:
+    return any(
+        one == other or (one.startswith("*") and other.endswith(one[1:]))
+        for one, other in ((pattern, host), (host, pattern))
+    )
+
+
+def _open(one: Met, other: Met) -> Met:
+    """Either of two answers."""
+    return Met(_either(one.tls, other.tls), _either(one.verdict, other.verdict))
+
+
+def _dialling(manifests: list[Manifest]) -> Iterator[tuple[str, list[str]]]:
+    """The addresses that clients dial for a host, but for headless Services."""
+    found: dict[str, list[str]] = {}
+    for item in manifests:
+        spec = item.get("spec", {})
+        if item["kind"] == "Service" and spec.get("type") != "ExternalName":
+            found[_service_host(item)] = [spec["clusterIP"]]
+        elif item["kind"] == "ServiceEntry":
+            for host in spec["hosts"]:
+                found.setdefault(host, []).extend(spec.get("addresses", ()))
+    yield from found.items()
+
+
+def _ends(manifests: list[Manifest]) -> dict[str, str]:
+    """What each ExternalName Service stands for in the end, itself where it leads back to itself."""
+    names = {
+        _service_host(item): str(item["spec"]["externalName"])
+        for item in manifests
+        if item["kind"] == "Service" and item["spec"].get("type") == "ExternalName"
+    }
+    found = {}
+    for alias in names:
+        end, seen = alias, set()
+        while end in names and end not in seen:
+            seen.add(end)
+            end = names[end]
+        found[alias] = alias if end in names else end
+    return found
+
+
+def _targets(value: Any) -> Iterator[str]:
+    """All hosts to which VirtualServices lead."""
+    if isinstance(value, dict):
+        yield from [value["host"]] if "host" in value else ()
+        value = list(value.values())
+    for inner in value if isinstance(value, list) else ():
+        yield from _targets(inner)
+
+
+def _spoken(manifests: list[Manifest]) -> Iterator[tuple[tuple[str, int], str]]:
+    """What each port speaks: http, tls, tcp, or "" for what Istio sniffs."""
+    words = {"http": "http", "grpc": "http", "http2": "http", "kubernetes.io/h2c": "http", "https": "tls", "tcp": "tcp"}
+    for item in manifests:
+        if item["kind"] == "Service":
+            for port in item["spec"]["ports"]:
+                word = port.get("appProtocol") or port["name"].partition("-")[0]
+                yield (_service_host(item), port["port"]), words.get(word, "")
+        elif item["kind"] == "ServiceEntry":
+            for host in item["spec"]["hosts"]:
+                yield from (((host, port["number"]), words[port["protocol"].lower()]) for port in item["spec"]["ports"])
+
+
 def _either(one: str, other: str) -> str:
     return "|".join(dict.fromkeys((*one.split("|"), *other.split("|"))))
 
@@ -454,13 +636,26 @@ def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
             targets[number].update((target,) if isinstance(target, int) else (8080, 9090))
     found: dict[int, set[str]] = defaultdict(set)
     for manifest in manifests:
-        for server in manifest["spec"]["servers"] if manifest["kind"] == "Gateway" else ():
-            number = server["port"]["number"]
-            offer = server.get("tls", {}).get("mode", "plaintext")
-            kind = {"ISTIO_MUTUAL": "mtls", "plaintext": offer}.get(offer, "tls")
+        for number, kind in _offers(manifest):
             for port in (number, *targets[number]):
                 found[port].add(kind)
     return found
+
+
+def _offers(manifest: Manifest) -> Iterator[tuple[int, str]]:
+    """The ports that an object opens at gateways, with what it offers there."""
+    spec = manifest.get("spec", {})
+    for server in spec.get("servers", ()) if manifest["kind"] == "Gateway" else ():
+        offer = server.get("tls", {}).get("mode", "plaintext")
+        yield server["port"]["number"], {"ISTIO_MUTUAL": "mtls", "plaintext": offer}.get(offer, "tls")
+    for listener in spec.get("listeners", ()) if manifest["kind"] == "Gateway" else ():
+        options = listener.get("tls", {}).get("options", {})
+        kind = "mtls" if "ISTIO_MUTUAL" in options.values() else "tls"
+        yield listener["port"], kind if "tls" in listener else "plaintext"
+    if manifest["kind"] == "Ingress":
+        yield 80, "plaintext"
+        if "tls" in spec:
+            yield 443, "tls"
 
 
 def _claims(manifests: list[Manifest], pods: dict[str, Manifest]) -> Iterator[tuple[str, str, set[int]]]:
@@ -485,6 +680,7 @@ def _mode(accepts: Any) -> str:
 
 
 def _service_host(service: Manifest) -> str:
+    """The host of a Service."""
     return f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local"
 
 

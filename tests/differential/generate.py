@@ -46,9 +46,13 @@ class _Generator:
         self.addresses = 0
         # Whether several Services and ServiceEntries may have one host.
         self.contested = self.chance(0.1)
+        # Whether VirtualServices lead elsewhere.
+        self.routed = not self.contested and self.chance(0.4)
         self.location = self.pick(("MESH_INTERNAL", "MESH_EXTERNAL"))
         self.pods: list[Manifest] = []
         self.cluster_ips: list[str] = []
+        self.hosts: list[tuple[str, list[int]]] = []
+        """The hosts of Services and ServiceEntries, with their ports."""
         self.used: set[tuple[str, str, str]] = set()
 
     def chance(self, share: float) -> bool:
@@ -98,6 +102,16 @@ class _Generator:
         if self.chance(0.25):
             space = self.pick((*self.spaces, self.root))
             found.extend(self.envoy_filter(space) for _ in range(self.rnd.randint(1, 2)))
+        if self.chance(0.12):
+            found.extend(self.ingress_objects(self.pick(self.spaces)))
+        if self.chance(0.2):
+            # Istio's other Gateways are not merged with one whose Service istiod makes; the engine merges them, as
+            # istiod did before (PILOT_ENABLE_STRICT_GATEWAY_MERGING).
+            alone = all(item["kind"] not in ("Gateway", "Ingress") for item in found)
+            for _ in range(self.rnd.randint(1, 2)):
+                found.extend(self.kubernetes_gateway(self.pick(self.spaces), alone and self.chance(0.7)))
+        if self.routed and self.hosts:
+            found.extend(self.virtual_service(self.pick(self.spaces)) for _ in range(self.rnd.randint(1, 2)))
         self.rnd.shuffle(found)
         return found
 
@@ -165,6 +179,10 @@ class _Generator:
                 config["trustDomainAliases"] = [self.pick(("cluster.local", "td.example"))]
             if self.chance(0.2):
                 config["caCertificates"] = [{"pem": "x", "trustDomains": ["td.example"]}]
+        if self.chance(0.25):
+            config["ingressControllerMode"] = self.pick(("STRICT", "DEFAULT", "DEFAULT", "OFF"))
+        if self.chance(0.5):
+            config["ingressSelector"] = "ingress"
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -260,7 +278,7 @@ class _Generator:
         metadata = self.metadata("Service", space, (*APPS, "svc"))
         if self.chance(0.1):
             metadata["labels"] = {"experimental.istio.io/disable-gateway-port-translation": ""}
-        kind = self.weighted(address=0.6, headless=0.25, slices=0.12, name=0.03)
+        kind = self.weighted(address=0.6, headless=0.24, slices=0.1, name=0.06)
         self.addresses += 1
         spec: Manifest = {"clusterIP": f"10.20.0.{self.addresses}", "ports": self.ports(3)}
         if self.chance(0.2):
@@ -274,9 +292,11 @@ class _Generator:
         if spec["clusterIP"] != "None" and kind != "name":
             self.cluster_ips.append(spec["clusterIP"])
         found = [{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}]
+        host = f"{metadata['name']}.{space}.svc.cluster.local"
+        self.hosts.append((host, [port["port"] for port in spec["ports"]]))
         if kind == "name":
             del spec["clusterIP"]
-            spec.update(type="ExternalName", externalName=self.pick(("db.example.com", "a.n1.svc.cluster.local")))
+            spec.update(type="ExternalName", externalName=self.alias())
         elif kind == "slices":
             found.append(self.slice(metadata, spec))
         else:
@@ -284,6 +304,11 @@ class _Generator:
             if self.chance(0.08):
                 found.append(self.slice(metadata, spec))
         return found
+
+    def alias(self) -> str:
+        """What an ExternalName Service stands for: mostly a host that exists."""
+        hosts = [host for host, dummy in self.hosts if "*" not in host] if self.chance(0.8) else []
+        return self.pick(hosts or ["db.example.com", "a.n1.svc.cluster.local"])
 
     def slice(self, service: Manifest, spec: Manifest) -> Manifest:
         """An EndpointSlice that somebody else keeps: pods and addresses from elsewhere.
@@ -337,6 +362,7 @@ class _Generator:
         if not self.contested:
             hosts = [f"{host[:-3]}{len(self.used)}.com" for host in hosts]
         spec: Manifest = {"hosts": hosts, "ports": ports, "resolution": resolution}
+        self.hosts.extend((host, [int(port["number"]) for port in ports]) for host in hosts)
         self.addresses += 1
         if self.chance(0.5):
             spec["addresses"] = [self.claimed() or f"10.30.0.{self.addresses}"]
@@ -420,6 +446,74 @@ class _Generator:
             found["tls"] = {"httpsRedirect": True}
         return found
 
+    def kubernetes_gateway(self, space: str, managed: bool) -> list[Manifest]:
+        """A Gateway of the Gateway API, for the Service that istiod would make for it or for Services that it names."""
+        metadata = self.metadata("Gateway", space, ("k", "l"))
+        name = metadata["name"]
+        listeners = [
+            {"name": f"l{place}", **self.listener(number)} for place, number in enumerate(self.some(SERVICE_PORTS, 3))
+        ]
+        spec: Manifest = {"gatewayClassName": "istio", "listeners": listeners}
+        gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": metadata, "spec": spec}
+        if not managed:
+            target = self.pick((*APPS, "svc"))
+            host = f"{target}.{space}.svc.cluster.local" if self.chance(0.7) else target
+            spec["addresses"] = [{"type": "Hostname", "value": host}]
+            return [gateway]
+        self.addresses += 1
+        ports = [
+            {
+                "name": f"p-{item['port']}",
+                "port": item["port"],
+                "protocol": "TCP",
+                "targetPort": item["port"] if self.chance(0.6) else self.pick(TARGET_PORTS),
+            }
+            for item in listeners
+        ]
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": self.metadata("Service", space, (f"{name}-istio",)),
+            "spec": {"clusterIP": f"10.20.0.{self.addresses}", "ports": ports, "selector": {"istio": "ingress"}},
+        }
+        return [gateway, service]
+
+    def listener(self, number: int) -> Manifest:
+        """A listener of such a Gateway. Without Secrets its certificates are those of the mesh."""
+        protocol = self.pick(("HTTP", "HTTP", "HTTPS", "HTTPS", "TLS"))
+        found: Manifest = {"port": number, "protocol": protocol}
+        if self.chance(0.3):
+            found["hostname"] = "www.example.com"
+        if protocol != "HTTP":
+            mode = self.pick(("ISTIO_SIMPLE", "ISTIO_MUTUAL", "ISTIO_MUTUAL"))
+            found["tls"] = {"mode": "Terminate", "options": {"gateway.istio.io/tls-terminate-mode": mode}}
+        return found
+
+    def ingress_objects(self, space: str) -> list[Manifest]:
+        """An Ingress of Kubernetes, mostly of Istio's class, which may have an object of its own."""
+        metadata = self.metadata("Ingress", space, ("i", "j"))
+        service: Manifest = {"name": self.pick(APPS), "port": {"number": self.pick(SERVICE_PORTS)}}
+        path: Manifest = {"path": "/", "pathType": "Prefix", "backend": {"service": service}}
+        spec: Manifest = {"rules": [{"host": "www.example.com", "http": {"paths": [path]}}]}
+        if self.chance(0.4):
+            spec["tls"] = [{"hosts": ["www.example.com"], "secretName": "certificate"}]
+        found = [{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}]
+        if self.chance(0.4):
+            metadata["annotations"] = {"kubernetes.io/ingress.class": self.pick(("istio", "istio", "nginx"))}
+        if self.chance(0.5):
+            spec["ingressClassName"] = self.pick(("istio", "edge"))
+            controller = self.pick(("istio.io/ingress-controller", "example.com/other"))
+            class_metadata = {"name": "edge"}
+            found.append(
+                {
+                    "apiVersion": "networking.k8s.io/v1",
+                    "kind": "IngressClass",
+                    "metadata": class_metadata,
+                    "spec": {"controller": controller},
+                }
+            )
+        return found
+
     # --- policies ----------------------------------------------------------------------------------------------------
 
     def peer_authentication(self, space: str) -> Manifest:
@@ -498,6 +592,67 @@ class _Generator:
             found["labels"] = {"version": name}
         if self.chance(0.6):
             found["trafficPolicy"] = self.policy(space)
+        return found
+
+    # --- routes ------------------------------------------------------------------------------------------------------
+
+    def virtual_service(self, space: str) -> Manifest:
+        """A VirtualService for hosts that exist, for sidecars, for gateways or for both."""
+        host, ports = self.pick(self.hosts)
+        home = f".{space}.svc.cluster.local"
+        name = host[: -len(home)] if host.endswith(home) and self.chance(0.2) else host
+        spec: Manifest = {"hosts": [name]}
+        if self.chance(0.15):
+            spec["hosts"] += [other for other, dummy in [self.pick(self.hosts)] if other != host]
+        if self.chance(0.05) and "*" not in host:
+            spec["hosts"] = [f"*.{host.partition('.')[2]}"]
+        kind = self.weighted(http=0.75, tcp=0.25)
+        spec[kind] = [self.http_route(ports) if kind == "http" else self.tcp_route(ports) for _ in self.some((1, 2), 2)]
+        if self.chance(0.25):
+            spec["gateways"] = self.pick((["mesh"], [f"{space}/p"], ["mesh", f"{space}/p"]))
+        if self.chance(0.3):
+            spec["exportTo"] = [self.pick((".", "*", "n1", "n2"))]
+        return self.istio("VirtualService", space, spec)
+
+    def http_route(self, ports: list[int]) -> Manifest:
+        """A route for requests: for all, or for those that match."""
+        found: Manifest = {}
+        if self.chance(0.5):
+            matches: tuple[Manifest, ...] = (
+                {"uri": {"prefix": "/a"}},
+                {"headers": {"x": {"exact": "y"}}},
+                {"port": self.pick(SERVICE_PORTS), "uri": {"prefix": "/a"}},
+            )
+            found["match"] = self.some(matches, 2) if self.chance(0.7) else [{"port": self.pick(ports)}]
+        if self.chance(0.06):
+            return {**found, "redirect": {"uri": "/elsewhere"}}
+        found["route"] = self.destinations(2)
+        if self.chance(0.15):
+            found["mirror"] = self.destination()
+        return found
+
+    def tcp_route(self, ports: list[int]) -> Manifest:
+        """A route for connections."""
+        found: Manifest = {"route": self.destinations(2)}
+        if self.chance(0.4):
+            found["match"] = [{"port": self.pick(ports)}]
+        return found
+
+    def destinations(self, most: int) -> list[Manifest]:
+        """One destination, or several with weights."""
+        number = self.rnd.randint(1, most)
+        if number == 1:
+            return [{"destination": self.destination()}]
+        return [{"destination": self.destination(), "weight": weight} for weight in ((50, 50) if number == 2 else ())]
+
+    def destination(self) -> Manifest:
+        """A host that exists, mostly with one of its ports, sometimes a subset of it."""
+        host, ports = self.pick([item for item in self.hosts if "*" not in item[0]] or self.hosts)
+        found: Manifest = {"host": host}
+        if len(ports) > 1 or self.chance(0.7):
+            found["port"] = {"number": self.pick(ports)}
+        if self.chance(0.15):
+            found["subset"] = self.pick(("v1", "v2"))
         return found
 
     def envoy_filter(self, space: str) -> Manifest:
@@ -587,7 +742,7 @@ class _Generator:
         if "~/*" in found["hosts"]:
             found["hosts"] = ["~/*"]
         if number is not None:
-            protocol = self.pick(("HTTP", "TCP", "HTTP_PROXY"))
+            protocol = self.pick(("HTTP", "TCP", *(() if self.routed else ("HTTP_PROXY",))))
             found["port"] = {"number": number, "name": f"port-{number}", "protocol": protocol}
             if protocol == "HTTP_PROXY":
                 found["bind"] = "127.0.0.1"

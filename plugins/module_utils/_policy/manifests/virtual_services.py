@@ -62,7 +62,7 @@ def _routes(spec: Mapping[str, Any], namespace: str) -> Iterable[Route]:
             if matches and not ours:
                 continue
             ports = {number_of(match.get("port") or 0, "match.port") for match in ours}
-            whole = kind == "http" and (not matches or any(match.keys() <= _PORT_ALONE for match in ours))
+            whole = kind != "tls" and (not matches or any(match.keys() <= _PORT_ALONE for match in ours))
             delegate = _delegate(route, namespace)
             # Whoever gets such an answer is led nowhere, whatever else the route says (route.go TranslateRoute).
             answered = [field for field in _ANSWERS if route.get(field) is not None]

@@ -85,7 +85,7 @@ _ENTRY = {
 }
 _LISTENER = {"port": WHOLE, "bind": WHOLE, "captureMode": WHOLE, "defaultEndpoint": WHOLE, "hosts": WHOLE, "tls": KEYS}
 _CALLED = {"name": WHOLE, "namespace": WHOLE, "port": WHOLE}
-_ROUTE = {"match": [{"port": WHOLE, "gateways": WHOLE, ANY: KEYS}], "route": [{"destination": WHOLE}]}
+_ROUTE = {"match": [{"port": WHOLE, "gateways": WHOLE, ANY: KEYS}], "route": [{"destination": WHOLE, "weight": WHOLE}]}
 _SOURCE = {"principals": WHOLE, "namespaces": WHOLE, "serviceAccounts": WHOLE, "notPrincipals": WHOLE, ANY: KEYS}
 
 # By kind, the fields beside apiVersion, kind and metadata.
@@ -206,7 +206,14 @@ _FIELDS: Dict[str, Shape] = {
             "hosts": WHOLE,
             "gateways": WHOLE,
             "exportTo": WHOLE,
-            "http": [{**_ROUTE, "mirror": WHOLE, "mirrors": [{"destination": WHOLE}], "delegate": WHOLE}],
+            "http": [
+                {
+                    **_ROUTE,
+                    **dict.fromkeys(("mirror", "mirrorPercentage", "mirrorPercent", "delegate"), WHOLE),
+                    "mirrors": [{"destination": WHOLE, "percentage": WHOLE}],
+                    **dict.fromkeys(("redirect", "directResponse"), KEYS),
+                }
+            ],
             "tls": [_ROUTE],
             "tcp": [_ROUTE],
         }

@@ -224,3 +224,25 @@ def test_target_ports_are_those_of_services():
         to((81, "web", (OF_A._replace(port=8081),)), **KUBERNETES),
     ]
     assert services.target_ports(given) == {A.id: frozenset((8080, 8081))}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "of_pods", "expected"),
+    [
+        ((OF_A,), ["10.0.0.2", "10.0.0.1"], ("10.0.0.1", "10.0.0.2")),
+        ((OF_A,), ["10.0.0.2", ""], ()),
+        ((OF_A._replace(address="10.0.0.1"),), ["10.0.0.2", "10.0.0.1"], ("10.0.0.1",)),
+        ((OF_A, at("192.0.2.1")._replace(address="192.0.2.1")), ["10.0.0.1"], ("10.0.0.1", "192.0.2.1")),
+        ((at("w"), OF_A), ["10.0.0.1"], ()),
+        ((), ["10.0.0.1"], ()),
+    ],
+    ids=["all pods", "one has none yet", "one pod by its address", "an entry", "an entry without address", "nothing"],
+)
+def test_the_addresses_that_a_headless_name_stands_for(endpoints, of_pods, expected):
+    class Known:
+        def addresses(self, workload):
+            assert workload is A
+            return of_pods
+
+    port = DestinationPort(80, "http", "tcp", endpoints, endpoints)
+    assert services._pod_addresses(Known(), [port]) == expected

@@ -78,6 +78,14 @@ def test_passthrough(clusters, expected):
 
 
 @pytest.mark.parametrize(
+    ("cluster", "expected"), [("PassthroughCluster", True), ("BlackHoleCluster", False), ("other", None)]
+)
+def test_what_no_chain_takes_goes_where_the_default_one_leads(cluster, expected):
+    outbound = {**listener(chain(cluster="BlackHoleCluster")), "default_filter_chain": chain(cluster=cluster)}
+    assert listeners.passthrough(dump(virtualOutbound=outbound)) is expected
+
+
+@pytest.mark.parametrize(
     ("chains", "options", "accepts", "words"),
     [
         pytest.param([chain(MESH)], {}, "strict", "every filter chain", id="a chain for everything demands it"),

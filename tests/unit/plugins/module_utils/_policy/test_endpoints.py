@@ -224,3 +224,51 @@ def test_target_ports_are_those_of_services():
         to((81, "web", (OF_A._replace(port=8081),)), **KUBERNETES),
     ]
     assert services.target_ports(given) == {A.id: frozenset((8080, 8081))}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "of_pods", "expected"),
+    [
+        ((OF_A,), ["10.0.0.2", "10.0.0.1"], ("10.0.0.1", "10.0.0.2")),
+        ((OF_A,), ["10.0.0.2", ""], ()),
+        ((OF_A._replace(address="10.0.0.1"),), ["10.0.0.2", "10.0.0.1"], ("10.0.0.1",)),
+        ((OF_A, at("192.0.2.1")._replace(address="192.0.2.1")), ["10.0.0.1"], ("10.0.0.1", "192.0.2.1")),
+        ((at("w"), OF_A), ["10.0.0.1"], ()),
+        ((), ["10.0.0.1"], ()),
+    ],
+    ids=["all pods", "one has none yet", "one pod by its address", "an entry", "an entry without address", "nothing"],
+)
+def test_the_addresses_that_a_headless_name_stands_for(endpoints, of_pods, expected):
+    class Known:
+        def addresses(self, workload):
+            assert workload is A
+            return of_pods
+
+    port = DestinationPort(80, "http", "tcp", endpoints, endpoints)
+    assert services._pod_addresses(Known(), [port]) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "port", "expected"),
+    [
+        ("a name that one of them has", ServicePort(80, "http", "tcp", "web"), {"b": 70}),
+        ("a name that none has", ServicePort(80, "http", "tcp", "none"), {}),
+        ("a number", ServicePort(80, "http", "tcp", 7), {"a": 7, "b": 7}),
+        ("nothing", ServicePort(80, "http", "tcp", None), {"a": 80, "b": 80}),
+        ("a number, and the port's name is one of its own", ServicePort(80, "web", "tcp", 7), {"a": 7, "b": 70}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_ports_of_workload_entries_behind_a_service(title, port, expected):
+    class Empty:
+        def at(self, _address):
+            return None
+
+    entries = [
+        Entry("demo", "a", None, "192.0.2.1", {}, {}, "disabled"),
+        Entry("demo", "b", None, "192.0.2.2", {}, {"web": 70}, "istio", account=True),
+    ]
+    found = list(services._selected_entries(Empty(), entries, port))
+    places = {"192.0.2.1": "a", "192.0.2.2": "b"}
+    assert {places[endpoint.address]: endpoint.port for endpoint in found} == expected, title
+    assert all((one.tls_mode, one.identified) == ("istio", True) for one in found if one.address == "192.0.2.2")

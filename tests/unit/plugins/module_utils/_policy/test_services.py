@@ -84,6 +84,11 @@ ENTRIES = [
         {"addr/192.0.2.9": "plaintext -> plaintext"},
     ),
     (
+        "resolution DNS: the host, whatever its addresses",
+        external("shop/e", "api.example", resolution="DNS", addresses=["192.0.2.9"]),
+        {"addr/api.example": "plaintext -> plaintext"},
+    ),
+    (
         "resolution NONE with a wildcard host",
         external("shop/e", "*.example", resolution="NONE", location=None),
         {"addr/*.example": "plaintext -> plaintext"},
@@ -353,3 +358,26 @@ def test_a_sidecars_ingress_decides_a_listeners_protocol(ingress, expected):
     sidecar = istio("Sidecar", "shop/s", {"ingress": ingress})
     result = judge(CLIENT, pod("shop/a"), service("shop/a"), rule("shop/r", "a", tls("SIMPLE")), sidecar)
     assert answer(result, "cafe/c", "shop/a") == expected
+
+
+TWO = [pod("shop/a"), pod("shop/b", "none")]
+
+
+@pytest.mark.parametrize(
+    ("title", "destination", "expected"),
+    [
+        ("a Service", service("shop/e", selector={"app": "a"}), {"a"}),
+        ("a Service of two labels", service("shop/e", selector={"app": "b", "pod-template-hash": "5f5"}), {"b"}),
+        ("a label that both have", service("shop/e", selector={"pod-template-hash": "5f5"}), {"a", "b"}),
+        ("labels that nobody has together", service("shop/e", selector={"app": "b", "pod-template-hash": "6"}), set()),
+        (
+            "a ServiceEntry",
+            external("shop/e", "api.example", workloadSelector={"labels": {"app": "a"}}),
+            {"a"},
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_whom_labels_select(title, destination, expected):
+    found = endpoints(judge(CLIENT, TWO, destination), "shop/e")
+    assert {name for name in found if name} == {f"shop/Deployment/{app}" for app in expected}, title

@@ -303,3 +303,35 @@ def test_istios_tunnel_needs_every_proxy_of_the_server(servers, verdict):
     proxies = [proxy(answered=answered)._replace(pod=f"shop/a-{place}") for place, answered in enumerate(servers)]
     programmed = Programmed(MESH, [*proxies, client(upstream("hbone"))], AT)
     assert programmed.verdict(edge(client_tls="hbone"), [CLIENT]) == verdict
+
+
+def test_another_port_of_the_servers_proxy_does_not_count():
+    mesh, server = two_ports("strict", "permissive")
+    programmed = Programmed(mesh, [server, client(AUTO)], AT)
+    assert programmed.verdict(edge(), [CLIENT]) == "mtls"
+
+
+@pytest.mark.parametrize("endpoint", [None, "gone/Deployment/x"])
+def test_a_server_that_is_not_listed_is_unknown(endpoint):
+    programmed = Programmed(MESH, [client(upstream("mtls"))], AT)
+    assert programmed.verdict(edge(endpoint=endpoint), [CLIENT]) == "unknown"
+
+
+PROXY_DIFFERS, WIRE_DIFFERS = "has not got the policies yet", "some clients call pods' addresses"
+
+
+@pytest.mark.parametrize(
+    ("title", "sent", "seen", "cause"),
+    [
+        ("all say the same", "mtls", "mutual_tls", ""),
+        ("nothing contradicts", "mtls", "unknown", ""),
+        ("the proxies say otherwise", "plaintext", "mutual_tls", PROXY_DIFFERS),
+        ("only telemetry does", "mtls", "plaintext", WIRE_DIFFERS),
+        ("telemetry does, and the proxies do not know", "unknown", "plaintext", WIRE_DIFFERS),
+    ],
+)
+def test_what_a_contradiction_can_come_from(title, sent, seen, cause):
+    programmed = Programmed(MESH, [proxy(), client(upstream(sent))], AT)
+    (found,) = compare([edge()], SETS, programmed, Observed(MESH, [traffic(seen)], programmed))
+    assert (cause in found["cause"]) is True, title
+    assert bool(found["cause"]) == bool(cause)

@@ -78,6 +78,14 @@ def test_passthrough(clusters, expected):
 
 
 @pytest.mark.parametrize(
+    ("cluster", "expected"), [("PassthroughCluster", True), ("BlackHoleCluster", False), ("other", None)]
+)
+def test_what_no_chain_takes_goes_where_the_default_one_leads(cluster, expected):
+    outbound = {**listener(chain(cluster="BlackHoleCluster")), "default_filter_chain": chain(cluster=cluster)}
+    assert listeners.passthrough(dump(virtualOutbound=outbound)) is expected
+
+
+@pytest.mark.parametrize(
     ("chains", "options", "accepts", "words"),
     [
         pytest.param([chain(MESH)], {}, "strict", "every filter chain", id="a chain for everything demands it"),
@@ -223,6 +231,18 @@ def test_each_listener_of_a_gateway_is_a_port():
         gateway=True,
     )
     assert [(port.port, port.accepts) for port in found] == [(8080, "unknown"), (8443, "strict")]
+
+
+@pytest.mark.parametrize(
+    ("name", "gateway"), [("virtualInbound", True), ("virtualOutbound", True), ("virtualOutbound", False)]
+)
+def test_the_listeners_of_interception_are_no_ports(name, gateway):
+    """Others behind them in the dump are."""
+    at = [{"address": {"socket_address": {"port_value": number}}} for number in (15006, 8443)]
+    given = {name: listener(chain(None), traffic_direction="INBOUND", **at[0])}
+    given["own"] = listener(chain(MESH), traffic_direction="INBOUND", **at[1])
+    found = listeners.ports(dump(**given), [], gateway=gateway)
+    assert [(port.port, port.accepts) for port in found] == [(8443, "strict")]
 
 
 def test_without_interception_inbound_listeners_are_ports():

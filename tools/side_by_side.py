@@ -22,8 +22,9 @@ PATIENCE = 600
 
 def main(beside: str, watched: str) -> int:
     """The exit code: 0 when both commands succeeded."""
-    for wanted in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(wanted, signal.default_int_handler)
+    # SIGINT too: a shell that starts this in the background has it ignored, and what is ignored stays so in children.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     with tempfile.TemporaryFile("w+", errors="replace") as said:
         quiet = _start(beside, stdout=said.fileno())
         loud = _start(watched, stdout=None)

@@ -50,6 +50,13 @@ def test_a_failure_after_the_other_one_has_passed_fails_the_whole(beside, watche
     assert both(beside, watched).returncode == 1
 
 
+def test_it_ends_the_other_one_also_in_the_background_of_a_shell():
+    line = f"trap '' INT; exec {sys.executable} {TOOL} 'sleep 1; exit 3' \"$0\""
+    ended = subprocess.run(["/bin/sh", "-c", line, LONG], text=True, capture_output=True, check=False, timeout=30)
+    assert ended.returncode == 1
+    assert "cleaned up" in ended.stdout
+
+
 def test_whoever_ends_it_ends_both():
     begin = time.monotonic()
     with subprocess.Popen([sys.executable, TOOL, LONG, LONG], text=True, stdout=subprocess.PIPE) as running:

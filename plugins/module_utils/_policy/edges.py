@@ -25,7 +25,7 @@ from .scopes import ROUTERS, WAYPOINT, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .shared_addresses import Finders, through_shared_addresses
-from .unread import Unread
+from .unread import ROUTES, Unread
 from .verdicts import verdict
 from .withheld import beside_withheld
 
@@ -77,7 +77,7 @@ class Judge:
         rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
         who = Finders(self._scopes.listening, self._scopes.sidecars, self._scopes.ambient)
         rows = through_shared_addresses(rows, self._destinations, who)
-        unread = self._unread.anywhere("VirtualService")
+        unread = any(map(self._unread.anywhere, ROUTES))
         before, routes = rows, (self._virtual_services, self._scopes.routed_by)
         aliases = list(aliases_of(self._destinations))
         # A route to an alias leads to what it stands for, but not through several (route.go GetDestinationCluster).
@@ -104,9 +104,10 @@ class Judge:
     def _judge(self, destination: Destination) -> List[Edge]:
         found: Dict[RowKey, Dict[Answer, int]] = {}
         unrouted: Dict[str, Answer] = {}
-        if self._unread.covers("VirtualService", destination.namespace):
-            why = f"VirtualServices of namespace {destination.namespace}, which could lead elsewhere, were not read"
-            unrouted["sidecar"] = ("unknown", "unknown", why)
+        for kind in ROUTES:
+            if self._unread.covers(kind, destination.namespace):
+                why = f"{kind}s of namespace {destination.namespace}, which could lead elsewhere, were not read"
+                unrouted.setdefault("sidecar", ("unknown", "unknown", why))
         for outcome, clients in self._outcomes.of(destination).items():
             for port in destination.ports:
                 for key, given in self._rows(destination, port, outcome, clients):

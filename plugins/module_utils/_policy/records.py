@@ -440,6 +440,10 @@ class VirtualService(NamedTuple):
     routes: Tuple[Route, ...]
     doubt: str = ""
     """Why its routes cannot be told."""
+    kind: str = "VirtualService"
+    """Or another of which istiod makes one."""
+    entries: FrozenSet[str] = frozenset()
+    """The ServiceEntries ("ns/name") whose hosts it is for, too."""
 
 
 SIDECAR_ACCEPTS, SIDECAR_SENDS = "sidecar_accepts", "sidecar_sends"

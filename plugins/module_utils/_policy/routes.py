@@ -101,7 +101,7 @@ def _parts(
     here: Optional[Tuple[str, int]] = None,
 ) -> List[Tuple[_Answer, int]]:
     """The worst that each client meets at the targets, but for those `here`."""
-    name = f"VirtualService {item.namespace}/{item.name}"
+    name = f"{item.kind} {item.namespace}/{item.name}"
     if item.doubt:
         return [(_Answer("unknown", "unknown", f"where {name} leads requests cannot be told: {item.doubt}"), clients)]
     parts: List[Tuple[Optional[_Answer], int]] = [(None, clients)]
@@ -184,12 +184,15 @@ class _Index:
     def __init__(self, items: List[VirtualService]) -> None:
         self._by_host: Dict[str, List[VirtualService]] = {}
         self._wild: List[VirtualService] = []
-        self._by_name = {(item.namespace, item.name): item for item in items}
+        self._by_entry: Dict[str, List[VirtualService]] = {}
+        self._by_name = {(item.namespace, item.name): item for item in items if item.kind == "VirtualService"}
         self._hosts = {id(item): frozenset(item.hosts) for item in items}
         self._led: Dict[Tuple[int, int, Tuple[str, ...]], _Led] = {}
-        for item in sorted(items, key=lambda one: (one.namespace, one.name)):
+        for item in sorted(items, key=lambda one: (one.namespace, one.name, one.kind, one.hosts)):
             if not item.routes and not item.doubt:
                 continue
+            for entry in item.entries:
+                self._by_entry.setdefault(entry, []).append(item)
             for host in item.hosts:
                 if host.startswith("*"):
                     self._wild.append(item)
@@ -197,7 +200,7 @@ class _Index:
                     self._by_host.setdefault(host, []).append(item)
 
     def __bool__(self) -> bool:
-        return bool(self._by_host or self._wild)
+        return bool(self._by_host or self._wild or self._by_entry)
 
     def of(self, destination: Destination) -> List[VirtualService]:
         """Those with a host that may mean a destination: its own name, a shorter one, or a pattern."""
@@ -215,7 +218,9 @@ class _Index:
             for item in self._wild
             if any(pattern.startswith("*") and host.endswith(pattern[1:]) for pattern in item.hosts)
         ]
-        return list({(item.namespace, item.name): item for item in found}.values())
+        if not destination.kubernetes:
+            found += self._by_entry.get(destination.name, ())
+        return list({id(item): item for item in found}.values())
 
     def names(self, item: VirtualService, host: str) -> bool:
         """Whether a VirtualService has a host by its own name."""

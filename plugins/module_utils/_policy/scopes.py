@@ -17,7 +17,7 @@ from .push_context import Patch, PushContext, outbound_patches
 from .recipients import Recipients
 from .records import Labels, Outbound, VirtualService
 from .services import Destination
-from .unread import Unread
+from .unread import ROUTES, Unread
 from .visibility import View, view_of
 
 ANY_OTHER = "any other"
@@ -219,8 +219,9 @@ class Scopes:
             and not plane.sidecars.own(namespace, workload.labels)
         ):
             return f"Sidecar objects of the root namespace {root} were not read"
-        if workload.mesh == "sidecar" and (covers("VirtualService", namespace) or covers("VirtualService", root)):
-            return "VirtualServices that could lead the client's requests elsewhere were not read"
+        for kind in ROUTES if workload.mesh == "sidecar" else ():
+            if covers(kind, namespace) or covers(kind, root):
+                return f"{kind}s that could lead the client's requests elsewhere were not read"
         contested = plane.sidecars.contest(namespace, workload.labels) if workload.mesh == "sidecar" else ""
         if contested:
             return contested

@@ -10,6 +10,11 @@ from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, S
 
 from .records import Problem
 
+MESH_ROUTES = ("GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute")
+"""Kinds of the Gateway API that can lead requests within the mesh."""
+ROUTES = ("VirtualService", *MESH_ROUTES)
+"""All kinds that can."""
+_BY_ROUTE = "edges of the clients and to the hosts there; good edges of all clients that may be given them"
 TOUCHES: Dict[str, str] = {
     "ConfigMap": "modes and edges of every workload in the mesh: root namespace, auto-mTLS and defaults are unknown",
     "Namespace": "predicted workloads, and namespaces that discovery selectors would hide",
@@ -26,11 +31,14 @@ TOUCHES: Dict[str, str] = {
     "ServiceEntry": "edges to ServiceEntries there; good edges of all clients that may be given them",
     "WorkloadEntry": "edges to endpoints outside the cluster there",
     "EnvoyFilter": "modes of the servers and edges of the clients there; in the root namespace of all",
-    "VirtualService": "edges of the clients and to the hosts there; good edges of all clients that may be given them",
+    "VirtualService": _BY_ROUTE,
     "Gateway": "ports of the gateways there",
     "Ingress": "ports of the gateways that Istio's Ingresses are for",
     "IngressClass": "ports of the gateways that Istio's Ingresses are for",
     "AuthorizationPolicy": "findings only",
+    **dict.fromkeys(
+        MESH_ROUTES, "edges of the clients and to the hosts there; good edges of all clients that may be given them"
+    ),
 }
 
 

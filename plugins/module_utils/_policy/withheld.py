@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import Callable, Dict, List
 
 from .rows import Edge
+from .unread import ROUTES
 
 _COULD = {
     "ServiceEntry": "ServiceEntries, which could claim this address or host,",
-    "VirtualService": "VirtualServices, which could lead this elsewhere,",
+    **{kind: f"{kind}s, which could lead this elsewhere," for kind in ROUTES},
 }
 _GOOD = ("mtls", "tls")
 

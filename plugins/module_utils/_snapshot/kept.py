@@ -17,6 +17,7 @@ from .._foreign import json_text, yaml_text
 from .._foreign.unreadable import Unreadable
 from .._policy.manifests import KINDS, group_of
 from .._policy.mesh import proto_name
+from .._policy.unread import MESH_ROUTES
 
 WHOLE = "whole"
 """The value as it is."""
@@ -86,6 +87,8 @@ _ENTRY = {
 _LISTENER = {"port": WHOLE, "bind": WHOLE, "captureMode": WHOLE, "defaultEndpoint": WHOLE, "hosts": WHOLE, "tls": KEYS}
 _CALLED = {"name": WHOLE, "namespace": WHOLE, "port": WHOLE}
 _ROUTE = {"match": [{"port": WHOLE, "gateways": WHOLE, ANY: KEYS}], "route": [{"destination": WHOLE, "weight": WHOLE}]}
+_BACKEND = dict.fromkeys(("group", "kind", "name", "namespace", "port", "weight"), WHOLE)
+_ROUTE_FILTER = {"type": WHOLE, "requestMirror": {"backendRef": _BACKEND, "percent": WHOLE, "fraction": WHOLE}}
 _SOURCE = {"principals": WHOLE, "namespaces": WHOLE, "serviceAccounts": WHOLE, "notPrincipals": WHOLE, ANY: KEYS}
 
 # By kind, the fields beside apiVersion, kind and metadata.
@@ -217,6 +220,15 @@ _FIELDS: Dict[str, Shape] = {
             "tls": [_ROUTE],
             "tcp": [_ROUTE],
         }
+    },
+    **{
+        kind: {
+            "spec": {
+                "parentRefs": WHOLE,
+                "rules": [{"filters": [_ROUTE_FILTER], "backendRefs": [{**_BACKEND, "filters": [_ROUTE_FILTER]}]}],
+            }
+        }
+        for kind in MESH_ROUTES
     },
     "EnvoyFilter": {
         "spec": {

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple, Tuple
 
+from ..unread import MESH_ROUTES
+
+GATEWAY_API = "gateway.networking.k8s.io"
+
 
 class Kind(NamedTuple):
     """One kind that the engine reads. `hint` says how a reader can select less than all objects."""
@@ -49,10 +53,11 @@ KINDS: Tuple[Kind, ...] = (
     Kind("networking.istio.io", "v1", "workloadentries", "WorkloadEntry"),
     Kind("networking.k8s.io", "v1", "ingresses", "Ingress"),
     Kind("networking.k8s.io", "v1", "ingressclasses", "IngressClass", namespaced=False),
-    Kind("gateway.networking.k8s.io", "v1", "gateways", "Gateway"),
+    Kind(GATEWAY_API, "v1", "gateways", "Gateway"),
     Kind("networking.istio.io", "v1", "gateways", "Gateway"),
     Kind("networking.istio.io", "v1alpha3", "envoyfilters", "EnvoyFilter"),
     Kind("networking.istio.io", "v1", "virtualservices", "VirtualService"),
+    *(Kind(GATEWAY_API, "v1", f"{kind.lower()}s", kind) for kind in MESH_ROUTES),
 )
 """What a reader has to fetch. ReplicaSet, Job, CronJob and CustomResourceDefinition are used when given, but nothing
 depends on them; the last ones are too big to be read for a finding."""

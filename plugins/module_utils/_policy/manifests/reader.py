@@ -22,9 +22,9 @@ from ..records import (
     Problem,
     Snapshot,
 )
-from ..unread import Unread
-from . import api_server, apps, core, envoy_filters, gateways, networking, security, virtual_services
-from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, key_of
+from ..unread import MESH_ROUTES, Unread
+from . import api_server, apps, core, envoy_filters, gateways, mesh_routes, networking, security, virtual_services
+from .kinds import CLUSTER_SCOPED, CONTROL_PLANE, GATEWAY_API, key_of
 from .lists import expand
 from .misfits import misfit
 
@@ -55,6 +55,7 @@ _READERS: Dict[Tuple[str, str], _Reader] = {
     ("networking.k8s.io", "IngressClass"): gateways.ingress_class,
     ("networking.istio.io", "EnvoyFilter"): envoy_filters.envoy_filter,
     ("networking.istio.io", "VirtualService"): virtual_services.virtual_service,
+    **{(GATEWAY_API, kind): mesh_routes.mesh_route for kind in MESH_ROUTES},
 }
 
 

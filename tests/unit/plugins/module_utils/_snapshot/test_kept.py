@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import KINDS
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import MESH_ROUTES
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot.kept import SHAPES, admits, kept
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     deployment,
@@ -148,6 +149,26 @@ MISCELLANEOUS = [
                 {"delegate": {"name": "x", "namespace": "n2"}},
             ],
         },
+    ),
+    *(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": "m", "namespace": "n1"},
+            "spec": {
+                "parentRefs": [{"group": "", "kind": "Service", "name": "native", "port": 80}],
+                "rules": [
+                    {
+                        "matches": [{"path": {"value": HIDDEN}}],
+                        "filters": [
+                            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "a"}, "percent": 3}}
+                        ],
+                        "backendRefs": [{"name": "user", "port": 80, "weight": 3, "filters": [{"type": "X"}]}],
+                    }
+                ],
+            },
+        }
+        for kind in MESH_ROUTES
     ),
     istio("WorkloadEntry", "n1/w", {"address": "192.0.2.1", "labels": {"app": "a"}, "ports": {"http": 80}}),
     istio(

@@ -65,7 +65,10 @@ func (p *plane) answer(asked ProxyQuestion, ports []int) *ProxyAnswer {
 			result.Inbound[port] = inbound(listeners, asked.Address, port)
 		}
 	}
-	if proxy.Type == model.Router {
+	if proxy.Type == model.SidecarProxy && p.routed {
+		result.Routing = p.routing(proxy, listeners)
+	}
+	if proxy.Type != model.SidecarProxy {
 		result.Serves = serves(listeners)
 	}
 	for _, cluster := range p.Clusters(proxy) {
@@ -134,6 +137,9 @@ func serves(listeners []*listenerv3.Listener) map[int][]string {
 	found := map[int][]string{}
 	for _, listener := range listeners {
 		port := int(listener.GetAddress().GetSocketAddress().GetPortValue())
+		if port == 0 {
+			continue // one inside of the proxy
+		}
 		for _, chain := range append(listener.FilterChains, listener.DefaultFilterChain) {
 			if chain == nil {
 				continue

@@ -57,6 +57,8 @@ type ProxyAnswer struct {
 	Listeners map[string]string `json:"listeners"`
 	// Unmatched is what becomes of traffic to a destination that the proxy does not know: passthrough or blocked.
 	Unmatched string `json:"unmatched"`
+	// Routing is, of a sidecar, where it leads requests, if anything may lead them elsewhere.
+	Routing *Routing `json:"routing"`
 }
 
 func main() {

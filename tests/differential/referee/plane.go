@@ -10,8 +10,11 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	meshapi "istio.io/api/mesh/v1alpha1"
+	"istio.io/istio/pilot/pkg/config/kube/gateway"
+	"istio.io/istio/pilot/pkg/config/kube/ingress"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/networking/core"
 	"istio.io/istio/pilot/pkg/serviceregistry"
@@ -20,14 +23,16 @@ import (
 	"istio.io/istio/pkg/config/constants"
 	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/config/mesh/meshwatcher"
+	"istio.io/istio/pkg/config/schema/gvr"
 	"istio.io/istio/pkg/test"
 )
 
 // plane is the control plane of one revision, as pilot/test/xds wires it up, without what only serves a network.
 type plane struct {
 	*core.ConfigGenTest
-	t     test.Failer
-	index *model.EndpointIndex
+	t      test.Failer
+	index  *model.EndpointIndex
+	routed bool
 }
 
 func newPlane(t test.Failer, w *world, revision string, settle time.Duration) *plane {
@@ -35,15 +40,41 @@ func newPlane(t test.Failer, w *world, revision string, settle time.Duration) *p
 	index := model.NewEndpointIndex(model.DisabledCache{})
 	updater := &updater{FakeEndpointIndexUpdater: model.NewEndpointIndexUpdater(index)}
 	client := w.client(t)
+	watcher := meshwatcher.NewTestWatcher(settings)
+	var definitions []schema.GroupVersionResource
+	if len(w.gateways) > 0 {
+		definitions = append(definitions, gvr.KubernetesGateway)
+	}
 	registry, _ := kube.NewFakeControllerWithOptions(t, kube.FakeControllerOptions{
 		Client:        client,
 		ClusterID:     constants.DefaultClusterName,
 		DomainSuffix:  constants.DefaultClusterLocalDomain,
 		XDSUpdater:    updater,
-		MeshWatcher:   meshwatcher.NewTestWatcher(settings),
+		MeshWatcher:   watcher,
 		ConfigCluster: true,
 		SkipRun:       true,
+		CRDs:          definitions,
 	})
+	options := kube.Options{
+		DomainSuffix: constants.DefaultClusterLocalDomain,
+		ClusterID:    constants.DefaultClusterName,
+		Revision:     revision,
+	}
+	var more []model.ConfigStoreController
+	if w.ingressed {
+		more = append(more, ingress.NewController(client, watcher, options, updater))
+	}
+	var gateways *gateway.Controller
+	if len(w.gateways) > 0 {
+		is := func(schema.GroupVersionResource, <-chan struct{}) bool { return true }
+		gateways = gateway.NewController(client, is, options, updater)
+		// What it knows of Services matters to the status of Gateways alone.
+		gateways.Reconcile(model.NewPushContext())
+		more = append(more, gateways)
+	}
+	if len(more) > 0 {
+		client.RunAndWait(test.NewStop(t))
+	}
 	var configs []config.Config
 	for _, cfg := range w.configs {
 		// What the CRD client does to every object: revision and discovery selectors.
@@ -56,6 +87,7 @@ func newPlane(t test.Failer, w *world, revision string, settle time.Duration) *p
 		MeshConfig:        settings,
 		XDSUpdater:        updater,
 		ServiceRegistries: []serviceregistry.Instance{registry},
+		ConfigStoreCaches: more,
 		ClusterID:         constants.DefaultClusterName,
 		SkipRun:           true,
 	})
@@ -76,7 +108,7 @@ func newPlane(t test.Failer, w *world, revision string, settle time.Duration) *p
 		t.Fatal(err)
 	}
 	env.PushContext().InitContext(env, nil, nil)
-	return &plane{ConfigGenTest: generator, t: t, index: index}
+	return &plane{ConfigGenTest: generator, t: t, index: index, routed: w.routed}
 }
 
 // meshOf is what istiod composes of its sources (pilot/pkg/bootstrap/mesh.go, meshwatcher.NewCollection).

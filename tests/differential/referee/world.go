@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,17 +14,20 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	klabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pilot/pkg/serviceregistry/kube/controller"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/schema/collections"
+	gvks "istio.io/istio/pkg/config/schema/gvk"
 	"istio.io/istio/pkg/config/schema/resource"
 	kubelib "istio.io/istio/pkg/kube"
 	"istio.io/istio/pkg/test"
@@ -39,6 +43,11 @@ type world struct {
 	// is told to share.
 	meshes map[string]string
 	shared map[string]string
+	// gateways are the Gateway API's, ingressed says whether there are Ingresses, routed whether anything may lead
+	// requests elsewhere than to the host that they are for.
+	gateways  []*gatewayv1.Gateway
+	ingressed bool
+	routed    bool
 }
 
 // readWorld sorts manifests into Kubernetes objects, Istio configuration that passes Istio's validation, and the mesh
@@ -62,6 +71,7 @@ func readWorld(t test.Failer, manifests []json.RawMessage, rejected map[string]s
 				continue
 			}
 			w.configs = append(w.configs, *cfg)
+			w.routed = w.routed || cfg.GroupVersionKind == gvks.VirtualService
 			continue
 		}
 		object, _, err := decode(manifest, nil, nil)
@@ -83,6 +93,16 @@ func readWorld(t test.Failer, manifests []json.RawMessage, rejected map[string]s
 		if slice, ok := object.(*discoveryv1.EndpointSlice); ok {
 			w.slices = append(w.slices, slice)
 			continue
+		}
+		if gateway, ok := object.(*gatewayv1.Gateway); ok {
+			w.gateways = append(w.gateways, gateway)
+			continue
+		}
+		if service, ok := object.(*corev1.Service); ok && service.Spec.Type == corev1.ServiceTypeExternalName {
+			w.routed = true
+		}
+		if _, ok := object.(*networkingv1.Ingress); ok {
+			w.ingressed = true
 		}
 		w.objects = append(w.objects, object)
 	}
@@ -160,6 +180,12 @@ func (w *world) client(t test.Failer) kubelib.CLIClient {
 	tracker := clienttesting.NewObjectTracker(kubelib.IstioScheme, kubelib.IstioCodec.UniversalDecoder())
 	for _, object := range w.objects {
 		if err := tracker.Add(object.DeepCopyObject()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, gateway := range w.gateways {
+		gateways := client.GatewayAPI().GatewayV1().Gateways(gateway.Namespace)
+		if _, err := gateways.Create(context.Background(), gateway.DeepCopy(), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from plugins.module_utils._policy import evaluate
 
 from .referee import UNNAMED_PORT, proxies
+from .routing import led_to
 
 Manifest = dict[str, Any]
 
@@ -58,6 +59,7 @@ class Result(NamedTuple):
 
 # Of two answers for one endpoint the worse one counts, as the contract of evaluate() has it.
 ANY = "any"
+_NOWHERE = {"PassthroughCluster", "BlackHoleCluster"}
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
 
 
@@ -77,7 +79,8 @@ def _agree(item: Difference) -> bool:
     """Equal, but for verdicts that the referee leaves open."""
     if isinstance(item.istio, Met) and isinstance(item.engine, Met):
         verdicts = item.istio.verdict.split("|")
-        return item.engine.tls in item.istio.tls.split("|") and (ANY in verdicts or item.engine.verdict in verdicts)
+        sent = item.istio.tls.split("|")
+        return (ANY in sent or item.engine.tls in sent) and (ANY in verdicts or item.engine.verdict in verdicts)
     return bool(item.istio == item.engine)
 
 
@@ -97,6 +100,10 @@ class _World:
     def __init__(self, manifests: list[Manifest], answer: dict[str, Any], result: dict[str, Any]) -> None:
         self.manifests = manifests
         self.istio: dict[str, Any] = answer["proxies"]
+        self.engine: dict[Dial, Rows] = {}
+        self.dialling = dict(_dialling(manifests))
+        self.routed = any(item["kind"] == "VirtualService" for item in manifests)
+        self.spoken = dict(_spoken(manifests))
         self.result = result
         self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
         self.pods = {
@@ -167,6 +174,7 @@ class _World:
     def edges(self) -> Iterator[Difference]:
         """Every client with a proxy against every destination, and the verdict of every client without one."""
         engine, bare = self._engine()
+        self.engine = engine
         dials = dict.fromkeys(engine)
         for client in self.proxies:
             for cluster in self.istio[client]["clusters"]:
@@ -220,7 +228,7 @@ class _World:
             name = proxy["listeners"].get(f"{address}:{dial.port}")
             if own in proxy["clusters"] and name in proxy["clusters"] and name != own:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
-                rows = self._expected(other, {})
+                rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
                 if not all(one.tls == (met and met.tls) for one in reached):
                     yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
@@ -280,17 +288,85 @@ class _World:
         return rows, bare
 
     def _expected(self, dial: Dial, engine: Rows) -> Rows:
+        """What is met by whoever asks for a host and port: there, and wherever else its proxy leads the requests."""
+        own = self._direct(dial, engine)
+        proxy = self.istio[dial.client]
+        hidden = bool(engine) and all(met.tls == "none" for met in engine.values())
+        if proxy["routing"] is None and hidden and self.proxies[dial.client]["type"] == "router" and self.routed:
+            # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
+            return self._unknown_to(dial, engine)
+        if dial.subset is not None or proxy["routing"] is None:
+            return own
+        name = f"outbound|{dial.port}||{dial.host}"
+        dialled = self._dialled(dial)
+        led = led_to(proxy["routing"], dial.host, dial.port, dialled, self.spoken.get((dial.host, dial.port), ""))
+        if dial.host in self.headless:
+            # Which of several headless Services at one address has its listener, is followed on its own.
+            led -= {proxy["listeners"].get(f"{address}:{dial.port}") for address in dialled}
+        if hidden and name not in led:
+            # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
+            # followed, where else one may lead who asks for it at a port of something else.
+            return self._unknown_to(dial, engine)
+        others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - {name} - _NOWHERE)]
+        if dial.host in self.headless and not dialled:
+            others = []
+        away = _worst(others) if others else None
+        found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
+        if self._is_doubtful(dial):
+            return {
+                endpoint: _at_worst(met if name in led or away is None else away) for endpoint, met in found.items()
+            }
+        if away is None:
+            return own
+        if name not in led:
+            # Where it cannot tell that no request stays, the engine counts the host itself, too.
+            found = {endpoint: _open(away, met) for endpoint, met in found.items()}
+        return found
+
+    def _is_doubtful(self, dial: Dial) -> bool:
+        """Whether the engine does not follow exactly which VirtualService counts.
+
+        It takes the worst of several for one host, and whatever a Sidecar may or may not import.
+        """
+        naming = sum(
+            any(_matches(_full(host, item), dial.host) for host in item["spec"]["hosts"])
+            for item in self.manifests
+            if item["kind"] == "VirtualService"
+        )
+        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
+        return naming > 1 or bool(naming and homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"})
+
+    def _dialled(self, dial: Dial) -> list[str]:
+        """The addresses at which a client finds a host; of a headless Service those of its pods but for itself."""
+        if dial.host not in self.headless:
+            return self.dialling.get(dial.host, [])
+        cluster = self.istio[dial.client]["clusters"].get(f"outbound|{dial.port}||{dial.host}") or {}
+        own = self.pods[dial.client]["status"]["podIP"]
+        return [item["address"] for item in cluster.get("endpoints") or () if item["address"] != own]
+
+    def _elsewhere(self, client: str, cluster: str) -> Met:
+        """The worst that is met at a cluster to which requests are led."""
+        known = self.istio[client]["clusters"].get(cluster)
+        if known is None:
+            # No such cluster: requests fail. Of what it does not know the engine says so.
+            return Met("none|unknown|mtls|plaintext", "broken|unknown")
+        dummy, port, subset, host = cluster.split("|")
+        dial = Dial(client, host, int(port), subset or None)
+        engine = self.engine.get(dial, {})
+        met = _worst(self._direct(dial, engine).values())
+        if all(found.tls == "none" for found in engine.values()):
+            # The proxy knows it for this route alone, which the engine does not follow.
+            return _open(met, Met("unknown", "unknown"))
+        return met
+
+    def _direct(self, dial: Dial, engine: Rows) -> Rows:
         """What Istio's configuration does; which endpoints a host has that the proxy does not know, says the engine."""
         proxy = self.istio[dial.client]
         cluster = proxy["clusters"].get(f"outbound|{dial.port}|{dial.subset or ''}|{dial.host}")
         if cluster is None:
             if dial.subset is not None:
                 return {}
-            if proxy["unmatched"] == "blocked":
-                return dict.fromkeys(engine, Met("none", "broken"))
-            return {
-                endpoint: Met("none", self._unproxied(dial.host, dial.port, endpoint) or ANY) for endpoint in engine
-            }
+            return self._unknown_to(dial, engine)
         found: dict[str | None, Met] = {}
         for endpoint in cluster["endpoints"] or ():
             place = self._place(endpoint["address"])
@@ -310,6 +386,12 @@ class _World:
             # Clients dial addresses of which istiod knows nothing.
             return dict.fromkeys(engine, Met(sent, ANY))
         return found or {None: Met(sent, "broken")}
+
+    def _unknown_to(self, dial: Dial, engine: Rows) -> Rows:
+        """What a proxy does with connections to what it does not know."""
+        if self.istio[dial.client]["unmatched"] == "blocked":
+            return dict.fromkeys(engine, Met("none", "broken"))
+        return {endpoint: Met("none", self._unproxied(dial.host, dial.port, endpoint) or ANY) for endpoint in engine}
 
     def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
         """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""
@@ -425,6 +507,71 @@ def _worse(first: Met | None, second: Met) -> Met:
     if first is not None and (ANY in (first.verdict, second.verdict) or "|" in first.verdict + second.verdict):
         return Met(_either(first.tls, second.tls), _either(first.verdict, second.verdict))
     return second if first is None else min(first, second, key=lambda item: (_ORDER.index(item.verdict), item.tls))
+
+
+def _worst(mets: Iterable[Met]) -> Met:
+    """The worst of several answers, with whatever all that are as bad send."""
+    found = list(mets)
+    if any(ANY in met.verdict or "|" in met.verdict for met in found):
+        return Met("|".join(dict.fromkeys(met.tls for met in found)), "|".join(dict.fromkeys(m.verdict for m in found)))
+    verdict = min((met.verdict for met in found), key=_ORDER.index)
+    return Met("|".join(dict.fromkeys(met.tls for met in found if met.verdict == verdict)), verdict)
+
+
+def _at_worst(met: Met) -> Met:
+    """Whatever is no better than an answer."""
+    if ANY in met.verdict:
+        return Met(ANY, ANY)
+    last = max(map(_ORDER.index, met.verdict.split("|")))
+    return Met(ANY, "|".join(_ORDER[: last + 1]))
+
+
+def _full(host: str, service: Manifest) -> str:
+    """A host as a VirtualService means it."""
+    return host if "." in host else f"{host}.{service['metadata']['namespace']}.svc.cluster.local"
+
+
+def _matches(pattern: str, host: str) -> bool:
+    return any(
+        one == other or (one.startswith("*") and other.endswith(one[1:]))
+        for one, other in ((pattern, host), (host, pattern))
+    )
+
+
+def _open(one: Met, other: Met) -> Met:
+    """Either of two answers."""
+    return Met(_either(one.tls, other.tls), _either(one.verdict, other.verdict))
+
+
+def _dialling(manifests: list[Manifest]) -> Iterator[tuple[str, list[str]]]:
+    """The addresses that clients dial for a host, but for headless Services."""
+    aliases = {}
+    found: dict[str, list[str]] = {}
+    for item in manifests:
+        spec = item.get("spec", {})
+        if item["kind"] == "Service" and spec.get("type") == "ExternalName":
+            aliases[_service_host(item)] = spec["externalName"]
+        elif item["kind"] == "Service":
+            found[_service_host(item)] = [spec["clusterIP"]]
+        elif item["kind"] == "ServiceEntry":
+            for host in spec["hosts"]:
+                found.setdefault(host, []).extend(spec.get("addresses", ()))
+    yield from found.items()
+    for alias, target in aliases.items():
+        yield alias, found.get(target, [])
+
+
+def _spoken(manifests: list[Manifest]) -> Iterator[tuple[tuple[str, int], str]]:
+    """What each port speaks: http, tls, tcp, or "" for what Istio sniffs."""
+    words = {"http": "http", "grpc": "http", "http2": "http", "kubernetes.io/h2c": "http", "https": "tls", "tcp": "tcp"}
+    for item in manifests:
+        if item["kind"] == "Service":
+            for port in item["spec"]["ports"]:
+                word = port.get("appProtocol") or port["name"].partition("-")[0]
+                yield (_service_host(item), port["port"]), words.get(word, "")
+        elif item["kind"] == "ServiceEntry":
+            for host in item["spec"]["hosts"]:
+                yield from (((host, port["number"]), words[port["protocol"].lower()]) for port in item["spec"]["ports"])
 
 
 def _either(one: str, other: str) -> str:

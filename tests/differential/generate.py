@@ -46,9 +46,13 @@ class _Generator:
         self.addresses = 0
         # Whether several Services and ServiceEntries may have one host.
         self.contested = self.chance(0.1)
+        # Whether VirtualServices lead elsewhere.
+        self.routed = not self.contested and self.chance(0.4)
         self.location = self.pick(("MESH_INTERNAL", "MESH_EXTERNAL"))
         self.pods: list[Manifest] = []
         self.cluster_ips: list[str] = []
+        self.hosts: list[tuple[str, list[int]]] = []
+        """The hosts of Services and ServiceEntries, with their ports."""
         self.used: set[tuple[str, str, str]] = set()
 
     def chance(self, share: float) -> bool:
@@ -98,6 +102,8 @@ class _Generator:
         if self.chance(0.25):
             space = self.pick((*self.spaces, self.root))
             found.extend(self.envoy_filter(space) for _ in range(self.rnd.randint(1, 2)))
+        if self.routed and self.hosts:
+            found.extend(self.virtual_service(self.pick(self.spaces)) for _ in range(self.rnd.randint(1, 2)))
         self.rnd.shuffle(found)
         return found
 
@@ -274,6 +280,8 @@ class _Generator:
         if spec["clusterIP"] != "None" and kind != "name":
             self.cluster_ips.append(spec["clusterIP"])
         found = [{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}]
+        host = f"{metadata['name']}.{space}.svc.cluster.local"
+        self.hosts.append((host, [port["port"] for port in spec["ports"]]))
         if kind == "name":
             del spec["clusterIP"]
             spec.update(type="ExternalName", externalName=self.pick(("db.example.com", "a.n1.svc.cluster.local")))
@@ -337,6 +345,7 @@ class _Generator:
         if not self.contested:
             hosts = [f"{host[:-3]}{len(self.used)}.com" for host in hosts]
         spec: Manifest = {"hosts": hosts, "ports": ports, "resolution": resolution}
+        self.hosts.extend((host, [int(port["number"]) for port in ports]) for host in hosts)
         self.addresses += 1
         if self.chance(0.5):
             spec["addresses"] = [self.claimed() or f"10.30.0.{self.addresses}"]
@@ -500,6 +509,67 @@ class _Generator:
             found["trafficPolicy"] = self.policy(space)
         return found
 
+    # --- routes ------------------------------------------------------------------------------------------------------
+
+    def virtual_service(self, space: str) -> Manifest:
+        """A VirtualService for hosts that exist, for sidecars, for gateways or for both."""
+        host, ports = self.pick(self.hosts)
+        home = f".{space}.svc.cluster.local"
+        name = host[: -len(home)] if host.endswith(home) and self.chance(0.2) else host
+        spec: Manifest = {"hosts": [name]}
+        if self.chance(0.15):
+            spec["hosts"] += [other for other, dummy in [self.pick(self.hosts)] if other != host]
+        if self.chance(0.05) and "*" not in host:
+            spec["hosts"] = [f"*.{host.partition('.')[2]}"]
+        kind = self.weighted(http=0.75, tcp=0.25)
+        spec[kind] = [self.http_route(ports) if kind == "http" else self.tcp_route(ports) for _ in self.some((1, 2), 2)]
+        if self.chance(0.25):
+            spec["gateways"] = self.pick((["mesh"], [f"{space}/p"], ["mesh", f"{space}/p"]))
+        if self.chance(0.3):
+            spec["exportTo"] = [self.pick((".", "*", "n1", "n2"))]
+        return self.istio("VirtualService", space, spec)
+
+    def http_route(self, ports: list[int]) -> Manifest:
+        """A route for requests: for all, or for those that match."""
+        found: Manifest = {}
+        if self.chance(0.5):
+            matches: tuple[Manifest, ...] = (
+                {"uri": {"prefix": "/a"}},
+                {"headers": {"x": {"exact": "y"}}},
+                {"port": self.pick(SERVICE_PORTS), "uri": {"prefix": "/a"}},
+            )
+            found["match"] = self.some(matches, 2) if self.chance(0.7) else [{"port": self.pick(ports)}]
+        if self.chance(0.06):
+            return {**found, "redirect": {"uri": "/elsewhere"}}
+        found["route"] = self.destinations(2)
+        if self.chance(0.15):
+            found["mirror"] = self.destination()
+        return found
+
+    def tcp_route(self, ports: list[int]) -> Manifest:
+        """A route for connections."""
+        found: Manifest = {"route": self.destinations(2)}
+        if self.chance(0.4):
+            found["match"] = [{"port": self.pick(ports)}]
+        return found
+
+    def destinations(self, most: int) -> list[Manifest]:
+        """One destination, or several with weights."""
+        number = self.rnd.randint(1, most)
+        if number == 1:
+            return [{"destination": self.destination()}]
+        return [{"destination": self.destination(), "weight": weight} for weight in ((50, 50) if number == 2 else ())]
+
+    def destination(self) -> Manifest:
+        """A host that exists, mostly with one of its ports, sometimes a subset of it."""
+        host, ports = self.pick([item for item in self.hosts if "*" not in item[0]] or self.hosts)
+        found: Manifest = {"host": host}
+        if len(ports) > 1 or self.chance(0.7):
+            found["port"] = {"number": self.pick(ports)}
+        if self.chance(0.15):
+            found["subset"] = self.pick(("v1", "v2"))
+        return found
+
     def envoy_filter(self, space: str) -> Manifest:
         """An EnvoyFilter that takes clusters or their TLS, sets a time, or adds a cluster."""
         context = self.pick(("ANY", "SIDECAR_INBOUND", "SIDECAR_OUTBOUND", "GATEWAY"))
@@ -587,7 +657,7 @@ class _Generator:
         if "~/*" in found["hosts"]:
             found["hosts"] = ["~/*"]
         if number is not None:
-            protocol = self.pick(("HTTP", "TCP", "HTTP_PROXY"))
+            protocol = self.pick(("HTTP", "TCP", *(() if self.routed else ("HTTP_PROXY",))))
             found["port"] = {"number": number, "name": f"port-{number}", "protocol": protocol}
             if protocol == "HTTP_PROXY":
                 found["bind"] = "127.0.0.1"

@@ -69,7 +69,7 @@ def through_routes(
     for item in destinations:
         ports.setdefault(item.host, []).append([port.number for port in item.ports])
     known: Dict[int, Tuple[int, int]] = {}
-    met: Dict[Tuple[int, int, bool], List[Tuple[_Answer, int]]] = {}
+    met: Dict[Tuple[int, int, Tuple[str, ...]], List[Tuple[_Answer, int]]] = {}
     found = {place: list(own) for place, own in by_place.items()}
     for destination in destinations:
         applying = index.of(destination)
@@ -83,7 +83,7 @@ def through_routes(
                     clients, surely = known[id(service)]
                     certain = index.names(service, destination.host) and place not in led.places and not led.open
                     away = surely if certain and not others and len(applying) == 1 else 0
-                    key = (id(service), port.number, port.http)
+                    key = (id(service), port.number, _kinds(port))
                     parts = met.get(key)
                     if parts is None:
                         parts = met[key] = _parts(service, led, known_rows, clients)
@@ -112,7 +112,9 @@ def _parts(
         where = f"{target.host}:{target.port}" + (f" subset {target.subset}" if target.subset else "")
         rest = clients
         for row in rows.get(place, ()):
-            if row.subset != target.subset:
+            if row.subset != target.subset or (row.client_tls == "none" and row.state == NORMAL):
+                # What a proxy does not know when it is dialled, it may know because it leads there (model/sidecar.go
+                # collectImportedServices).
                 continue
             rest &= ~row.clients
             why = f"{name} leads requests to {where}: {row.reason}"
@@ -164,6 +166,18 @@ def _led(row: Edge, parts: List[Tuple[_Answer, int]], away: int) -> Iterator[Edg
         yield row._replace(clients=rest)
 
 
+def _kinds(port: DestinationPort) -> Tuple[str, ...]:
+    """The kinds of routes that count for a port by what it speaks; one that is sniffed may speak HTTP.
+
+    core/tls.go buildSidecarOutboundTLSFilterChainOpts, buildSidecarOutboundTCPFilterChainOpts.
+    """
+    if port.http:
+        return ("http",)
+    if port.own_tls:
+        return ("tls",)
+    return ("tcp",) if port.instance else ("http", "tcp")
+
+
 class _Index:
     """VirtualServices by their hosts."""
 
@@ -172,7 +186,7 @@ class _Index:
         self._wild: List[VirtualService] = []
         self._by_name = {(item.namespace, item.name): item for item in items}
         self._hosts = {id(item): frozenset(item.hosts) for item in items}
-        self._led: Dict[Tuple[int, int, bool], _Led] = {}
+        self._led: Dict[Tuple[int, int, Tuple[str, ...]], _Led] = {}
         for item in sorted(items, key=lambda one: (one.namespace, one.name)):
             if not item.routes and not item.doubt:
                 continue
@@ -209,7 +223,7 @@ class _Index:
 
     def led(self, item: VirtualService, port: DestinationPort, ports: _Ports) -> _Led:
         """Where a VirtualService leads the requests for a port of any of its hosts."""
-        key = (id(item), port.number, port.http)
+        key = (id(item), port.number, _kinds(port))
         if key not in self._led:
             targets, stays = self._reached(item, port, ports)
             places = frozenset((target.host, target.port) for target in targets)
@@ -219,18 +233,19 @@ class _Index:
     def _reached(
         self, item: VirtualService, port: DestinationPort, ports: _Ports
     ) -> Tuple[Tuple[RouteTarget, ...], bool]:
-        """The targets, and whether some requests get past all routes."""
+        """The targets, and whether some requests get past all routes: of connections that is never sure."""
         found: Dict[RouteTarget, None] = {}
+        kinds = set(_kinds(port))
         for route in item.routes:
-            if (port.http and route.kind != "http") or (route.ports and port.number not in route.ports):
+            if route.kind not in kinds or (route.ports and port.number not in route.ports):
                 continue
             for target in self._targets(route):
                 for own in ports.get(target.host) or [[]]:
                     number = target.port or (own[0] if len(own) == 1 else port.number)
                     found[target._replace(port=number)] = None
-            if port.http and route.whole and route.delegate is None:
-                return tuple(found), False  # no request gets past it
-        return tuple(found), True
+            if route.whole and route.delegate is None:
+                kinds.discard(route.kind)  # nothing gets past it
+        return tuple(found), bool(kinds) or not port.http
 
     def _targets(self, route: Route) -> Iterator[RouteTarget]:
         yield from route.targets

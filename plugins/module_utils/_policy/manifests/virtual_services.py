@@ -59,7 +59,7 @@ def _routes(spec: Mapping[str, Any], namespace: str) -> Iterable[Route]:
             if matches and not ours:
                 continue
             ports = {number_of(match.get("port") or 0, "match.port") for match in ours}
-            whole = kind == "http" and (not matches or any(match.keys() <= _PORT_ALONE for match in ours))
+            whole = kind != "tls" and (not matches or any(match.keys() <= _PORT_ALONE for match in ours))
             delegate = mapping(route.get("delegate"), "delegate")
             name = text_of(delegate.get("name"), "delegate.name")
             where = text_of(delegate.get("namespace"), "delegate.namespace") or namespace

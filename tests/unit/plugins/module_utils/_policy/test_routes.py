@@ -225,7 +225,7 @@ def test_an_alias_has_routes_of_its_own(host, target, expected):
 
 
 def test_a_host_of_several_services_may_mean_any_of_their_ports():
-    """Of the two ports to which a route without one may lead, the worse counts."""
+    """Of the two ports to which a route without one may lead, one may be of what the client's proxy does not know."""
 
     def entry(where: str, port: int, address: str) -> dict[str, Any]:
         return istio("ServiceEntry", where, {
@@ -236,7 +236,7 @@ def test_a_host_of_several_services_may_mean_any_of_their_ports():
 
     entries = [entry("shop/one", 81, "192.0.2.1"), entry("zoo/other", 82, "192.0.2.2")]
     lead = routes({"route": [to("far.example")]})
-    assert [verdict(*entries[:count], lead)[0] for count in (1, 2)] == ["mtls", "plaintext"]
+    assert [verdict(*entries[:count], lead)[0] for count in (1, 2)] == ["mtls", "unknown"]
 
 
 def test_a_route_is_followed_in_time_that_grows_with_routes_and_hosts():

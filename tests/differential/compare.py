@@ -103,6 +103,7 @@ class _World:
         self.engine: dict[Dial, Rows] = {}
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
+        self.targets = set(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
         self.spoken = dict(_spoken(manifests))
         self.result = result
         self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
@@ -184,7 +185,7 @@ class _World:
         for dial in dials:
             found = engine.get(dial, {})
             expected = self._expected(dial, found)
-            if not found and not expected:
+            if not found and not expected and not self.routed:
                 yield Difference(f"{dial}", "not configured", "not mentioned")
             shared = self._sharers(dial)
             for endpoint in dict.fromkeys((*expected, *found)):
@@ -291,7 +292,14 @@ class _World:
         """What is met by whoever asks for a host and port: there, and wherever else its proxy leads the requests."""
         own = self._direct(dial, engine)
         proxy = self.istio[dial.client]
-        hidden = bool(engine) and all(met.tls == "none" for met in engine.values())
+        hidden = _is_hidden(engine)
+        if (
+            dial.subset is not None
+            and self.routed
+            and not engine
+            and _is_hidden(self.engine.get(dial._replace(subset=None), {}))
+        ):
+            return {}  # known to the proxy for a VirtualService alone
         if proxy["routing"] is None and hidden and self.proxies[dial.client]["type"] == "router" and self.routed:
             # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
             return self._unknown_to(dial, engine)
@@ -299,7 +307,8 @@ class _World:
             return own
         name = f"outbound|{dial.port}||{dial.host}"
         dialled = self._dialled(dial)
-        led = led_to(proxy["routing"], dial.host, dial.port, dialled, self.spoken.get((dial.host, dial.port), ""))
+        spoken = self.spoken.get((dial.host, dial.port), "")
+        led = led_to(proxy["routing"], dial.host, dial.port, dialled, spoken)
         if dial.host in self.headless:
             # Which of several headless Services at one address has its listener, is followed on its own.
             led -= {proxy["listeners"].get(f"{address}:{dial.port}") for address in dialled}
@@ -307,12 +316,18 @@ class _World:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
             return self._unknown_to(dial, engine)
+        # What is met at a subset of the same port, the rows of the subset say.
+        subsets = {cluster for cluster in led if cluster.split("|")[1::2] == name.split("|")[1::2]}
+        led = {name if cluster in subsets else cluster for cluster in led}
+        if any(cluster.split("|")[3] not in self.targets for cluster in led - {name} - _NOWHERE):
+            return own  # the listener for all addresses is somebody else's
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - {name} - _NOWHERE)]
-        if dial.host in self.headless and not dialled:
-            others = []
+        nobody = dial.host in self.headless and not dialled and spoken != "http"
+        if nobody:
+            others = []  # what listens to all addresses is not for it
         away = _worst(others) if others else None
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
-        if self._is_doubtful(dial):
+        if nobody or self._is_doubtful(dial):
             return {
                 endpoint: _at_worst(met if name in led or away is None else away) for endpoint, met in found.items()
             }
@@ -354,8 +369,8 @@ class _World:
         dial = Dial(client, host, int(port), subset or None)
         engine = self.engine.get(dial, {})
         met = _worst(self._direct(dial, engine).values())
-        if all(found.tls == "none" for found in engine.values()):
-            # The proxy knows it for this route alone, which the engine does not follow.
+        if _is_hidden(engine) or any(found.verdict == "unknown" for found in engine.values()):
+            # The proxy knows it for this route alone, or whoever dials it does not surely reach it.
             return _open(met, Met("unknown", "unknown"))
         return met
 
@@ -518,6 +533,11 @@ def _worst(mets: Iterable[Met]) -> Met:
     return Met("|".join(dict.fromkeys(met.tls for met in found if met.verdict == verdict)), verdict)
 
 
+def _is_hidden(rows: Rows) -> bool:
+    """Whether the engine takes a client's proxy for one that does not know a destination."""
+    return bool(rows) and all(met.tls == "none" for met in rows.values())
+
+
 def _at_worst(met: Met) -> Met:
     """Whatever is no better than an answer."""
     if ANY in met.verdict:
@@ -559,6 +579,15 @@ def _dialling(manifests: list[Manifest]) -> Iterator[tuple[str, list[str]]]:
     yield from found.items()
     for alias, target in aliases.items():
         yield alias, found.get(target, [])
+
+
+def _targets(value: Any) -> Iterator[str]:
+    """All hosts to which VirtualServices lead."""
+    if isinstance(value, dict):
+        yield from [value["host"]] if "host" in value else ()
+        value = list(value.values())
+    for inner in value if isinstance(value, list) else ():
+        yield from _targets(inner)
 
 
 def _spoken(manifests: list[Manifest]) -> Iterator[tuple[tuple[str, int], str]]:

@@ -112,7 +112,7 @@ def _parts(
         where = f"{target.host}:{target.port}" + (f" subset {target.subset}" if target.subset else "")
         rest = clients
         for row in rows.get(place, ()):
-            if row.subset != target.subset or (row.client_tls == "none" and row.state == NORMAL):
+            if row.subset != target.subset or row.client_tls == "none":
                 # What a proxy does not know when it is dialled, it may know because it leads there (model/sidecar.go
                 # collectImportedServices).
                 continue
@@ -241,7 +241,10 @@ class _Index:
                 continue
             for target in self._targets(route):
                 for own in ports.get(target.host) or [[]]:
-                    number = target.port or (own[0] if len(own) == 1 else port.number)
+                    # For requests istiod knows no port but the one that it makes routes for (core/httproute.go
+                    # buildSidecarOutboundVirtualHosts).
+                    only = own[0] if len(own) == 1 and route.kind != "http" else port.number
+                    number = target.port or only
                     found[target._replace(port=number)] = None
             if route.whole and route.delegate is None:
                 kinds.discard(route.kind)  # nothing gets past it

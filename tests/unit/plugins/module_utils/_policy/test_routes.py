@@ -234,9 +234,43 @@ def test_a_host_of_several_services_may_mean_any_of_their_ports():
             "endpoints": [{"address": address, "labels": {"security.istio.io/tlsMode": "istio"}}],
         })  # fmt: skip
 
+    world = [pod("shop/raw"), service("shop/raw", ports=TCP)]
     entries = [entry("shop/one", 81, "192.0.2.1"), entry("zoo/other", 82, "192.0.2.2")]
-    lead = routes({"route": [to("far.example")]})
-    assert [verdict(*entries[:count], lead)[0] for count in (1, 2)] == ["mtls", "unknown"]
+    lead = istio("VirtualService", "shop/v", {"hosts": ["raw"], "tcp": [{"route": [to("far.example")]}]})
+    assert [verdict(*world, *entries[:count], lead, host="raw")[0] for count in (1, 2)] == ["mtls", "unknown"]
+
+
+BARE = [{"route": [to("bare")]}]
+OTHER_PORT = [{"name": "http-web", "port": 81, "targetPort": 8080}]
+KINDS = [
+    ("of requests, for a port of TCP", "tcp-web", [], {"http": BARE}, "mtls"),
+    ("of requests, for a port that says nothing", "web", [], {"http": BARE}, "plaintext"),
+    ("of connections, for a port of HTTP", "http-web", [], {"tcp": BARE}, "mtls"),
+    ("of connections, for a port that says nothing", "web", [], {"tcp": BARE}, "plaintext"),
+    ("of connections, for a port of HTTPS", "https-web", [], {"tcp": BARE}, "mtls"),
+    ("of connections, behind one that takes all", "tcp-web", [], {"tcp": [{"route": [to("two")]}, *BARE]}, "mtls"),
+    ("of connections, behind one for another port", "tcp-web", [],
+     {"tcp": [{"match": [{"port": 81}], "route": [to("two")]}, *BARE]}, "plaintext"),
+    ("of connections, to the only port of a host", "tcp-web",
+     [service("shop/far", ports=OTHER_PORT, selector={"app": "bare"})],
+     {"tcp": [{"route": [to("far")]}]}, "plaintext"),
+    ("of requests, to a host without the port", "http-web",
+     [service("shop/far", ports=OTHER_PORT, selector={"app": "safe"})],
+     {"http": [{"route": [to("far")]}]}, "unknown"),
+    ("to what the client's proxy knows for it alone", "http-web",
+     [egress("cafe/s", "shop/raw.shop.svc.cluster.local")],
+     {"http": [{"route": [to("two")]}]}, "unknown"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("port", "more", "spec", "expected"), [row[1:] for row in KINDS], ids=[row[0] for row in KINDS]
+)
+def test_routes(port, more, spec, expected):
+    """Which routes count for what a port speaks (core/tls.go), and what they know of their targets."""
+    world = [pod("shop/raw"), service("shop/raw", ports=[{"name": port, "port": 80, "targetPort": 8080}])]
+    lead = istio("VirtualService", "shop/v", {"hosts": ["raw"], **spec})
+    assert verdict(*world, *more, lead, host="raw")[0] == expected
 
 
 def test_a_route_is_followed_in_time_that_grows_with_routes_and_hosts():

@@ -104,6 +104,11 @@ class _World:
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
         self.targets = set(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
+        self.targets.update(
+            item["spec"]["externalName"]
+            for item in manifests
+            if item.get("spec", {}).get("type") == "ExternalName" and _service_host(item) in self.targets
+        )
         self.spoken = dict(_spoken(manifests))
         self.result = result
         self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
@@ -311,7 +316,7 @@ class _World:
         led = led_to(proxy["routing"], dial.host, dial.port, dialled, spoken)
         if dial.host in self.headless:
             # Which of several headless Services at one address has its listener, is followed on its own.
-            led -= {proxy["listeners"].get(f"{address}:{dial.port}") for address in dialled}
+            led -= {self._sharing(proxy, dial, address) for address in dialled}
         if hidden and name not in led:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
@@ -319,15 +324,16 @@ class _World:
         # What is met at a subset of the same port, the rows of the subset say.
         subsets = {cluster for cluster in led if cluster.split("|")[1::2] == name.split("|")[1::2]}
         led = {name if cluster in subsets else cluster for cluster in led}
-        if any(cluster.split("|")[3] not in self.targets for cluster in led - {name} - _NOWHERE):
-            return own  # the listener for all addresses is somebody else's
+        # The listener for all addresses may be somebody else's.
+        strays = {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in self.targets}
+        led -= strays
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - {name} - _NOWHERE)]
         nobody = dial.host in self.headless and not dialled and spoken != "http"
         if nobody:
             others = []  # what listens to all addresses is not for it
         away = _worst(others) if others else None
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
-        if nobody or self._is_doubtful(dial):
+        if nobody or strays or self._is_doubtful(dial):
             return {
                 endpoint: _at_worst(met if name in led or away is None else away) for endpoint, met in found.items()
             }
@@ -410,12 +416,18 @@ class _World:
 
     def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
         """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""
-        name = proxy["listeners"].get(f"{endpoint['address']}:{dial.port}")
+        name = self._sharing(proxy, dial, endpoint["address"])
         if dial.subset is not None or name not in proxy["clusters"]:
             return own, endpoint["tls"]
         cluster = proxy["clusters"][name]
         same = [item["tls"] for item in cluster["endpoints"] or () if item["address"] == endpoint["address"]]
         return cluster, same[0] if same else cluster["any"]
+
+    def _sharing(self, proxy: Any, dial: Dial, address: str) -> str:
+        """The cluster of the headless Service that has the listener for a pod's address."""
+        name = str(proxy["listeners"].get(f"{address}:{dial.port}", "|||"))
+        dummy, port, subset, host = name.split("|")
+        return name if host in self.headless and (int(port), subset) == (dial.port, "") else ""
 
     def _is_left_out(self, dial: Dial, address: str) -> bool:
         """Several headless Services at an address for which a pod has no listener, its own, or that is a node's.
@@ -649,6 +661,7 @@ def _mode(accepts: Any) -> str:
 
 
 def _service_host(service: Manifest) -> str:
+    """The host of a Service."""
     return f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local"
 
 

@@ -34,9 +34,13 @@ def led_to(routing: Any, host: str, port: int, addresses: Iterable[str], spoken:
 
 def _taking(chains: Any, host: str, spoken: str) -> Iterator[Any]:
     """The chains for what is spoken, where a listener tells it apart."""
+    named = [chain for chain in chains if any(_fits(host, name) for name in chain["names"] or ())]
+    if spoken == "tls" and named:
+        yield from named
+        return
     speaking = {bool(chain["routes"]) for chain in chains}
     for chain in chains:
-        if chain["names"] and not (spoken == "tls" and any(_fits(host, name) for name in chain["names"])):
+        if chain["names"]:
             continue
         if len(speaking) < 2 or not spoken or bool(chain["routes"]) == (spoken == "http"):
             yield chain

@@ -79,8 +79,10 @@ class Judge:
         rows = through_shared_addresses(rows, self._destinations, who)
         unread = self._unread.anywhere("VirtualService")
         before, routes = rows, (self._virtual_services, self._scopes.routed_by)
-        rows = through_routes(rows, self._destinations, *routes, unread)
         aliases = list(aliases_of(self._destinations))
+        # A route to an alias leads to what it stands for, but not through several (route.go GetDestinationCluster).
+        direct = [(alias, target) for alias, target in aliases if alias.alias.lower().rstrip(".") == target]
+        rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct)))
         # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
         named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
         rows.extend(through_routes(named, dialled, *routes, True, before))

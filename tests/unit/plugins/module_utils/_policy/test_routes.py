@@ -224,6 +224,21 @@ def test_an_alias_has_routes_of_its_own(host, target, expected):
     assert verdict(alias, routes({"route": [to(target)]}, host=host), host="alias")[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["bare"], "plaintext"), (["two"], "mtls"), (["alias", "two"], "unknown")],
+    ids=["of the worse", "of what is as good", "of an alias, which istiod does not follow"],
+)
+def test_a_route_to_an_alias_leads_to_what_it_stands_for(names, expected):
+    chain = ["two-names", *names] if len(names) > 1 else ["alias", *names]
+    aliases = [
+        service(f"shop/{name}", type="ExternalName", externalName=f"{target}.shop.svc.cluster.local", clusterIP=None,
+                selector=None)
+        for name, target in zip(chain, chain[1:])
+    ]  # fmt: skip
+    assert verdict(*aliases, routes({"route": [to(chain[0])]}))[0] == expected
+
+
 def test_a_host_of_several_services_may_mean_any_of_their_ports():
     """Of the two ports to which a route without one may lead, one may be of what the client's proxy does not know."""
 

@@ -314,9 +314,11 @@ class _World:
         dialled = self._dialled(dial)
         spoken = self.spoken.get((dial.host, dial.port), "")
         led = led_to(proxy["routing"], dial.host, dial.port, dialled, spoken)
-        if dial.host in self.headless:
-            # Which of several headless Services at one address has its listener, is followed on its own.
-            led -= {self._sharing(proxy, dial, address) for address in dialled}
+        # Which of several headless Services at one address has its listener, is followed on its own.
+        sharing = {self._sharing(proxy, dial, address) for address in dialled} - {"", name}
+        if any(cluster.split("|")[3] in self.targets for cluster in sharing):
+            return engine  # sharing or led there, who knows
+        led -= sharing
         if hidden and name not in led:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
@@ -325,7 +327,7 @@ class _World:
         subsets = {cluster for cluster in led if cluster.split("|")[1::2] == name.split("|")[1::2]}
         led = {name if cluster in subsets else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
-        strays = {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in self.targets}
+        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in self.targets}
         led -= strays
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - {name} - _NOWHERE)]
         nobody = dial.host in self.headless and not dialled and spoken != "http"

@@ -103,12 +103,9 @@ class _World:
         self.engine: dict[Dial, Rows] = {}
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
+        self.ends = _ends(manifests)
         self.targets = set(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
-        self.targets.update(
-            item["spec"]["externalName"]
-            for item in manifests
-            if item.get("spec", {}).get("type") == "ExternalName" and _service_host(item) in self.targets
-        )
+        self.targets.update(self.ends[host] for host in self.targets & self.ends.keys())
         self.spoken = dict(_spoken(manifests))
         self.result = result
         self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
@@ -271,14 +268,7 @@ class _World:
         hosts: dict[str, list[str]] = defaultdict(list)
         for pod, address in self.hosts.items():
             hosts[self.workload_of_pod[pod]["id"]].append(f"addr/{address}")
-        aliases = {
-            (f"{item['metadata']['namespace']}/{item['metadata']['name']}", _service_host(item))
-            for item in self.manifests
-            if item["kind"] == "Service" and item["spec"].get("type") == "ExternalName"
-        }
         for edge in self.result["edges"]:
-            if (edge["service"], edge["host"]) in aliases:
-                continue  # the rows of what it stands for, which are compared; Istio has no cluster for it
             endpoints = hosts.get(edge["endpoint"], [edge["endpoint"]])
             for member in self.result["client_sets"][edge["clients"]]:
                 workload = workloads[member]
@@ -295,69 +285,59 @@ class _World:
 
     def _expected(self, dial: Dial, engine: Rows) -> Rows:
         """What is met by whoever asks for a host and port: there, and wherever else its proxy leads the requests."""
-        own = self._direct(dial, engine)
+        meant = dial._replace(host=self.ends.get(dial.host, dial.host))
+        own = self._direct(meant, engine)
         proxy = self.istio[dial.client]
         hidden = _is_hidden(engine)
-        if (
-            dial.subset is not None
-            and self.routed
-            and not engine
-            and _is_hidden(self.engine.get(dial._replace(subset=None), {}))
-        ):
-            return {}  # known to the proxy for a VirtualService alone
-        if proxy["routing"] is None and hidden and self.proxies[dial.client]["type"] == "router" and self.routed:
+        if dial.subset is not None:
+            # Known to the proxy for a VirtualService alone?
+            apart = self.routed and not engine and _is_hidden(self.engine.get(dial._replace(subset=None), {}))
+            return {} if apart else own
+        if proxy["routing"] is None:
             # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
-            return self._unknown_to(dial, engine)
-        if dial.subset is not None or proxy["routing"] is None:
-            return own
-        name = f"outbound|{dial.port}||{dial.host}"
-        dialled = self._dialled(dial)
-        spoken = self.spoken.get((dial.host, dial.port), "")
+            guessed = hidden and self.routed and self.proxies[dial.client]["type"] == "router"
+            return self._unknown_to(dial, engine) if guessed else own
+        name = f"outbound|{dial.port}||{meant.host}"
+        dialled = self._dialled(meant)
+        spoken = self.spoken.get((meant.host, dial.port), "")
         led = led_to(proxy["routing"], dial.host, dial.port, dialled, spoken)
         # Which of several headless Services at one address has its listener, is followed on its own.
-        sharing = {self._sharing(proxy, dial, address) for address in dialled} - {"", name}
+        sharing = {self._sharing(proxy, meant, address) for address in dialled} - {"", name}
         if any(cluster.split("|")[3] in self.targets for cluster in sharing):
             return engine  # sharing or led there, who knows
         led -= sharing
-        if hidden and name not in led:
+        if (hidden and name not in led) or (meant != dial and led and led <= _NOWHERE):
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
-            return self._unknown_to(dial, engine)
+            return self._unknown_to(meant, engine)
+        naming = self._naming(dial.host) + (self._naming(meant.host) if meant != dial else 0)
+        if not naming:
+            return own
         # What is met at a subset of the same port, the rows of the subset say.
-        subsets = {cluster for cluster in led if cluster.split("|")[1::2] == name.split("|")[1::2]}
-        led = {name if cluster in subsets else cluster for cluster in led}
+        led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
         strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in self.targets}
-        led -= strays
-        others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - {name} - _NOWHERE)]
+        others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - strays - {name} - _NOWHERE)]
         nobody = dial.host in self.headless and not dialled and spoken != "http"
         if nobody:
             others = []  # what listens to all addresses is not for it
-        away = _worst(others) if others else None
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
-        if nobody or strays or self._is_doubtful(dial):
-            return {
-                endpoint: _at_worst(met if name in led or away is None else away) for endpoint, met in found.items()
-            }
-        if away is None:
-            return own
-        if name not in led:
-            # Where it cannot tell that no request stays, the engine counts the host itself, too.
-            found = {endpoint: _open(away, met) for endpoint, met in found.items()}
-        return found
+        away = _worst(others) if others and name not in led else None
+        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
+        imports = homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"}
+        if nobody or strays or imports or naming > 1 or meant != dial:
+            # Of several VirtualServices for one host the engine takes the worst, and all that a Sidecar may import.
+            return {endpoint: _at_worst(away or met) for endpoint, met in found.items()}
+        # Where it cannot tell that no request stays, the engine counts the host itself, too.
+        return {endpoint: _open(away, met) if away else met for endpoint, met in found.items()} if others else own
 
-    def _is_doubtful(self, dial: Dial) -> bool:
-        """Whether the engine does not follow exactly which VirtualService counts.
-
-        It takes the worst of several for one host, and whatever a Sidecar may or may not import.
-        """
-        naming = sum(
-            any(_matches(_full(host, item), dial.host) for host in item["spec"]["hosts"])
+    def _naming(self, host: str) -> int:
+        """How many VirtualServices may mean a host."""
+        return sum(
+            any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
             for item in self.manifests
             if item["kind"] == "VirtualService"
         )
-        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
-        return naming > 1 or bool(naming and homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"})
 
     def _dialled(self, dial: Dial) -> list[str]:
         """The addresses at which a client finds a host; of a headless Service those of its pods but for itself."""
@@ -579,20 +559,32 @@ def _open(one: Met, other: Met) -> Met:
 
 def _dialling(manifests: list[Manifest]) -> Iterator[tuple[str, list[str]]]:
     """The addresses that clients dial for a host, but for headless Services."""
-    aliases = {}
     found: dict[str, list[str]] = {}
     for item in manifests:
         spec = item.get("spec", {})
-        if item["kind"] == "Service" and spec.get("type") == "ExternalName":
-            aliases[_service_host(item)] = spec["externalName"]
-        elif item["kind"] == "Service":
+        if item["kind"] == "Service" and spec.get("type") != "ExternalName":
             found[_service_host(item)] = [spec["clusterIP"]]
         elif item["kind"] == "ServiceEntry":
             for host in spec["hosts"]:
                 found.setdefault(host, []).extend(spec.get("addresses", ()))
     yield from found.items()
-    for alias, target in aliases.items():
-        yield alias, found.get(target, [])
+
+
+def _ends(manifests: list[Manifest]) -> dict[str, str]:
+    """What each ExternalName Service stands for in the end, itself where it leads back to itself."""
+    names = {
+        _service_host(item): str(item["spec"]["externalName"])
+        for item in manifests
+        if item["kind"] == "Service" and item["spec"].get("type") == "ExternalName"
+    }
+    found = {}
+    for alias in names:
+        end, seen = alias, set()
+        while end in names and end not in seen:
+            seen.add(end)
+            end = names[end]
+        found[alias] = alias if end in names else end
+    return found
 
 
 def _targets(value: Any) -> Iterator[str]:

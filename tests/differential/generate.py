@@ -266,7 +266,7 @@ class _Generator:
         metadata = self.metadata("Service", space, (*APPS, "svc"))
         if self.chance(0.1):
             metadata["labels"] = {"experimental.istio.io/disable-gateway-port-translation": ""}
-        kind = self.weighted(address=0.6, headless=0.25, slices=0.12, name=0.03)
+        kind = self.weighted(address=0.6, headless=0.24, slices=0.1, name=0.06)
         self.addresses += 1
         spec: Manifest = {"clusterIP": f"10.20.0.{self.addresses}", "ports": self.ports(3)}
         if self.chance(0.2):
@@ -284,7 +284,7 @@ class _Generator:
         self.hosts.append((host, [port["port"] for port in spec["ports"]]))
         if kind == "name":
             del spec["clusterIP"]
-            spec.update(type="ExternalName", externalName=self.pick(("db.example.com", "a.n1.svc.cluster.local")))
+            spec.update(type="ExternalName", externalName=self.alias())
         elif kind == "slices":
             found.append(self.slice(metadata, spec))
         else:
@@ -292,6 +292,11 @@ class _Generator:
             if self.chance(0.08):
                 found.append(self.slice(metadata, spec))
         return found
+
+    def alias(self) -> str:
+        """What an ExternalName Service stands for: mostly a host that exists."""
+        hosts = [host for host, dummy in self.hosts if "*" not in host] if self.chance(0.8) else []
+        return self.pick(hosts or ["db.example.com", "a.n1.svc.cluster.local"])
 
     def slice(self, service: Manifest, spec: Manifest) -> Manifest:
         """An EndpointSlice that somebody else keeps: pods and addresses from elsewhere.

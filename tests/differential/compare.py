@@ -306,7 +306,7 @@ class _World:
         if any(cluster.split("|")[3] in self.targets for cluster in sharing):
             return engine  # sharing or led there, who knows
         led -= sharing
-        if (hidden and name not in led) or (meant != dial and led and led <= _NOWHERE):
+        if (hidden and name not in led) or (meant != dial and dialled and led and led <= _NOWHERE):
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
             return self._unknown_to(meant, engine)
@@ -624,13 +624,26 @@ def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
             targets[number].update((target,) if isinstance(target, int) else (8080, 9090))
     found: dict[int, set[str]] = defaultdict(set)
     for manifest in manifests:
-        for server in manifest["spec"]["servers"] if manifest["kind"] == "Gateway" else ():
-            number = server["port"]["number"]
-            offer = server.get("tls", {}).get("mode", "plaintext")
-            kind = {"ISTIO_MUTUAL": "mtls", "plaintext": offer}.get(offer, "tls")
+        for number, kind in _offers(manifest):
             for port in (number, *targets[number]):
                 found[port].add(kind)
     return found
+
+
+def _offers(manifest: Manifest) -> Iterator[tuple[int, str]]:
+    """The ports that an object opens at gateways, with what it offers there."""
+    spec = manifest.get("spec", {})
+    for server in spec.get("servers", ()) if manifest["kind"] == "Gateway" else ():
+        offer = server.get("tls", {}).get("mode", "plaintext")
+        yield server["port"]["number"], {"ISTIO_MUTUAL": "mtls", "plaintext": offer}.get(offer, "tls")
+    for listener in spec.get("listeners", ()) if manifest["kind"] == "Gateway" else ():
+        options = listener.get("tls", {}).get("options", {})
+        kind = "mtls" if "ISTIO_MUTUAL" in options.values() else "tls"
+        yield listener["port"], kind if "tls" in listener else "plaintext"
+    if manifest["kind"] == "Ingress":
+        yield 80, "plaintext"
+        if "tls" in spec:
+            yield 443, "tls"
 
 
 def _claims(manifests: list[Manifest], pods: dict[str, Manifest]) -> Iterator[tuple[str, str, set[int]]]:

@@ -102,6 +102,14 @@ class _Generator:
         if self.chance(0.25):
             space = self.pick((*self.spaces, self.root))
             found.extend(self.envoy_filter(space) for _ in range(self.rnd.randint(1, 2)))
+        if self.chance(0.12):
+            found.extend(self.ingress_objects(self.pick(self.spaces)))
+        if self.chance(0.2):
+            # Istio's other Gateways are not merged with one whose Service istiod makes; the engine merges them, as
+            # istiod did before (PILOT_ENABLE_STRICT_GATEWAY_MERGING).
+            alone = all(item["kind"] not in ("Gateway", "Ingress") for item in found)
+            for _ in range(self.rnd.randint(1, 2)):
+                found.extend(self.kubernetes_gateway(self.pick(self.spaces), alone and self.chance(0.7)))
         if self.routed and self.hosts:
             found.extend(self.virtual_service(self.pick(self.spaces)) for _ in range(self.rnd.randint(1, 2)))
         self.rnd.shuffle(found)
@@ -171,6 +179,10 @@ class _Generator:
                 config["trustDomainAliases"] = [self.pick(("cluster.local", "td.example"))]
             if self.chance(0.2):
                 config["caCertificates"] = [{"pem": "x", "trustDomains": ["td.example"]}]
+        if self.chance(0.25):
+            config["ingressControllerMode"] = self.pick(("STRICT", "DEFAULT", "DEFAULT", "OFF"))
+        if self.chance(0.5):
+            config["ingressSelector"] = "ingress"
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -432,6 +444,74 @@ class _Generator:
                 found["tls"].update(serverCertificate="/cert", privateKey="/key", caCertificates="/ca")
         elif self.chance(0.3):
             found["tls"] = {"httpsRedirect": True}
+        return found
+
+    def kubernetes_gateway(self, space: str, managed: bool) -> list[Manifest]:
+        """A Gateway of the Gateway API, for the Service that istiod would make for it or for Services that it names."""
+        metadata = self.metadata("Gateway", space, ("k", "l"))
+        name = metadata["name"]
+        listeners = [
+            {"name": f"l{place}", **self.listener(number)} for place, number in enumerate(self.some(SERVICE_PORTS, 3))
+        ]
+        spec: Manifest = {"gatewayClassName": "istio", "listeners": listeners}
+        gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": metadata, "spec": spec}
+        if not managed:
+            target = self.pick((*APPS, "svc"))
+            host = f"{target}.{space}.svc.cluster.local" if self.chance(0.7) else target
+            spec["addresses"] = [{"type": "Hostname", "value": host}]
+            return [gateway]
+        self.addresses += 1
+        ports = [
+            {
+                "name": f"p-{item['port']}",
+                "port": item["port"],
+                "protocol": "TCP",
+                "targetPort": item["port"] if self.chance(0.6) else self.pick(TARGET_PORTS),
+            }
+            for item in listeners
+        ]
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": self.metadata("Service", space, (f"{name}-istio",)),
+            "spec": {"clusterIP": f"10.20.0.{self.addresses}", "ports": ports, "selector": {"istio": "ingress"}},
+        }
+        return [gateway, service]
+
+    def listener(self, number: int) -> Manifest:
+        """A listener of such a Gateway. Without Secrets its certificates are those of the mesh."""
+        protocol = self.pick(("HTTP", "HTTP", "HTTPS", "HTTPS", "TLS"))
+        found: Manifest = {"port": number, "protocol": protocol}
+        if self.chance(0.3):
+            found["hostname"] = "www.example.com"
+        if protocol != "HTTP":
+            mode = self.pick(("ISTIO_SIMPLE", "ISTIO_MUTUAL", "ISTIO_MUTUAL"))
+            found["tls"] = {"mode": "Terminate", "options": {"gateway.istio.io/tls-terminate-mode": mode}}
+        return found
+
+    def ingress_objects(self, space: str) -> list[Manifest]:
+        """An Ingress of Kubernetes, mostly of Istio's class, which may have an object of its own."""
+        metadata = self.metadata("Ingress", space, ("i", "j"))
+        service: Manifest = {"name": self.pick(APPS), "port": {"number": self.pick(SERVICE_PORTS)}}
+        path: Manifest = {"path": "/", "pathType": "Prefix", "backend": {"service": service}}
+        spec: Manifest = {"rules": [{"host": "www.example.com", "http": {"paths": [path]}}]}
+        if self.chance(0.4):
+            spec["tls"] = [{"hosts": ["www.example.com"], "secretName": "certificate"}]
+        found = [{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}]
+        if self.chance(0.4):
+            metadata["annotations"] = {"kubernetes.io/ingress.class": self.pick(("istio", "istio", "nginx"))}
+        if self.chance(0.5):
+            spec["ingressClassName"] = self.pick(("istio", "edge"))
+            controller = self.pick(("istio.io/ingress-controller", "example.com/other"))
+            class_metadata = {"name": "edge"}
+            found.append(
+                {
+                    "apiVersion": "networking.k8s.io/v1",
+                    "kind": "IngressClass",
+                    "metadata": class_metadata,
+                    "spec": {"controller": controller},
+                }
+            )
         return found
 
     # --- policies ----------------------------------------------------------------------------------------------------

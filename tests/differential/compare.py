@@ -189,7 +189,7 @@ class _World:
             expected = self._expected(dial, found)
             if not found and not expected and not self.routed:
                 yield Difference(f"{dial}", "not configured", "not mentioned")
-            shared = self._sharers(dial)
+            shared = self._sharers(dial._replace(host=self.ends.get(dial.host, dial.host)))
             for endpoint in dict.fromkeys((*expected, *found)):
                 met = found.get(endpoint)
                 if shared and met is not None and met.verdict == "unknown":
@@ -233,7 +233,7 @@ class _World:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
                 rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
-                if not all(one.tls == (met and met.tls) for one in reached):
+                if not all(met and met.tls in one.tls.split("|") for one in reached):
                     yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
 
     def _leads_on(self, endpoint: str | None, expected: Rows, found: Rows) -> bool:
@@ -297,6 +297,8 @@ class _World:
             # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
             guessed = hidden and self.routed and self.proxies[dial.client]["type"] == "router"
             return self._unknown_to(dial, engine) if guessed else own
+        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
+        imports = homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"}
         name = f"outbound|{dial.port}||{meant.host}"
         dialled = self._dialled(meant)
         spoken = self.spoken.get((meant.host, dial.port), "")
@@ -306,13 +308,16 @@ class _World:
         if any(cluster.split("|")[3] in self.targets for cluster in sharing):
             return engine  # sharing or led there, who knows
         led -= sharing
-        if (hidden and name not in led) or (meant != dial and dialled and led and led <= _NOWHERE):
+        if (hidden and name not in led) or (
+            meant != dial and dialled and led and led <= _NOWHERE and not _unknown(engine)
+        ):
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
             return self._unknown_to(meant, engine)
         naming = self._naming(dial.host) + (self._naming(meant.host) if meant != dial else 0)
         if not naming:
-            return own
+            # By which names a Sidecar may import a host, the engine does not follow.
+            return engine if meant != dial and imports and _unknown(engine) else own
         # What is met at a subset of the same port, the rows of the subset say.
         led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
@@ -323,8 +328,6 @@ class _World:
             others = []  # what listens to all addresses is not for it
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
         away = _worst(others) if others and name not in led else None
-        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
-        imports = homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"}
         if nobody or strays or imports or naming > 1 or meant != dial:
             # Of several VirtualServices for one host the engine takes the worst, and all that a Sidecar may import.
             return {endpoint: _at_worst(away or met) for endpoint, met in found.items()}
@@ -525,6 +528,10 @@ def _worst(mets: Iterable[Met]) -> Met:
         return Met("|".join(dict.fromkeys(met.tls for met in found)), "|".join(dict.fromkeys(m.verdict for m in found)))
     verdict = min((met.verdict for met in found), key=_ORDER.index)
     return Met("|".join(dict.fromkeys(met.tls for met in found if met.verdict == verdict)), verdict)
+
+
+def _unknown(rows: Rows) -> bool:
+    return all(met.verdict == "unknown" for met in rows.values())
 
 
 def _is_hidden(rows: Rows) -> bool:

@@ -131,6 +131,7 @@ class _World:
             for port, offers in proxy["serves"].items():
                 self.serves[workload].setdefault(int(port), set()).update(offers)
         self.rivals = _rivals(manifests)
+        self.routes_needed = _rivals(manifests, by_routes=True)
         self.domains = dict(_trust_domains(manifests))
         self.named = Counter(_hosts(manifests))
         self.addresses: dict[str, set[str]] = defaultdict(set)
@@ -170,6 +171,8 @@ class _World:
                 rows = {port["port"]: port["plaintext"] for port in workload["ports"]}
                 for port in sorted({*serves, *rows}):
                     expected = "accepted" if "plaintext" in serves.get(port, ()) else "refused"
+                    if "plaintext" in self.routes_needed.get(port, ()) and rows.get(port) == "accepted":
+                        continue  # a TCP server, which listens only where a VirtualService has a route
                     yield Difference(f"gateway {workload['id']} port {port}", expected, rows.get(port))
 
     # --- clients -----------------------------------------------------------------------------------------------------
@@ -308,9 +311,9 @@ class _World:
         if any(cluster.split("|")[3] in self.targets for cluster in sharing):
             return engine  # sharing or led there, who knows
         led -= sharing
-        if (hidden and name not in led) or (
-            meant != dial and dialled and led and led <= _NOWHERE and not _unknown(engine)
-        ):
+        if meant != dial and dialled and led and led <= _NOWHERE and not imports:
+            return engine if _unknown(engine) else self._unknown_to(meant, engine)
+        if hidden and name not in led:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
             return self._unknown_to(meant, engine)
@@ -463,11 +466,11 @@ class _World:
         not know."""
         serves = self.serves[self.workload_of_pod[server]["id"]].get(port, set())
         offers = {offer.partition(":")[0] for offer in serves}
-        if sent == "plaintext":
-            return "plaintext" if "plaintext" in offers else "tls" if "tls" in offers else "broken"
-        met = sent if sent == "mtls" else "tls"
-        verdict = met if met in offers else "broken"
-        return f"{verdict}|unknown" if len(self.rivals.get(port, ())) > 1 or "mtls:named" in serves else verdict
+        doubtful = len(self.rivals.get(port, ())) > 1 or "mtls:named" in serves
+        verdicts = [_met(sent, offers)]
+        if port in self.routes_needed:
+            verdicts += [_met(sent, offers | self.routes_needed[port]), "unknown"]
+        return "|".join(dict.fromkeys([*verdicts, *(["unknown"] if doubtful and sent != "plaintext" else [])]))
 
     def _trusted(self, client: str, server: str, accepts: Any, cluster: Any) -> bool:
         """Whether the server accepts the client's trust domain, and the client the server's."""
@@ -620,7 +623,7 @@ def _either(one: str, other: str) -> str:
     return "|".join(dict.fromkeys((*one.split("|"), *other.split("|"))))
 
 
-def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
+def _rivals(manifests: list[Manifest], by_routes: bool = False) -> dict[int, set[str]]:
     """What the servers of all Gateways offer that may listen at a port: where they differ, names or ages decide."""
     targets: dict[int, set[int]] = defaultdict(set)
     for manifest in manifests:
@@ -631,26 +634,38 @@ def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
             targets[number].update((target,) if isinstance(target, int) else (8080, 9090))
     found: dict[int, set[str]] = defaultdict(set)
     for manifest in manifests:
-        for number, kind in _offers(manifest):
-            for port in (number, *targets[number]):
+        for number, kind, needs in _offers(manifest):
+            for port in (number, *targets[number]) if needs or not by_routes else ():
                 found[port].add(kind)
     return found
 
 
-def _offers(manifest: Manifest) -> Iterator[tuple[int, str]]:
-    """The ports that an object opens at gateways, with what it offers there."""
+def _met(sent: str, offers: set[str]) -> str:
+    """What becomes of what is sent to a gateway."""
+    if "passthrough" in offers and len(offers) == 1:
+        return "unknown" if sent == "mtls" else "tls"
+    if sent == "plaintext":
+        return "plaintext" if "plaintext" in offers else "tls" if "tls" in offers else "broken"
+    met = sent if sent == "mtls" else "tls"
+    return met if met in offers else "broken"
+
+
+def _offers(manifest: Manifest) -> Iterator[tuple[int, str, bool]]:
+    """The ports that an object opens at gateways, what it offers there, and whether only where there are routes."""
     spec = manifest.get("spec", {})
+    kinds = {"ISTIO_MUTUAL": "mtls", "PASSTHROUGH": "passthrough", "AUTO_PASSTHROUGH": "passthrough", "": "plaintext"}
     for server in spec.get("servers", ()) if manifest["kind"] == "Gateway" else ():
-        offer = server.get("tls", {}).get("mode", "plaintext")
-        yield server["port"]["number"], {"ISTIO_MUTUAL": "mtls", "plaintext": offer}.get(offer, "tls")
+        kind = kinds.get(server.get("tls", {}).get("mode", ""), "tls")
+        port = server["port"]
+        yield port["number"], kind, port["protocol"] in ("TCP", "TLS") or kind == "passthrough"
     for listener in spec.get("listeners", ()) if manifest["kind"] == "Gateway" else ():
         options = listener.get("tls", {}).get("options", {})
         kind = "mtls" if "ISTIO_MUTUAL" in options.values() else "tls"
-        yield listener["port"], kind if "tls" in listener else "plaintext"
+        yield listener["port"], kind if "tls" in listener else "plaintext", False
     if manifest["kind"] == "Ingress":
-        yield 80, "plaintext"
+        yield 80, "plaintext", False
         if "tls" in spec:
-            yield 443, "tls"
+            yield 443, "tls", False
 
 
 def _claims(manifests: list[Manifest], pods: dict[str, Manifest]) -> Iterator[tuple[str, str, set[int]]]:

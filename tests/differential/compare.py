@@ -104,8 +104,7 @@ class _World:
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
         self.ends = _ends(manifests)
-        self.targets = set(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
-        self.targets.update(self.ends[host] for host in self.targets & self.ends.keys())
+        self.targets = self._with_ends(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
         self.spoken = dict(_spoken(manifests))
         self.result = result
         self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
@@ -203,7 +202,7 @@ class _World:
                     yield Difference(f"{dial} at {endpoint}", expected.get(endpoint), met)
         for (host, port, endpoint), verdict in bare.items():
             unproxied = self._unproxied(host, port, endpoint)
-            if unproxied is not None:
+            if unproxied is not None and verdict not in unproxied.split("|"):
                 yield Difference(f"client without proxy → {host}:{port} at {endpoint}", unproxied, verdict)
 
     def _sharers(self, dial: Dial) -> list[str]:
@@ -311,39 +310,45 @@ class _World:
         if any(cluster.split("|")[3] in self.targets for cluster in sharing):
             return engine  # sharing or led there, who knows
         led -= sharing
-        if meant != dial and dialled and led and led <= _NOWHERE and not imports:
+        if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
             return engine if _unknown(engine) else self._unknown_to(meant, engine)
         if hidden and name not in led:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
             return self._unknown_to(meant, engine)
-        naming = self._naming(dial.host) + (self._naming(meant.host) if meant != dial else 0)
+        naming = [*self._naming(dial.host), *(self._naming(meant.host) if meant != dial else ())]
         if not naming:
             # By which names a Sidecar may import a host, the engine does not follow.
             return engine if meant != dial and imports and _unknown(engine) else own
         # What is met at a subset of the same port, the rows of the subset say.
         led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
-        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in self.targets}
+        targets = self._with_ends(_targets(naming))
+        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in targets}
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - strays - {name} - _NOWHERE)]
         nobody = dial.host in self.headless and not dialled and spoken != "http"
         if nobody:
             others = []  # what listens to all addresses is not for it
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
         away = _worst(others) if others and name not in led else None
-        if nobody or strays or imports or naming > 1 or meant != dial:
+        if nobody or strays or imports or len(naming) > 1 or meant != dial:
             # Of several VirtualServices for one host the engine takes the worst, and all that a Sidecar may import.
             return {endpoint: _at_worst(away or met) for endpoint, met in found.items()}
         # Where it cannot tell that no request stays, the engine counts the host itself, too.
         return {endpoint: _open(away, met) if away else met for endpoint, met in found.items()} if others else own
 
-    def _naming(self, host: str) -> int:
-        """How many VirtualServices may mean a host."""
-        return sum(
-            any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
+    def _naming(self, host: str) -> list[Manifest]:
+        """The VirtualServices that may mean a host."""
+        return [
+            item
             for item in self.manifests
             if item["kind"] == "VirtualService"
-        )
+            and any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
+        ]
+
+    def _with_ends(self, hosts: Iterable[str]) -> set[str]:
+        """Hosts, and what those of them that are aliases stand for."""
+        return {name for host in hosts for name in (host, self.ends.get(host, host))}
 
     def _dialled(self, dial: Dial) -> list[str]:
         """The addresses at which a client finds a host; of a headless Service those of its pods but for itself."""

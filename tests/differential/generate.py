@@ -218,6 +218,8 @@ class _Generator:
             if kind == "gateway":
                 containers = [proxy]
                 labels["istio"] = "ingress"
+                if self.chance(0.15):
+                    proxy["args"] = ["proxy", "waypoint"]
             elif self.chance(0.5):
                 init = [{**proxy, "restartPolicy": "Always"}]
             else:
@@ -489,7 +491,7 @@ class _Generator:
 
     def listener(self, number: int) -> Manifest:
         """A listener of such a Gateway. Without Secrets its certificates are those of the mesh."""
-        protocol = self.pick(("HTTP", "HTTP", "HTTPS", "HTTPS", "TLS"))
+        protocol = self.pick(("HTTP", "HTTPS"))
         found: Manifest = {"port": number, "protocol": protocol}
         if self.chance(0.3):
             found["hostname"] = "www.example.com"

@@ -230,7 +230,12 @@ class _World:
         Where the engine says that it cannot tell, it need not. What a headless Service shares is seen through its
         listeners.
         """
-        if dial.subset is not None or dial.host in self.headless or self.named[dial.host] > 1:
+        if (
+            dial.subset is not None
+            or dial.host in self.headless
+            or self.named[dial.host] > 1
+            or self._naming(dial.host)
+        ):
             return
         proxy = self.istio[dial.client]
         own = f"outbound|{dial.port}||{dial.host}"

@@ -58,6 +58,7 @@ class Result(NamedTuple):
 
 
 # Of two answers for one endpoint the worse one counts, as the contract of evaluate() has it.
+HBONE_PORT = 15008
 ANY = "any"
 _NOWHERE = {"PassthroughCluster", "BlackHoleCluster"}
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
@@ -104,8 +105,7 @@ class _World:
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
         self.ends = _ends(manifests)
-        self.targets = set(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
-        self.targets.update(self.ends[host] for host in self.targets & self.ends.keys())
+        self.targets = self._with_ends(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
         self.spoken = dict(_spoken(manifests))
         self.result = result
         self.proxies = {f"{item['namespace']}/{item['name']}": item for item in proxies(manifests)}
@@ -131,6 +131,7 @@ class _World:
             for port, offers in proxy["serves"].items():
                 self.serves[workload].setdefault(int(port), set()).update(offers)
         self.rivals = _rivals(manifests)
+        self.routes_needed = _rivals(manifests, by_routes=True)
         self.domains = dict(_trust_domains(manifests))
         self.named = Counter(_hosts(manifests))
         self.addresses: dict[str, set[str]] = defaultdict(set)
@@ -170,6 +171,10 @@ class _World:
                 rows = {port["port"]: port["plaintext"] for port in workload["ports"]}
                 for port in sorted({*serves, *rows}):
                     expected = "accepted" if "plaintext" in serves.get(port, ()) else "refused"
+                    if port == HBONE_PORT and port not in rows and expected == "refused":
+                        continue  # a waypoint's, which no container names
+                    if "plaintext" in self.routes_needed.get(port, ()) and rows.get(port) == "accepted":
+                        continue  # a TCP server, which listens only where a VirtualService has a route
                     yield Difference(f"gateway {workload['id']} port {port}", expected, rows.get(port))
 
     # --- clients -----------------------------------------------------------------------------------------------------
@@ -185,11 +190,13 @@ class _World:
                 dials.setdefault(Dial(client, host, int(port), subset or None))
             dials.update((Dial(client, host, port, None), None) for host, port in self._destinations())
         for dial in dials:
+            if self.proxies[dial.client]["type"] == "waypoint":
+                continue  # what it sends depends on istiod's ambient index
             found = engine.get(dial, {})
             expected = self._expected(dial, found)
             if not found and not expected and not self.routed:
                 yield Difference(f"{dial}", "not configured", "not mentioned")
-            shared = self._sharers(dial)
+            shared = self._sharers(dial._replace(host=self.ends.get(dial.host, dial.host)))
             for endpoint in dict.fromkeys((*expected, *found)):
                 met = found.get(endpoint)
                 if shared and met is not None and met.verdict == "unknown":
@@ -202,7 +209,7 @@ class _World:
                     yield Difference(f"{dial} at {endpoint}", expected.get(endpoint), met)
         for (host, port, endpoint), verdict in bare.items():
             unproxied = self._unproxied(host, port, endpoint)
-            if unproxied is not None:
+            if unproxied is not None and verdict not in unproxied.split("|"):
                 yield Difference(f"client without proxy → {host}:{port} at {endpoint}", unproxied, verdict)
 
     def _aside(self, dial: Dial) -> bool:
@@ -235,7 +242,12 @@ class _World:
         Where the engine says that it cannot tell, it need not. What a headless Service shares is seen through its
         listeners.
         """
-        if dial.subset is not None or dial.host in self.headless or self.named[dial.host] > 1:
+        if (
+            dial.subset is not None
+            or dial.host in self.headless
+            or self.named[dial.host] > 1
+            or self._naming(dial.host)
+        ):
             return
         proxy = self.istio[dial.client]
         own = f"outbound|{dial.port}||{dial.host}"
@@ -245,7 +257,7 @@ class _World:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
                 rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
-                if not all(one.tls == (met and met.tls) for one in reached):
+                if not all(met and met.tls in one.tls.split("|") for one in reached):
                     yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
 
     def _leads_on(self, endpoint: str | None, expected: Rows, found: Rows) -> bool:
@@ -309,6 +321,8 @@ class _World:
             # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
             guessed = hidden and self.routed and self.proxies[dial.client]["type"] == "router"
             return self._unknown_to(dial, engine) if guessed else own
+        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
+        imports = homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"}
         name = f"outbound|{dial.port}||{meant.host}"
         dialled = self._dialled(meant)
         spoken = self.spoken.get((meant.host, dial.port), "")
@@ -318,38 +332,45 @@ class _World:
         if any(cluster.split("|")[3] in self.targets for cluster in sharing):
             return engine  # sharing or led there, who knows
         led -= sharing
-        if (hidden and name not in led) or (meant != dial and dialled and led and led <= _NOWHERE):
+        if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
+            return engine if _unknown(engine) else self._unknown_to(meant, engine)
+        if hidden and name not in led:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.
             return self._unknown_to(meant, engine)
-        naming = self._naming(dial.host) + (self._naming(meant.host) if meant != dial else 0)
+        naming = [*self._naming(dial.host), *(self._naming(meant.host) if meant != dial else ())]
         if not naming:
-            return own
+            # By which names a Sidecar may import a host, the engine does not follow.
+            return engine if meant != dial and imports and _unknown(engine) else own
         # What is met at a subset of the same port, the rows of the subset say.
         led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
-        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in self.targets}
+        targets = self._with_ends(_targets(naming))
+        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in targets}
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - strays - {name} - _NOWHERE)]
         nobody = dial.host in self.headless and not dialled and spoken != "http"
         if nobody:
             others = []  # what listens to all addresses is not for it
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
         away = _worst(others) if others and name not in led else None
-        homes = {item["metadata"]["namespace"] for item in self.manifests if item["kind"] == "Sidecar"}
-        imports = homes & {dial.client.partition("/")[0], "istio-system", "mesh-root"}
-        if nobody or strays or imports or naming > 1 or meant != dial:
+        if nobody or strays or imports or len(naming) > 1 or meant != dial:
             # Of several VirtualServices for one host the engine takes the worst, and all that a Sidecar may import.
             return {endpoint: _at_worst(away or met) for endpoint, met in found.items()}
         # Where it cannot tell that no request stays, the engine counts the host itself, too.
         return {endpoint: _open(away, met) if away else met for endpoint, met in found.items()} if others else own
 
-    def _naming(self, host: str) -> int:
-        """How many VirtualServices may mean a host."""
-        return sum(
-            any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
+    def _naming(self, host: str) -> list[Manifest]:
+        """The VirtualServices that may mean a host."""
+        return [
+            item
             for item in self.manifests
             if item["kind"] == "VirtualService"
-        )
+            and any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
+        ]
+
+    def _with_ends(self, hosts: Iterable[str]) -> set[str]:
+        """Hosts, and what those of them that are aliases stand for."""
+        return {name for host in hosts for name in (host, self.ends.get(host, host))}
 
     def _dialled(self, dial: Dial) -> list[str]:
         """The addresses at which a client finds a host; of a headless Service those of its pods but for itself."""
@@ -472,11 +493,13 @@ class _World:
         not know."""
         serves = self.serves[self.workload_of_pod[server]["id"]].get(port, set())
         offers = {offer.partition(":")[0] for offer in serves}
-        if sent == "plaintext":
-            return "plaintext" if "plaintext" in offers else "tls" if "tls" in offers else "broken"
-        met = sent if sent == "mtls" else "tls"
-        verdict = met if met in offers else "broken"
-        return f"{verdict}|unknown" if len(self.rivals.get(port, ())) > 1 or "mtls:named" in serves else verdict
+        doubtful = len(self.rivals.get(port, ())) > 1 or bool(
+            {"mtls:named", "passthrough", "passthrough:named"} & serves
+        )
+        verdicts = [_met(sent, offers)]
+        if port in self.routes_needed:
+            verdicts += [_met(sent, offers | self.routes_needed[port]), "unknown"]
+        return "|".join(dict.fromkeys([*verdicts, *(["unknown"] if doubtful and sent != "plaintext" else [])]))
 
     def _trusted(self, client: str, server: str, accepts: Any, cluster: Any) -> bool:
         """Whether the server accepts the client's trust domain, and the client the server's."""
@@ -537,6 +560,10 @@ def _worst(mets: Iterable[Met]) -> Met:
         return Met("|".join(dict.fromkeys(met.tls for met in found)), "|".join(dict.fromkeys(m.verdict for m in found)))
     verdict = min((met.verdict for met in found), key=_ORDER.index)
     return Met("|".join(dict.fromkeys(met.tls for met in found if met.verdict == verdict)), verdict)
+
+
+def _unknown(rows: Rows) -> bool:
+    return all(met.verdict == "unknown" for met in rows.values())
 
 
 def _is_hidden(rows: Rows) -> bool:
@@ -625,7 +652,7 @@ def _either(one: str, other: str) -> str:
     return "|".join(dict.fromkeys((*one.split("|"), *other.split("|"))))
 
 
-def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
+def _rivals(manifests: list[Manifest], by_routes: bool = False) -> dict[int, set[str]]:
     """What the servers of all Gateways offer that may listen at a port: where they differ, names or ages decide."""
     targets: dict[int, set[int]] = defaultdict(set)
     for manifest in manifests:
@@ -636,26 +663,38 @@ def _rivals(manifests: list[Manifest]) -> dict[int, set[str]]:
             targets[number].update((target,) if isinstance(target, int) else (8080, 9090))
     found: dict[int, set[str]] = defaultdict(set)
     for manifest in manifests:
-        for number, kind in _offers(manifest):
-            for port in (number, *targets[number]):
+        for number, kind, needs in _offers(manifest):
+            for port in (number, *targets[number]) if needs or not by_routes else ():
                 found[port].add(kind)
     return found
 
 
-def _offers(manifest: Manifest) -> Iterator[tuple[int, str]]:
-    """The ports that an object opens at gateways, with what it offers there."""
+def _met(sent: str, offers: set[str]) -> str:
+    """What becomes of what is sent to a gateway."""
+    through = bool(offers & {"tls", "passthrough"})
+    if sent == "plaintext":
+        return "plaintext" if "plaintext" in offers else "tls" if through else "broken"
+    if sent == "mtls":
+        return "mtls" if "mtls" in offers else "unknown" if "passthrough" in offers else "broken"
+    return "tls" if through else "broken"
+
+
+def _offers(manifest: Manifest) -> Iterator[tuple[int, str, bool]]:
+    """The ports that an object opens at gateways, what it offers there, and whether only where there are routes."""
     spec = manifest.get("spec", {})
+    kinds = {"ISTIO_MUTUAL": "mtls", "PASSTHROUGH": "passthrough", "AUTO_PASSTHROUGH": "passthrough", "": "plaintext"}
     for server in spec.get("servers", ()) if manifest["kind"] == "Gateway" else ():
-        offer = server.get("tls", {}).get("mode", "plaintext")
-        yield server["port"]["number"], {"ISTIO_MUTUAL": "mtls", "plaintext": offer}.get(offer, "tls")
+        kind = kinds.get(server.get("tls", {}).get("mode", ""), "tls")
+        port = server["port"]
+        yield port["number"], kind, port["protocol"] in ("TCP", "TLS") or kind == "passthrough"
     for listener in spec.get("listeners", ()) if manifest["kind"] == "Gateway" else ():
         options = listener.get("tls", {}).get("options", {})
         kind = "mtls" if "ISTIO_MUTUAL" in options.values() else "tls"
-        yield listener["port"], kind if "tls" in listener else "plaintext"
+        yield listener["port"], kind if "tls" in listener else "plaintext", False
     if manifest["kind"] == "Ingress":
-        yield 80, "plaintext"
+        yield 80, "plaintext", False
         if "tls" in spec:
-            yield 443, "tls"
+            yield 443, "tls", False
 
 
 def _claims(manifests: list[Manifest], pods: dict[str, Manifest]) -> Iterator[tuple[str, str, set[int]]]:

@@ -53,6 +53,8 @@ class _Generator:
         self.cluster_ips: list[str] = []
         self.hosts: list[tuple[str, list[int]]] = []
         """The hosts of Services and ServiceEntries, with their ports."""
+        self.passing: list[tuple[str, str, int, str]] = []
+        """The servers of Gateways that need routes: namespace, name, port and protocol."""
         self.used: set[tuple[str, str, str]] = set()
 
     def chance(self, share: float) -> bool:
@@ -216,6 +218,8 @@ class _Generator:
             if kind == "gateway":
                 containers = [proxy]
                 labels["istio"] = "ingress"
+                if self.chance(0.15):
+                    proxy["args"] = ["proxy", "waypoint"]
             elif self.chance(0.5):
                 init = [{**proxy, "restartPolicy": "Always"}]
             else:
@@ -424,6 +428,10 @@ class _Generator:
         if selector != "all":
             spec["selector"] = {"istio": "ingress"} if selector == "ingress" else {"app": self.pick(APPS)}
         found = self.istio("Gateway", space, spec)
+        for one in spec["servers"]:
+            port = one["port"]
+            if port["protocol"] in ("TCP", "TLS"):
+                self.passing.append((space, found["metadata"]["name"], port["number"], port["protocol"]))
         if self.chance(0.25):
             hosts = self.some([f"{name}.{space}.svc.cluster.local" for name in (*APPS, "svc")], 2)
             found["metadata"]["annotations"] = {"internal.istio.io/gateway-service": ",".join(hosts)}
@@ -432,17 +440,20 @@ class _Generator:
     def server(self, number: int) -> Manifest:
         """A server of a Gateway. TCP and what is passed through listen only where VirtualServices have routes."""
         protocol = self.pick(("HTTP", "HTTP2", "GRPC", "HTTPS", "HTTPS", "HTTPS"))
+        if self.chance(0.12):
+            protocol = self.pick(("TCP", "TLS", "TLS"))
         hosts = [self.pick(("*", "*", f"{self.pick(SPACES)}/*", "www.example.com", "*.example.com"))]
         found: Manifest = {
             "port": {"number": number, "name": f"{protocol.lower()}-{number}", "protocol": protocol},
             "hosts": hosts,
         }
-        if protocol == "HTTPS":
-            mode = self.pick(("SIMPLE", "MUTUAL", "ISTIO_MUTUAL", "ISTIO_MUTUAL"))
+        if protocol in ("HTTPS", "TLS"):
+            modes = ("SIMPLE", "MUTUAL", "ISTIO_MUTUAL", "ISTIO_MUTUAL")
+            mode = self.pick(modes) if protocol == "HTTPS" else self.pick(("PASSTHROUGH", "PASSTHROUGH", *modes[1:3]))
             found["tls"] = {"mode": mode}
-            if mode != "ISTIO_MUTUAL":
+            if mode not in ("ISTIO_MUTUAL", "PASSTHROUGH"):
                 found["tls"].update(serverCertificate="/cert", privateKey="/key", caCertificates="/ca")
-        elif self.chance(0.3):
+        elif protocol != "TCP" and self.chance(0.3):
             found["tls"] = {"httpsRedirect": True}
         return found
 
@@ -480,7 +491,7 @@ class _Generator:
 
     def listener(self, number: int) -> Manifest:
         """A listener of such a Gateway. Without Secrets its certificates are those of the mesh."""
-        protocol = self.pick(("HTTP", "HTTP", "HTTPS", "HTTPS", "TLS"))
+        protocol = self.pick(("HTTP", "HTTPS"))
         found: Manifest = {"port": number, "protocol": protocol}
         if self.chance(0.3):
             found["hostname"] = "www.example.com"
@@ -608,7 +619,17 @@ class _Generator:
             spec["hosts"] = [f"*.{host.partition('.')[2]}"]
         kind = self.weighted(http=0.75, tcp=0.25)
         spec[kind] = [self.http_route(ports) if kind == "http" else self.tcp_route(ports) for _ in self.some((1, 2), 2)]
-        if self.chance(0.25):
+        passing = [item for item in self.passing if self.chance(0.7)]
+        if passing:
+            space, gateway, port, protocol = self.pick(passing)
+            match: Manifest = {"port": port} if protocol == "TCP" else {"port": port, "sniHosts": ["www.example.com"]}
+            route = {"match": [match], "route": self.destinations(1)}
+            spec = {
+                "hosts": ["www.example.com"],
+                "gateways": [f"{space}/{gateway}"],
+                "tcp" if protocol == "TCP" else "tls": [route],
+            }
+        elif self.chance(0.25):
             spec["gateways"] = self.pick((["mesh"], [f"{space}/p"], ["mesh", f"{space}/p"]))
         if self.chance(0.3):
             spec["exportTo"] = [self.pick((".", "*", "n1", "n2"))]

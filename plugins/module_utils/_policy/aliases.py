@@ -10,9 +10,9 @@ istiod do otherwise: ENABLE_EXTERNAL_NAME_ALIAS, which could, is gone since 1.24
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
-from .rows import Edge
+from .rows import NORMAL, Edge
 from .services import Destination
 
 
@@ -39,6 +39,34 @@ def of_aliases(rows: List[Edge], aliases: List[Tuple[Destination, str]]) -> Iter
         for row in own.get(target, ()):
             reason = f"{alias.host} is another name for {target}: {row.reason}"
             yield row._replace(service=alias.name, host=alias.host, reason=reason)
+
+
+def by_name(
+    rows: Iterable[Edge],
+    aliases: List[Tuple[Destination, str]],
+    destinations: List[Destination],
+    unnamed: Callable[[Destination, str], int],
+) -> Iterator[Edge]:
+    """The rows of aliases as requests meet them, which are told by their names: unknown to whose proxy it may not be.
+
+    `unnamed` gives these clients, by an alias and the namespace of what it stands for. Connections that are no requests
+    go by the address, which is that of the host behind the name.
+    """
+    concrete = {item.host: item for item in destinations if not item.alias} if aliases else {}
+    away_of: Dict[Tuple[str, int], int] = {}
+    for alias, target in aliases:
+        if target in concrete:
+            clients = unnamed(alias, concrete[target].namespace)
+            told = (port.number for port in concrete[target].ports if port.http or not port.instance)
+            away_of.update(((alias.host, number), clients) for number in told)
+    for row in rows:
+        away = row.clients & away_of.get((row.host, row.port), 0) if row.client_tls != "none" else 0
+        if away:
+            why = f"whether the client's proxy knows the name {row.host}, or passes requests for it on as they are, "
+            why += "depends on what its Sidecar imports and its control plane sees"
+            yield row._replace(clients=away, client_tls="unknown", verdict="unknown", reason=why, state=NORMAL)
+        if row.clients & ~away:
+            yield row._replace(clients=row.clients & ~away)
 
 
 def as_dialled(aliases: List[Tuple[Destination, str]], destinations: List[Destination]) -> Iterator[Destination]:

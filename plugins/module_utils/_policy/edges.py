@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from .addresses import Addresses
-from .aliases import aliases_of, as_dialled, of_aliases
+from .aliases import aliases_of, as_dialled, by_name, of_aliases
 from .client import FROM_ZTUNNEL, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import unset, unset_policy
 from .gateways import GatewayIndex
@@ -85,7 +85,8 @@ class Judge:
         rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct)))
         # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
         named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
-        rows.extend(through_routes(named, dialled, *routes, True, before))
+        named = through_routes(named, dialled, *routes, True, before)
+        rows.extend(by_name(named, aliases, self._destinations, self._scopes.unnamed))
         rows = beside_withheld(rows, self._scopes.withheld)
         rows.sort(
             key=lambda row: (

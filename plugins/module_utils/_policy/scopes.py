@@ -285,6 +285,20 @@ class Scopes:
                 found |= bit
         return found
 
+    def unnamed(self, alias: Destination, home: str) -> int:
+        """The sidecars that may not know an alias of a host of the namespace `home`.
+
+        Their control plane does not see it, or a Sidecar may import the host alone (model/sidecar.go
+        matchingAliasService).
+        """
+        found = 0
+        for bit, scope in self.proxied:
+            seen = self._planes(scope.revision).sees(alias.namespace, alias.revision)
+            whole = scope.view is None or scope.view.has_all_of(home)
+            if scope.kind == "sidecar" and not (seen and whole):
+                found |= bit
+        return found
+
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""
         found = 0

@@ -14,10 +14,12 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     answer,
     api_server,
     edges,
+    egress,
     headless,
     istio,
     judge,
     mesh_config,
+    namespace,
     peer,
     pod,
     rule,
@@ -186,6 +188,28 @@ ALIASES = [
 @pytest.mark.parametrize(("title", "manifests", "expected"), ALIASES, ids=[row[0] for row in ALIASES])
 def test_whoever_dials_an_alias_meets_what_it_stands_for(title, manifests, expected):
     assert dialled(NAME, *manifests) == expected, title
+
+
+A_ALONE = egress("cafe/s", "shop/a.shop.svc.cluster.local")
+NAMED = [
+    ("a Sidecar that imports the whole namespace", "http", [egress("cafe/s", "shop/*", "istio-system/*")], "mtls"),
+    ("a Sidecar that imports the host alone", "http", [A_ALONE], "unknown"),
+    ("the same for a port that says nothing", "odd", [A_ALONE], "unknown"),
+    ("the same for connections, which go by the address", "tcp", [A_ALONE], "mtls"),
+    ("a control plane that does not see it", "http", [namespace("far", team="red")], "unknown"),
+]
+
+
+@pytest.mark.parametrize(("title", "port", "more", "expected"), NAMED, ids=[row[0] for row in NAMED])
+def test_requests_for_an_alias_need_a_proxy_that_knows_the_name(title, port, more, expected):
+    """Else it passes them on as they are (model/sidecar.go matchingAliasService, push_context.go)."""
+    terms = {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["red"]}]}
+    web = [{"name": port, "port": 80, "targetPort": 8080}]
+    world = [pod("shop/a"), service("shop/a", clusterIP="10.96.0.9", ports=web), peer("shop/p", "STRICT")]
+    other = alias("far/other", "a.shop.svc.cluster.local")
+    rows = edges(judge(mesh_config(discoverySelectors=[terms]), CLIENT, *world, other, *more), "cafe/c",
+                 host="other.far.svc.cluster.local")  # fmt: skip
+    assert {row["verdict"] for row in rows} == {expected}, title
 
 
 def test_an_alias_says_what_it_stands_for():

@@ -316,6 +316,8 @@ snapshot:
     format: snapshot
     time: '2026-01-31T12:00:00Z'
     uid: 7b2f6b0a-3d0e-4a8e-9a56-0f6f0c3c9f11
+    complete: false
+    missing: []
 rules:
   description: What each of the rules says, see M(meshproof.mtls.status_info).
   returned: when O(rules) is given

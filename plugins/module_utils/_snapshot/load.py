@@ -39,11 +39,17 @@ class Loaded(NamedTuple):
     """What was left out of a folder, and which kinds a dump lacks."""
     missing: List[Dict[str, str]]
     """Of a dump, the kinds that it lacks: {kind, command}, see command_for()."""
+    complete: bool
+    """Whether somebody said of a dump that what it lacks does not exist."""
 
 
 def about(loaded: Loaded) -> Dict[str, Any]:
     """What a module returns about the file that it judged."""
-    return {**{name: loaded.facts[name] for name in ("path", "format", "time", "uid")}, "missing": loaded.missing}
+    return {
+        **{name: loaded.facts[name] for name in ("path", "format", "time", "uid")},
+        "complete": loaded.complete,
+        "missing": loaded.missing,
+    }
 
 
 def command_for(kind: Kind) -> str:
@@ -96,7 +102,7 @@ def load(path: str, complete: bool = False) -> Loaded:
         raw = contents(path)
         if is_snapshot(raw):
             header, manifests = unpack(path, raw)
-            return Loaded(manifests, header["unread"], {"path": path, "format": "snapshot", **facts_of(header)}, [], [])
+            return Loaded(manifests, header["unread"], {"path": path, "format": "snapshot", **facts_of(header)}, [], [], False)
         _gather(found, path, text_of(path, raw), in_folder=False)
     lacking = [] if complete else _lacking(found)
     reason = _NOT_IN_DUMP.format(path=path)
@@ -106,6 +112,7 @@ def load(path: str, complete: bool = False) -> Loaded:
         {"path": path, "format": "dump", **_NO_FACTS},
         _warnings(path, found, lacking),
         [{"kind": _full_name(kind), "command": command_for(kind)} for kind in lacking],
+        complete,
     )
 
 

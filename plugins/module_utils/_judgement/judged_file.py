@@ -18,8 +18,8 @@ _LONGEST = 300
 def described(file: Mapping[str, Any], today: str = "") -> str:
     """The file and its time, for one line; with its age where `today`, a day as 2026-01-31 in UTC, is given.
 
-    `file` is the key `snapshot` of an audit: path, format (snapshot or dump), complete and time, as snapshots have them. It can
-    be wrong on purpose: a time that is none, or that is still to come, is said to be so.
+    `file` is the key `snapshot` of an audit: path, format (snapshot or dump), complete, and time as snapshots have it.
+    It can be wrong on purpose: a time that is none, or that is still to come, is said to be so.
     """
     name = f"{visible(file.get('format') or 'file', _LONGEST)} {visible(file.get('path') or '', _LONGEST)}".rstrip()
     return f"{name}, {'said to have all that there is, ' if file.get('complete') else ''}{_age(file, today)}"

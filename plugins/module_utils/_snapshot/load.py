@@ -102,7 +102,8 @@ def load(path: str, complete: bool = False) -> Loaded:
         raw = contents(path)
         if is_snapshot(raw):
             header, manifests = unpack(path, raw)
-            return Loaded(manifests, header["unread"], {"path": path, "format": "snapshot", **facts_of(header)}, [], [], False)
+            facts = {"path": path, "format": "snapshot", **facts_of(header)}
+            return Loaded(manifests, header["unread"], facts, [], [], complete=False)
         _gather(found, path, text_of(path, raw), in_folder=False)
     lacking = [] if complete else _lacking(found)
     reason = _NOT_IN_DUMP.format(path=path)

@@ -22,6 +22,10 @@ options:
     description: The most rows of each table.
     type: int
     default: 20
+  today:
+    description: The day of today, as C(YYYY-MM-DD) in UTC, to say how old a snapshot is that was judged.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""

@@ -55,7 +55,7 @@ options:
         of its own, see M(meshproof.mtls.probe), and is left out in check mode; V(traffic) asks telemetry, see
         M(meshproof.mtls.traffic_info).
       - A source that cannot be asked does not fail the module. RV(seen) says why, and what it would have told is
-        V(unknown).
+        V(unknown). With O(snapshot) no other source is asked.
     type: list
     elements: str
     choices: [declared, programmed, observed, traffic]
@@ -316,6 +316,8 @@ snapshot:
     format: snapshot
     time: '2026-01-31T12:00:00Z'
     uid: 7b2f6b0a-3d0e-4a8e-9a56-0f6f0c3c9f11
+    complete: false
+    missing: []
 rules:
   description: What each of the rules says, see M(meshproof.mtls.status_info).
   returned: when O(rules) is given
@@ -447,6 +449,8 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._source.options imp
     TrafficOptions,
 )
 
+OFFLINE = "a file is judged instead of a cluster, and it has policies only; leave the snapshot out to ask a live mesh"
+
 
 def main() -> None:
     """Ansible's entry point."""
@@ -510,8 +514,6 @@ def problem_of(params: dict) -> str:
     """What is wrong with the options; empty when nothing is."""
     if params["limit"] < 0:
         return "The option limit is negative. Remedy: give the number of findings to return, 0 for none."
-    if params["snapshot"] and set(params["sources"]) != {"declared"}:
-        return "A snapshot has policies only. Remedy: leave it out, or ask no other source than declared."
     if "declared" not in params["sources"]:
         return "The sources are compared with what is declared. Remedy: add declared to the option sources."
     telemetry = params["traffic"]
@@ -546,6 +548,7 @@ def audited(module: AnsibleModule, has_rules: bool) -> dict:
         module.warn,
         module.no_log_values.add,
         addresses,
+        OFFLINE if params["snapshot"] else "",
     )
     found = evidence.gather(whole, asking)
     return comparison.compared(

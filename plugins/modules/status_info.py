@@ -178,6 +178,19 @@ snapshot:
       type: str
       returned: always
       sample: 7b2f6b0a-3d0e-4a8e-9a56-0f6f0c3c9f11
+    complete:
+      description: Whether O(snapshot_complete) was said of a dump.
+      type: bool
+      returned: always
+      sample: false
+    missing:
+      description: The kinds that a dump lacks, which count as unread, each with the command that dumps it.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - kind: Sidecar.networking.istio.io
+          command: kubectl get --raw /apis/networking.istio.io/v1/sidecars > sidecars.networking.istio.io.json
 rules:
   description: What each of the rules says.
   returned: when O(rules) is given, unless O(detail=connection)

@@ -233,7 +233,19 @@ SCHEMA: Schema = {
             kubernetes_version=_maybe("string"),
             istio_versions=_NAMES,
         ),
-        snapshot={"type": "object", "description": "Which file was judged instead of a cluster."},
+        snapshot=_object(
+            "Which file was judged instead of a cluster.",
+            (),
+            path=_maybe("string"),
+            format=_maybe("string", "snapshot or dump."),
+            time=_maybe("string", "When it was taken, as 2026-01-31T12:00:00Z; empty for a dump, which does not say."),
+            uid=_maybe("string", "Of the cluster, as far as it is known."),
+            complete={"type": "boolean", "description": "Whether a dump was said to have all that there is."},
+            missing=_list(
+                _object("", ("kind", "command"), kind=_text(), command=_text("What dumps it.")),
+                "The kinds that a dump lacks.",
+            ),
+        ),
         mesh=_object("", ("revisions",), revisions=_list({"type": "object"}, "The control planes.")),
         workloads=_list(_WORKLOAD),
         clients=_list(

@@ -60,7 +60,8 @@ def missing_evidence(status: Mapping[str, Any], probe: Mapping[str, Any] | None,
         return []
     why = str((probe or {}).get("msg") or "") if require == "observed" else _why_no_proxy(status)
     reason = f"{WHAT[require]} is required and could not be had: {(why or 'it was not asked').rstrip('.')}"
-    return [{"kind": UNKNOWN, "object": OBJECTS[require], "reason": reason, "remedy": REMEDIES[require]}]
+    remedy = REMEDIES["file" if status.get("snapshot") else require]
+    return [{"kind": UNKNOWN, "object": OBJECTS[require], "reason": reason, "remedy": remedy}]
 
 
 def _why_no_proxy(status: Mapping[str, Any]) -> str:
@@ -74,7 +75,9 @@ def evidence(
 ) -> dict[str, Any]:
     """What the judgement stands on."""
     seen = status.get("seen", {})
+    file = status.get("snapshot")
     return {
+        **({"snapshot": dict(file)} if file else {}),
         "sources": {source: had(source, status, probe) for source in sources},
         "seen": {source: dict(seen[source]) for source in sources if source in seen},
         "require": require,

@@ -22,6 +22,7 @@ from . import evidence as sources_together
 from .design import NOTHING, REASON, Design, design_of
 from .egress import egress_rows, is_egress, limit_of
 from .exclusions import Exclusions
+from .judged_file import described
 from .traffic import traffic_rows
 from .violations import (
     BROKEN,
@@ -102,6 +103,7 @@ def judge(
     rules = sorted(map(_rule, status.get("rules", [])), key=lambda row: RESULTS.index(row["result"]))
     missing = (
         _unproven_scope(namespaces, scope, servers)
+        + _unread_scope(status, [*namespaces, *enrolled, *read])
         + _hidden_servers(status, scope, read)
         + (
             sources_together.missing_evidence(status, probe, require)
@@ -160,7 +162,9 @@ def failure_message(judgement: Mapping[str, Any], most: int = 5) -> str:
     counts = ", ".join(
         f"{judgement['counts'][kind]} {kind} (accepted {judgement['limits'][kind]})" for kind in judgement["exceeded"]
     )
-    lines = [f"Mutual TLS is not as required: {counts}."]
+    file = judgement.get("evidence", {}).get("snapshot")
+    where = f" (in the {described(file)})" if file else ""
+    lines = [f"Mutual TLS is not as required{where}: {counts}."]
     lines += [
         visible(
             f"{violation['object']}: {violation['kind']}, {violation['reason'].rstrip('.')}. "
@@ -432,6 +436,25 @@ def _hidden_servers(status: Mapping[str, Any], scope: Sequence[str], read: Seque
         if entry["kind"] in SERVERS_KINDS
         and (entry["namespace"] in scope if entry.get("namespace") else not only_elsewhere)
         and (entry["kind"], entry.get("namespace"), entry.get("name")) not in shown
+    ]
+
+
+def _unread_scope(status: Mapping[str, Any], named: Sequence[str]) -> list[dict[str, str]]:
+    """Where namespaces were not read and nobody names them, one that is enrolled may be missing in the scope.
+
+    A cluster's are asked for before it is judged; this is for files.
+    """
+    if named or not status.get("snapshot"):
+        return []
+    return [
+        {
+            "kind": UNKNOWN,
+            "object": "the mesh",
+            "reason": f"which namespaces are enrolled is not known, as they could not be read: {entry['reason']}",
+            "remedy": REMEDIES["namespaces"],
+        }
+        for entry in status["unknown"]
+        if entry["kind"] == "Namespace" and not entry.get("namespace") and not entry.get("name")
     ]
 
 

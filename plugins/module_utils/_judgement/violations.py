@@ -56,8 +56,12 @@ REMEDIES = {
     "gateway": "serve it with TLS (protocol HTTPS and tls in the Gateway), or accept gateways' plaintext "
     "(istio_verify_gateway_tls: false), or exclude it with a reason",
     BROKEN: "change the object that the reason names, so that client and server agree",
-    UNKNOWN: "give the account the right to read what is listed as unread, or bring the missing evidence",
+    UNKNOWN: "give the account the right to read what is listed as unread (of a dump: dump it, too), or bring the "
+    "missing evidence",
     "scope": "name the namespaces to judge in istio_verify_namespaces, or enrol some with the role istio_namespaces",
+    "namespaces": "dump the Namespaces, too, or name those to judge in istio_verify_namespaces",
+    "file": "verify the cluster itself (without istio_verify_snapshot), or require what a file can tell "
+    "(istio_verify_require: declared)",
     "observed": "give the account the ClusterRole meshproof-prober (docs/rights.md), and an image that the cluster can "
     "pull (istio_verify_probe_image)",
     "programmed": "give the account the ClusterRole meshproof-inspector (docs/rights.md), or see why the proxies do "

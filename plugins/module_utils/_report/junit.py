@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._foreign.visible import escaped_text
+from .._judgement.judged_file import described
 from .._judgement.states import GOOD, OUTSIDE, SOURCES, UNKNOWN, Facts, accepted
 from .._judgement.violations import DISAGREEMENT, EXCLUDED, FAIL, OK, RESULTS, RULE
 
@@ -60,9 +61,17 @@ def junit(facts: Facts, title: str = "") -> str:
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites{name}{_counts(everything)}>"]
     for suite, cases in suites.items():
         lines.append(f'  <testsuite name="{suite}"{_counts(cases)} timestamp="{escaped_text(time)}">')
+        lines += _file(facts.audit) if suite == "sources" else ()
         lines += [_written(suite, case) for case in cases]
         lines.append("  </testsuite>")
     return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _file(audit: Mapping[str, Any]) -> list[str]:
+    """Which file was judged, where it was one."""
+    file = audit.get("snapshot")
+    value = escaped_text(f"{described(file)}; no cluster was asked") if file else ""
+    return [f'    <properties><property name="judged" value="{value}"/></properties>'] if file else []
 
 
 def _within(case: Case, within: Mapping[str, int]) -> Case:

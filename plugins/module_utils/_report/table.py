@@ -9,15 +9,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._foreign.lines import columns, joined, section
+from .._judgement.judged_file import described
 from .._judgement.violations import FAIL, shortened, worst_first
 
 Row = dict[str, Any]
 
 
-def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]:
-    """The judgement as lines: the verdict, then servers, edges, the wire and rules; worst first, `max_rows` of each."""
+def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20, today: str = "") -> list[str]:
+    """The judgement as lines: the verdict, then servers, edges, the wire and rules; worst first, `max_rows` of each.
+
+    `today`, as 2026-01-31 in UTC, tells how old a file is that was judged.
+    """
     sections = [
-        _heading(judgement),
+        _heading(judgement, today),
         section(
             "MISSING",
             ["RESULT", "OBJECT", "WHY"],
@@ -104,6 +108,7 @@ def verdict_table(judgement: Mapping[str, Any], max_rows: int = 20) -> list[str]
         _exclusions(judgement["exclusions"]),
         _unseen(judgement["evidence"]["seen"]),
         _unread(judgement["evidence"]["unknown"], max_rows),
+        _not_dumped(judgement["evidence"].get("snapshot") or {}),
     ]
     return joined(sections)
 
@@ -117,12 +122,13 @@ def _answers(row: Row) -> list[str]:
     return [row[source] or "not asked" for source in ("declared", "programmed", "observed")]
 
 
-def _heading(judgement: Mapping[str, Any]) -> list[str]:
+def _heading(judgement: Mapping[str, Any], today: str) -> list[str]:
     counts, evidence, cluster = judgement["counts"], judgement["evidence"], judgement["evidence"]["cluster"]
     violations = ", ".join(f"{counts[kind]} {kind}" for kind in judgement["limits"] if counts[kind])
     verdict = "FAIL" if judgement["verdict"] == "fail" else "PASS within the limits" if violations else "PASS"
     sources = ", ".join(name if had else f"{name} (could not be had)" for name, had in evidence["sources"].items())
     istio = ", ".join(cluster.get("istio_versions") or ["unknown"])
+    file = evidence.get("snapshot")
     return columns(
         [
             ["VERDICT", verdict + (f" ({violations})" if violations else "")],
@@ -138,6 +144,7 @@ def _heading(judgement: Mapping[str, Any]) -> list[str]:
                 f"{cluster.get('server') or 'unknown'}, Istio {istio}, "
                 f"Kubernetes {cluster.get('kubernetes_version') or 'unknown'}",
             ],
+            *([["FILE", f"{described(file, today)}; no cluster was asked"]] if file else []),
         ]
     )
 
@@ -170,6 +177,12 @@ def _unseen(seen: Mapping[str, Mapping[str, str]]) -> list[str]:
         if answer["state"] != "seen" and source != "declared"
     ]
     return section("NOT SEEN", ["SOURCE", "STATE", "WHY"], rows, len(rows))
+
+
+def _not_dumped(file: Mapping[str, Any]) -> list[str]:
+    """Every kind that a dump lacks, with what dumps it: all of them, because it is one round of work."""
+    rows = [[item["kind"], item["command"]] for item in file.get("missing") or ()]
+    return section("NOT IN THE DUMP", ["KIND", "WHAT DUMPS IT"], rows, len(rows))
 
 
 def _unread(unknown: Sequence[Mapping[str, Any]], max_rows: int) -> list[str]:

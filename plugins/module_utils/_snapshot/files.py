@@ -25,7 +25,15 @@ def files_below(folder: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.endswith(ENDINGS) and not name.startswith("."):
-                yield os.path.join(place, name)
+                path = os.path.join(place, name)
+                _refuse_device(path)
+                yield path
+
+
+def _refuse_device(path: str) -> None:
+    """A pull request can hold a link to a pipe or a terminal, which would be waited for without end."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise SnapshotError(f"{path} is no regular file. Remedy: remove it, or put a file of manifests in its place.")
 
 
 def _refuse_folder(error: OSError) -> None:

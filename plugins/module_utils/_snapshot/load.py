@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any, Dict, List, NamedTuple, Set
 
 from .._foreign.yaml_text import Document
-from .._policy.manifests import KINDS, group_of, lists
+from .._policy.manifests import KINDS, Kind, group_of, lists
+from . import files
 from .documents import documents, place_of
 from .errors import SnapshotError
 from .files import ENDINGS, contents, files_below, text_of
@@ -35,12 +36,32 @@ class Loaded(NamedTuple):
     facts: Dict[str, Any]
     """path, format (snapshot or dump), time, server, uid, kubernetes_version, istio_versions; empty when not known."""
     warnings: List[str]
-    """What was left out of a folder."""
+    """What was left out of a folder, and which kinds a dump lacks."""
+    missing: List[Dict[str, str]]
+    """Of a dump, the kinds that it lacks: {kind, command}, see command_for()."""
+    complete: bool
+    """Whether somebody said of a dump that what it lacks does not exist."""
 
 
 def about(loaded: Loaded) -> Dict[str, Any]:
     """What a module returns about the file that it judged."""
-    return {name: loaded.facts[name] for name in ("path", "format", "time", "uid")}
+    return {
+        **{name: loaded.facts[name] for name in ("path", "format", "time", "uid")},
+        "complete": loaded.complete,
+        "missing": loaded.missing,
+    }
+
+
+def command_for(kind: Kind) -> str:
+    """What dumps a kind so that a list without items still says which kind there is none of.
+
+    ``kubectl get KIND -o yaml`` writes ``kind: List``, which names no kind where there are no items.
+    """
+    if kind.kind == "ConfigMap":  # the mesh's configuration alone: others hold what nobody else may see
+        return "kubectl get configmaps -A --field-selector metadata.name=istio -o json > configmaps.json"
+    place = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+    name = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+    return f"kubectl get --raw {place}/{kind.plural} > {name}.json"
 
 
 class _Found:
@@ -61,8 +82,15 @@ def load(path: str, complete: bool = False) -> Loaded:
     """
     found = _Found()
     if os.path.isdir(path):
+        size = 0
         for name in files_below(path):
             raw = contents(name)
+            size += len(raw)
+            if size > files.MOST_BYTES:
+                raise SnapshotError(
+                    f"The folder {path} holds more than {files.MOST_BYTES} bytes of manifests. Remedy: name the folder "
+                    "of the mesh's own; of a big cluster take a snapshot with meshproof.mtls.snapshot."
+                )
             if is_snapshot(raw):
                 raise SnapshotError(f"{name} is a snapshot inside a folder of dumps. Remedy: name the snapshot itself.")
             _gather(found, name, text_of(name, raw), in_folder=True)
@@ -74,10 +102,19 @@ def load(path: str, complete: bool = False) -> Loaded:
         raw = contents(path)
         if is_snapshot(raw):
             header, manifests = unpack(path, raw)
-            return Loaded(manifests, header["unread"], {"path": path, "format": "snapshot", **facts_of(header)}, [])
+            facts = {"path": path, "format": "snapshot", **facts_of(header)}
+            return Loaded(manifests, header["unread"], facts, [], [], complete=False)
         _gather(found, path, text_of(path, raw), in_folder=False)
-    unread = [] if complete else _absent(path, found)
-    return Loaded(found.resources, unread, {"path": path, "format": "dump", **_NO_FACTS}, _warnings(path, found))
+    lacking = [] if complete else _lacking(found)
+    reason = _NOT_IN_DUMP.format(path=path)
+    return Loaded(
+        found.resources,
+        [{"kind": kind.kind, "namespace": None, "reason": reason} for kind in lacking],
+        {"path": path, "format": "dump", **_NO_FACTS},
+        _warnings(path, found, lacking),
+        [{"kind": _full_name(kind), "command": command_for(kind)} for kind in lacking],
+        complete,
+    )
 
 
 def manifests_in(name: str, text: str) -> List[Dict[str, Any]]:
@@ -150,16 +187,29 @@ def _identity(manifest: Dict[str, Any]) -> str:
     return f"{group_of(manifest)}/{manifest['kind']}"
 
 
-def _absent(path: str, found: _Found) -> List[Dict[str, Any]]:
-    reason = _NOT_IN_DUMP.format(path=path)
+def _lacking(found: _Found) -> List[Kind]:
+    return [kind for kind in KINDS if f"{kind.group}/{kind.kind}" not in found.kinds]
+
+
+def _full_name(kind: Kind) -> str:
+    return f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+
+
+def _warnings(path: str, found: _Found, lacking: List[Kind]) -> List[str]:
+    return [*_left_out(path, found), *_not_dumped(path, lacking)]
+
+
+def _not_dumped(path: str, lacking: List[Kind]) -> List[str]:
+    if not lacking:
+        return []
     return [
-        {"kind": kind.kind, "namespace": None, "reason": reason}
-        for kind in KINDS
-        if f"{kind.group}/{kind.kind}" not in found.kinds
+        f"The dump {path} has no object of these kinds, which count as unread, so that what depends on them is "
+        f"unknown: {', '.join(map(_full_name, lacking))}. Remedy: dump them, too, such as with "
+        f"{command_for(lacking[0])}; or set snapshot_complete where the dump has all that there is."
     ]
 
 
-def _warnings(path: str, found: _Found) -> List[str]:
+def _left_out(path: str, found: _Found) -> List[str]:
     if not found.skipped:
         return []
     named = "; ".join(found.skipped[:3]) + (f" and {len(found.skipped) - 3} more" if len(found.skipped) > 3 else "")

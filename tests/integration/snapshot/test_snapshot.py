@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from tests.cluster_runs import module
+from tests.cluster_runs import module, must
 
 NOBODY_THERE = "http://127.0.0.1:1"
+NOBODY = {"host": NOBODY_THERE}
 HIDDEN = "hunter2hunter2"
 NAMESPACE = "snapshot-test"
 
@@ -64,6 +65,24 @@ def test_the_file_answers_as_the_cluster_does(tmp_path: Path) -> None:
     again = module("snapshot", dest=str(dest))
     assert not again["changed"]
     assert again["time"] == first["time"]
+
+
+def test_the_role_says_of_the_file_what_it_says_of_the_cluster(tmp_path: Path) -> None:
+    dest = tmp_path / "mesh.snapshot.gz"
+    assert module("snapshot", dest=str(dest))["changed"]
+    folder = tmp_path / "reports"
+    rows = []
+    for name, given in (("live", {}), ("file", {"istio_verify_snapshot": str(dest), "istio_verify_cluster": NOBODY})):
+        options = {"istio_verify_report_dir": str(folder / name), "istio_verify_enforce": False, **given}
+        folder.mkdir(exist_ok=True)
+        must("verify", "-e", json.dumps(options))
+        judgement = json.loads((folder / name / "verify.json").read_text())["judgement"]
+        told = judgement["evidence"].pop("snapshot", None)
+        assert (told is None) == (name == "live")
+        judgement.pop("message")
+        rows.append(judgement)
+    assert rows[0] == rows[1]
+    assert "no cluster was asked" in (folder / "file" / "report.html").read_text()
 
 
 def test_what_could_not_be_read_travels_along(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..._judgement.judged_file import described
 from ..._judgement.states import EDGE_STATES, PORT_STATES, Facts, counted, headline
 from .looks import look, pill, symbol
 from .markup import Markup, el
@@ -149,7 +150,7 @@ def identity(facts: Facts) -> Markup:
         ("Istio", ", ".join(field(cluster, "istio_versions") or ()) or "unknown"),
         ("Kubernetes", field(cluster, "kubernetes_version") or "unknown"),
         ("Found at", audit["time"]),
-        *([("Read at", field(snapshot, "time") or "not known")] if snapshot else []),
+        *([("Judged", f"{described(snapshot)}; no cluster was asked")] if snapshot else []),
         ("Sources", ", ".join(dict.fromkeys((*audit["sources"], *facts.asked)))),
     ]
     return el("dl", *(el("div", el("dt", name), el("dd", value)) for name, value in facts_shown), class_="identity")

@@ -360,3 +360,12 @@ def test_without_the_library_no_proxy_is_asked(monkeypatch):
 def test_what_nobody_foresaw_is_told_in_a_few_words():
     detail = evidence._unforeseen(KeyError("x" * 1000))
     assert 180 < detail.count("x") <= 200
+
+
+def test_nothing_live_is_asked_beside_a_file():
+    """No connection and no Prometheus: `connect` would raise here."""
+    asking = ASKING._replace(sources=["declared", "programmed", "observed", "traffic"], offline="a file is judged")
+    found = evidence.gather({"workloads": [], "unknown": []}, asking)
+    assert (found.proxies, found.targets, found.traffic) == (None, None, None)
+    for source in ("programmed", "observed", "traffic"):
+        assert found.seen[source] == {"state": "not asked", "detail": "a file is judged"}

@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 from .._audit.document import lasting
 from .._foreign.visible import visible
-from .._policy.client import FROM_ZTUNNEL, OFF_FOR_ALL, OFF_FOR_SERVER, OUTSIDE_THE_MESH
 from .._policy.membership import enrolled_namespaces
-from .._policy.rows import NO_ENDPOINT
+from .._policy.rows import BY_ENDPOINT, BY_EXTERNAL, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT
 from . import evidence as sources_together
 from .design import NOTHING, REASON, Design, design_of
 from .egress import egress_rows, is_egress, limit_of
@@ -442,18 +441,18 @@ def _told_apart(rows: list[Row]) -> list[Row]:
 
 def _plaintext_remedy(edge: Mapping[str, Any], server: Mapping[str, Any] | None, clients: ShownClients) -> str:
     """Whose part it is that nothing is encrypted: the client's, the server's, another endpoint's, or nobody's yet."""
-    reason, sent = edge["reason"], edge["client_tls"]
+    part, sent = edge.get("part"), edge["client_tls"]
     if sent != "plaintext":
         return "client" if sent == "none" and clients.inside else PLAINTEXT
-    if OUTSIDE_THE_MESH in reason:
+    if part == BY_EXTERNAL:
         return "external"
     if server is None:
         return "address"
-    if reason.startswith(FROM_ZTUNNEL):
+    if part == BY_ZTUNNEL:
         return "hbone"
-    if reason.startswith(OFF_FOR_SERVER) or any(port["mode"] == "DISABLE" for port in server["ports"]):
+    if part == BY_SERVER or any(port["mode"] == "DISABLE" for port in server["ports"]):
         return "disabled"
-    return "mixed" if reason.startswith(OFF_FOR_ALL) else "sender"
+    return "mixed" if part == BY_ENDPOINT else "sender"
 
 
 def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:

@@ -147,7 +147,7 @@ class Judge:
             return rows
         found = dict(rows)
         for key, answer in self._rows_of_one(destination, port, outcome._replace(outbound=uncaptured), clients):
-            found[key] = _worse(found.get(key), answer)
+            found[key] = _of_either(found.get(key), answer)
         return list(found.items())
 
     def _rows_of_one(
@@ -508,6 +508,18 @@ def _worse(first: Optional[Answer], second: Answer) -> Answer:
     if first is None or first == second:
         return second
     return min(first, second, key=lambda answer: (WORST_FIRST.index(answer[1]), answer))
+
+
+def _of_either(others: Optional[Answer], uncaptured: Answer) -> Answer:
+    """The worse of what the containers that run as the proxy's user meet and what the others of the client do.
+
+    Where it is what the first meet, it says that it is theirs alone: most of the client's traffic is another's.
+    """
+    worst = _worse(others, uncaptured)
+    if others is None or worst is not uncaptured or worst.verdict == others.verdict:
+        return worst
+    reason = f"{worst.reason}; this is true of these containers alone, what the others send is {others.verdict}"
+    return worst._replace(reason=reason)
 
 
 def _agreed(

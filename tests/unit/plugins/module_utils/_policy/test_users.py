@@ -100,6 +100,12 @@ CLIENTS = {
         client({}, init=[{"name": "helper", "restartPolicy": "Always", **user(1337)}]),
         LET_OUT,
     ),
+    "a debug container": (client({}, ephemeralContainers=[{"name": "debugger", **user(1337)}]), LET_OUT),
+    "a debug container by the pod's user": (
+        client(user(7), securityContext={"runAsUser": 1337}, ephemeralContainers=[{"name": "debugger"}]),
+        LET_OUT,
+    ),
+    "a debug container of another user": (client({}, ephemeralContainers=[{"name": "debugger", **user(7)}]), CAPTURED),
     "an init container is over before": (client({}, init=[{"name": "setup", **user(1337)}]), CAPTURED),
 }
 

@@ -43,7 +43,9 @@ options:
     default: []
   exclude:
     description:
-      - What is not judged, as a list of C({namespace, workload, port, reason, until}).
+      - What is not judged, as a list of C({client, namespace, workload, port, reason, until}).
+      - Without C(client) an entry names a server, of which nothing is judged. With it, as C({namespace, workload}),
+        that client alone is excused, to the server that the rest names or, where it names none, to all.
       - After the day C(until), as C(YYYY-MM-DD), an entry no longer counts.
     type: list
     elements: dict

@@ -71,15 +71,27 @@ options:
     default: []
   exclude:
     description:
-      - What is not judged.
+      - What is not judged. An entry names a server or, with V(client), a client.
     type: list
     elements: dict
     default: []
     suboptions:
+      client:
+        description:
+          - The client to excuse. Of the servers that the entry names, or of all, everything else is judged, and so is
+            every other client.
+        type: dict
+        suboptions:
+          namespace:
+            description: The namespace of the client.
+            type: str
+            required: true
+          workload:
+            description: The client's name; all in the namespace without it.
+            type: str
       namespace:
-        description: The namespace of the server.
+        description: The namespace of the server. Only an entry with V(client) can do without; then it is for all.
         type: str
-        required: true
       workload:
         description: The workload's or the Service's name; all in the namespace without it.
         type: str
@@ -225,7 +237,11 @@ LIMITS = {
     for kind in (*KINDS, EGRESS)
 }
 EXCLUSION = {
-    "namespace": {"type": "str", "required": True},
+    "client": {
+        "type": "dict",
+        "options": {"namespace": {"type": "str", "required": True}, "workload": {"type": "str"}},
+    },
+    "namespace": {"type": "str"},
     "workload": {"type": "str"},
     "port": {"type": "int"},
     "reason": {"type": "str", "required": True},

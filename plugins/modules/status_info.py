@@ -417,6 +417,14 @@ edges:
       type: str
       returned: always
       sample: auto-mTLS, and PeerAuthentication demo/default is STRICT
+    part:
+      description:
+        - Whose part it is that a client's proxy sends plaintext. V(server) for its policy, V(endpoint) for one without
+          a sidecar that decides for all, V(ztunnel) to what takes no HBONE, V(external) for a host outside the mesh
+          for which no rule sets TLS; else empty.
+      type: str
+      returned: always
+      sample: ''
 injectors:
   description: The labels of namespaces that some webhook answers with a sidecar.
   returned: when O(detail=full)

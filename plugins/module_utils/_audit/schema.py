@@ -94,6 +94,10 @@ _EDGE = _object(
     verdict=_one_of(VERDICTS, "What the policies make of it."),
     state=_text("normal, or no_endpoint where nothing is behind the port; the verdict is broken then."),
     reason=_text("Why, in a sentence that names the objects that decide."),
+    part=_text(
+        "Whose part it is that a client's proxy sends plaintext: server (its policy), endpoint (one without a sidecar, "
+        "for all), ztunnel (to what takes no HBONE), external (a host outside the mesh, without a rule), or empty."
+    ),
     scope=_text("inside, or egress for what leaves the mesh; without it inside."),
     programmed=_one_of([*VERDICTS, None], "What the proxies were given makes of it; null if not asked."),
     observed=_one_of([*VERDICTS, None], "What the wire and the telemetry say; null if not asked."),

@@ -5,19 +5,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 _DAY = "%Y-%m-%d"
+_FIELDS = ("client", "namespace", "workload", "port", "reason", "until")
+_CLIENTS_FIELDS = ("namespace", "workload")
 
 
 class ExclusionError(Exception):
     """An entry that cannot be understood; the text names it and says what to do."""
 
 
+class Excuse(NamedTuple):
+    """An entry for a client, by its place in `Exclusions.entries`, and the client that it names."""
+
+    place: int
+    namespace: str
+    workload: str | None
+
+    def names(self, namespace: str, workload: str) -> bool:
+        """Whether this is the client, or one of the clients, that the entry names."""
+        return self.namespace == namespace and self.workload in (None, workload)
+
+
 class Exclusions:
-    """The entries of `exclude`, {namespace, workload, port, reason, until}, and how many rows each of them covers."""
+    """The entries of `exclude`, and how many rows each of them covers.
+
+    {namespace, workload, port, reason, until} names a server: nothing of it is judged. With `client`, {namespace,
+    workload}, an entry names a client instead, and the rest, of which none is needed then, the servers to which it is
+    excused. It covers what that client sends, and nothing else: what the server accepts is judged, and so is what
+    every other client sends.
+    """
 
     def __init__(self, entries: Iterable[Mapping[str, Any]], today: str = "") -> None:
         """`today` is a day as `until` is, needed where an entry has one. Raises ExclusionError."""
@@ -29,35 +49,75 @@ class Exclusions:
         """Each with `rows`, and where it has a last day with `until` and `expired`."""
 
     def cover(self, namespace: str, names: Iterable[str], ports: Iterable[int | None]) -> bool:
-        """Whether an entry covers it; each that does counts the row, so that idle entries can be shown."""
+        """Whether an entry covers this server; each that does counts the row, so that idle entries can be shown."""
         names, ports = set(names), set(ports)
         covering = [
-            entry
-            for entry in self.entries
-            if not entry.get("expired")
-            and entry["namespace"] == namespace
-            and (not entry.get("workload") or entry["workload"] in names)
-            and (not entry.get("port") or int(entry["port"]) in ports)
+            entry for entry in self.entries if not entry.get("client") and _is_for(entry, namespace, names, ports)
         ]
-        for entry in covering:
-            entry["rows"] += 1
+        self.count(covering)
         return bool(covering)
+
+    def excuses(self, namespace: str, names: Iterable[str], ports: Iterable[int | None]) -> tuple[Excuse, ...]:
+        """The entries that excuse some client at this server. Which of them count a row is said by `count`."""
+        names, ports = set(names), set(ports)
+        return tuple(
+            Excuse(place, entry["client"]["namespace"], entry["client"].get("workload") or None)
+            for place, entry in enumerate(self.entries)
+            if entry.get("client") and _is_for(entry, namespace, names, ports)
+        )
+
+    @staticmethod
+    def count(entries: Iterable[dict[str, Any]]) -> None:
+        """Count a row for each of these entries."""
+        for entry in entries:
+            entry["rows"] += 1
+
+
+def _is_for(entry: Mapping[str, Any], namespace: str, names: Collection[str], ports: Collection[int | None]) -> bool:
+    """Whether the server, or one of the servers, that an entry names is this one."""
+    return (
+        not entry.get("expired")
+        and entry.get("namespace") in (None, "", namespace)
+        and (not entry.get("workload") or entry["workload"] in names)
+        and (not entry.get("port") or int(entry["port"]) in ports)
+    )
 
 
 def problems(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each entry whose last day is none."""
+    """A sentence for each fault: an entry that names neither server nor client, or whose last day is none."""
     return [
-        f"The entry of istio_verify_exclude for {name_of(entry)} ({entry['reason']}) has until: {entry['until']}, "
-        "which is no day. Remedy: write it as YYYY-MM-DD, such as 2026-05-31."
+        f"The entry of istio_verify_exclude for {name_of(entry)} ({entry.get('reason')}) {fault}."
         for entry in entries
-        if entry.get("until") and not _is_day(str(entry["until"]))
+        for fault in _faults(entry)
     ]
+
+
+def _faults(entry: Mapping[str, Any]) -> Iterable[str]:
+    """What is wrong, in half a sentence with its remedy. A field that is not known would make the entry cover more."""
+    client = entry.get("client")
+    unknown = sorted(str(name) for name in entry if name not in _FIELDS)
+    if client is not None and not (isinstance(client, Mapping) and client.get("namespace")):
+        yield "has a client without a namespace. Remedy: write client: {namespace: …, workload: …}"
+    elif client is not None:
+        unknown += sorted(f"client.{name}" for name in client if name not in _CLIENTS_FIELDS)
+    if unknown:
+        yield f"has fields that no entry has: {', '.join(unknown)}. Remedy: use {', '.join(_FIELDS)}"
+    if not entry.get("namespace") and (client is None or entry.get("workload")):
+        yield "names no namespace. Remedy: name the server's namespace; only an entry with a client can do without"
+    if entry.get("until") and not _is_day(str(entry["until"])):
+        yield f"has until: {entry['until']}, which is no day. Remedy: write it as YYYY-MM-DD, such as 2026-05-31"
 
 
 def name_of(entry: Mapping[str, Any]) -> str:
     """What an entry covers, in short."""
     port = f" port {entry['port']}" if entry.get("port") else ""
-    return f"{entry['namespace']}/{entry.get('workload') or '*'}{port}"
+    client = entry.get("client")
+    of = f"{_named(client)} → " if isinstance(client, Mapping) else ""
+    return f"{of}{_named(entry)}{port}"
+
+
+def _named(thing: Mapping[str, Any]) -> str:
+    return f"{thing.get('namespace') or '*'}/{thing.get('workload') or '*'}"
 
 
 def _is_day(text: str) -> bool:

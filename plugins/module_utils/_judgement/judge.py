@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 
 from .._audit.document import lasting
 from .._foreign.visible import visible
-from .._policy.client import FROM_ZTUNNEL, OFF_FOR_ALL, OFF_FOR_SERVER, OUTSIDE_THE_MESH
 from .._policy.membership import enrolled_namespaces
-from .._policy.rows import NO_ENDPOINT
+from .._policy.rows import BY_ENDPOINT, BY_EXTERNAL, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT
 from . import evidence as sources_together
 from .design import NOTHING, REASON, Design, design_of
 from .egress import egress_rows, is_egress, limit_of
-from .exclusions import Exclusions
+from .exclusions import Exclusions, Excuse
 from .judged_file import described
 from .traffic import traffic_rows
 from .violations import (
@@ -73,7 +72,7 @@ def judge(
 
     `namespaces` names the scope; without it the scope is every namespace with a workload in the mesh, those that the
     labels in `status` enrol, and `enrolled` (namespaces whose labels say so, where `status` has no labels).
-    `exclude` holds {namespace, workload, port, reason, until}; after the day `until` an
+    `exclude` holds what Exclusions takes; after the day `until` an
     entry no longer counts, by `today`, both YYYY-MM-DD. `limits` is how many
     violations of each kind are accepted; a kind that it leaves out accepts none, but for findings of high severity
     (`finding`) and what leaves the mesh (`egress_plaintext`), which count only where a limit for them is given. Of the
@@ -266,16 +265,20 @@ def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
     """The sets of clients by their id; a compact one, `{"all_but": [ids]}`, is every workload but these."""
     found = {}
     for name, ids in sets.items():
-        if isinstance(ids, Mapping):
-            lacking = set(ids["all_but"])
-            members = [client for client in workloads if client not in lacking]
-        else:
-            members = list(ids)
+        members = members_of(ids, workloads)
         inside = [client for client in members if not is_outside(workloads.get(client))]
         found[name] = ShownClients(
             _names(members, workloads), _names(inside, workloads) if inside else "", bool(members)
         )
     return found
+
+
+def members_of(clients: Any, workloads: Mapping[str, Any]) -> list[str]:
+    """The ids in a set of clients."""
+    if not isinstance(clients, Mapping):
+        return list(clients)
+    lacking = set(clients["all_but"])
+    return [client for client in workloads if client not in lacking]
 
 
 def _names(clients: Iterable[str], workloads: Mapping[str, Mapping[str, Any]]) -> str:
@@ -290,7 +293,9 @@ def _edges(
     exclusions: Exclusions,
     design: Design = NOTHING,
 ) -> list[Row]:
-    clients = clients_of(status["client_sets"], everybody(status))
+    taking_part = everybody(status)
+    clients = clients_of(status["client_sets"], taking_part)
+    rest = _Rest(status["client_sets"], taking_part, exclusions)
     wanted = set(scope)
     rows = []
     for edge in status["edges"]:
@@ -300,10 +305,74 @@ def _edges(
         service_namespace, service = edge["service"].split("/", 1)
         namespace, name = (server["namespace"], server["name"]) if server else (service_namespace, service)
         if namespace in wanted:
-            excluded = exclusions.cover(namespace, [name, service], [edge["port"], edge.get("target_port")])
+            place = (namespace, [name, service], [edge["port"], edge.get("target_port")])
             # A set that is not there has no clients that could be outside.
-            rows.append(_edge(edge, clients.get(edge["clients"]) or NOBODY, server, excluded, design))
+            row = _edge(edge, clients.get(edge["clients"]) or NOBODY, server, exclusions.cover(*place), design)
+            left = rest.without_excused(edge["clients"], exclusions.excuses(*place))
+            if left.excused and row["result"] != EXCLUDED:
+                row = _excusing(row, left, _edge(edge, left.clients, server, False, design))
+            rows.append(row)
     return rows
+
+
+class Left(NamedTuple):
+    """A set of clients without those that are excused."""
+
+    clients: ShownClients
+    excused: list[str]
+    """The names of those, "namespace/name"."""
+
+
+class _Rest:
+    """Sets of clients without those that are excused; many edges share a set."""
+
+    def __init__(
+        self, sets: Mapping[str, Any], taking_part: Mapping[str, Mapping[str, Any]], exclusions: Exclusions
+    ) -> None:
+        self._sets = sets
+        self._taking_part = taking_part
+        self._exclusions = exclusions
+        self._known: dict[tuple[str, tuple[Excuse, ...]], tuple[Left, list[dict[str, Any]]]] = {}
+
+    def without_excused(self, name: str, excuses: tuple[Excuse, ...]) -> Left:
+        """The set without the clients that the entries name; each entry that names one counts a row.
+
+        A client of whom nothing but the id is known is excused by no entry.
+        """
+        if not excuses or name not in self._sets:
+            return Left(NOBODY, [])
+        if (name, excuses) not in self._known:
+            self._known[name, excuses] = self._told(name, excuses)
+        left, counting = self._known[name, excuses]
+        self._exclusions.count(counting)
+        return left
+
+    def _told(self, name: str, excuses: tuple[Excuse, ...]) -> tuple[Left, list[dict[str, Any]]]:
+        members = members_of(self._sets[name], self._taking_part)
+        gone: dict[str, str] = {}
+        counting: set[int] = set()
+        for client in members:
+            item = self._taking_part.get(client)
+            found = [one.place for one in excuses if item and one.names(item["namespace"], item["name"])]
+            if item and found:
+                gone[client] = f"{item['namespace']}/{item['name']}"
+                counting.update(found)
+        others = [client for client in members if client not in gone]
+        left = clients_of({name: others}, self._taking_part)[name]
+        return Left(left, sorted(set(gone.values()))), [self._exclusions.entries[place] for place in sorted(counting)]
+
+
+def _excusing(row: Row, left: Left, others: Row) -> Row:
+    """An edge's row, of which some clients are excused; `others` is the row of those who are left.
+
+    It is excluded where they offend in nothing: they are none, or they are outside and refused. Otherwise it says of
+    them what it said of all.
+    """
+    if row["kind"] and (not left.clients.known or not others["kind"]):
+        row = {**row, "result": EXCLUDED}
+    elif left.clients.known:
+        row = others
+    return {**row, "excused": left.excused}
 
 
 def _edge(
@@ -376,18 +445,18 @@ def _told_apart(rows: list[Row]) -> list[Row]:
 
 def _plaintext_remedy(edge: Mapping[str, Any], server: Mapping[str, Any] | None, clients: ShownClients) -> str:
     """Whose part it is that nothing is encrypted: the client's, the server's, another endpoint's, or nobody's yet."""
-    reason, sent = edge["reason"], edge["client_tls"]
+    part, sent = edge.get("part"), edge["client_tls"]
     if sent != "plaintext":
         return "client" if sent == "none" and clients.inside else PLAINTEXT
-    if OUTSIDE_THE_MESH in reason:
+    if part == BY_EXTERNAL:
         return "external"
     if server is None:
         return "address"
-    if reason.startswith(FROM_ZTUNNEL):
+    if part == BY_ZTUNNEL:
         return "hbone"
-    if reason.startswith(OFF_FOR_SERVER) or any(port["mode"] == "DISABLE" for port in server["ports"]):
+    if part == BY_SERVER or any(port["mode"] == "DISABLE" for port in server["ports"]):
         return "disabled"
-    return "mixed" if reason.startswith(OFF_FOR_ALL) else "sender"
+    return "mixed" if part == BY_ENDPOINT else "sender"
 
 
 def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:

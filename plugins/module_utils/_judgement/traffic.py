@@ -35,6 +35,7 @@ def traffic_rows(
 ) -> list[Row]:
     """One row for each path to a server in scope; plaintext is a violation, what is not known is a warning.
 
+    An exclusion of a client covers none of them: who sends plaintext names itself as it likes.
     Telemetry does not know clients outside the mesh, so no edge says what they sent. Where `edges`, the judged ones, do
     say it, and fail for it, the row is `told`: it counts once.
     """
@@ -76,13 +77,14 @@ class _Told:
         self._names = {name: f"{item['namespace']}/{item['name']}" for name, item in workloads.items()}
         self._sets = status["client_sets"]
         self._members: dict[str, set[str]] = {}
-        failed = {_place(row["client_set"], row) for row in edges if row["result"] == FAIL}
-        self._seen: dict[str, list[tuple[str, bool]]] = {}
-        """By server, the sets of clients that were seen in plaintext, and whether the edge fails for it."""
+        failed = {_place(row["client_set"], row): row.get("excused", ()) for row in edges if row["result"] == FAIL}
+        self._seen: dict[str, list[tuple[str, Sequence[str] | None]]] = {}
+        """By server, the sets of clients that were seen in plaintext, and whom the edge that fails for it excuses; None
+        where it does not fail."""
         for edge in status["edges"]:
             if edge.get("observed") == PLAINTEXT:
                 server = self._names.get(edge["endpoint"] or "", "")
-                self._seen.setdefault(server, []).append((edge["clients"], _place(edge["clients"], edge) in failed))
+                self._seen.setdefault(server, []).append((edge["clients"], failed.get(_place(edge["clients"], edge))))
 
     def by_edges(self, client: str | None, server: str) -> bool:
         """Whether edges tell of this client and server, and all of them fail.
@@ -90,7 +92,11 @@ class _Told:
         Which edge a row belongs to is open: rows may lack the port, and have the server's own instead of the Service's.
         One edge that is excluded may be the one beside which this plaintext is another's.
         """
-        fails = [fails for clients, fails in self._seen.get(server, ()) if client and self._holds(clients, client)]
+        fails = [
+            excused is not None and client not in excused
+            for clients, excused in self._seen.get(server, ())
+            if client and self._holds(clients, client)
+        ]
         return bool(fails) and all(fails)
 
     def _holds(self, clients: str, client: str) -> bool:

@@ -58,7 +58,8 @@ def wire_rows(
         found = leading.get((service, port), [])
         ports = [server for endpoint in {edge["endpoint"] for edge in found} for server in behind.get(endpoint, [])]
         namespace, name = service.split("/", 1)
-        excluded = bool(found) and all(edge["result"] == EXCLUDED for edge in found)
+        # Where clients alone are excused, what the server answers to others still counts.
+        excluded = bool(found) and all(edge["result"] == EXCLUDED and not edge.get("excused") for edge in found)
         excluded = excluded or exclusions.cover(namespace, [name], [port])
         answer = answers.get((service, port))
         row = _wire_row(service, port, answer, found, ports, require, excluded)

@@ -48,9 +48,9 @@ def evaluate(resources: Iterable[Any], proposed: Iterable[Any] = (), unread: Ite
         ``client_sets``
             ``{set id: [workload ids]}``. The id depends on the members alone.
         ``edges``
-            ``clients, service, host, port, subset, endpoint, client_tls, verdict, reason``; ``client_tls`` is mtls,
-            plaintext, simple, mutual, hbone, none or (verdict unknown) unknown; ``verdict`` is mtls, tls, plaintext,
-            broken or unknown.
+            ``clients, service, host, port, subset, endpoint, client_tls, verdict, reason, part``; ``client_tls`` is
+            mtls, plaintext, simple, mutual, hbone, none or (verdict unknown) unknown; ``verdict`` is mtls, tls,
+            plaintext, broken or unknown; ``part`` is one of rows.PARTS or empty.
         ``findings``
             ``id, severity, object, message, fix``, see findings/.
         ``unknown``

@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional, Tuple
 from .destination_rules import Setting
 from .mesh import Mesh
 from .records import TUNNEL_LABEL, Policy, Subset, Tls
+from .rows import BY_ENDPOINT, BY_EXTERNAL, BY_SERVER
 from .server import DISABLE, UNKNOWN, PeerAuthenticationIndex
 from .services import Destination, DestinationPort, Endpoint
 
@@ -17,16 +18,6 @@ PASSTHROUGH = "PASSTHROUGH"
 RULE = "{rule}"
 """Stands for the names of the DestinationRules until all clients with the same answer are known."""
 ISTIO = "istio"
-OFF_FOR_SERVER = (
-    "auto-mTLS sends plaintext because PeerAuthentication ",
-    "auto-mTLS is off because PeerAuthentication ",
-)
-"""How the reason of an edge begins whose client would send mutual TLS, if the server's policy let it."""
-FROM_ZTUNNEL = "ztunnel sends plaintext"
-OUTSIDE_THE_MESH = " is outside the mesh and "
-"""In the reason of an edge to a MESH_EXTERNAL host for which no rule sets TLS."""
-OFF_FOR_ALL = "auto-mTLS is off for all endpoints because "
-"""How it begins where one endpoint without a sidecar decides for all."""
 
 
 class Sent(NamedTuple):
@@ -34,6 +25,8 @@ class Sent(NamedTuple):
 
     tls: str
     why: str
+    part: str = ""
+    """See rows.Answer."""
     sni: str = ""
     """The name that a DestinationRule asks for in the handshake; "" where it is the request's or Istio's own."""
 
@@ -108,6 +101,8 @@ class Cluster(NamedTuple):
     """Whether a DestinationRule sets it."""
     sni: str = ""
     """See Sent."""
+    part: str = ""
+    """See rows.Answer."""
 
 
 def _inferred_disable(destination: Destination, port: DestinationPort, balancer: Optional[str]) -> str:
@@ -121,7 +116,7 @@ def _inferred_disable(destination: Destination, port: DestinationPort, balancer:
         return "auto-mTLS is off as long as there is none"
     for endpoint in port.inferred:
         if endpoint.tls_mode == "disabled":
-            return f"{OFF_FOR_ALL}{endpoint.id} has no sidecar"
+            return f"auto-mTLS is off for all endpoints because {endpoint.id} has no sidecar"
     return ""
 
 
@@ -171,7 +166,8 @@ def cluster_of(
         return Cluster(*_explicit(tls, rule, subset, gateway, own_certs), same_for_all, None, by_rule=True, sni=tls.sni)
     unset = (rule.discarded if rule else "") or "no DestinationRule sets TLS"
     if destination.external:
-        return Cluster("plaintext", f"{destination.host}{OUTSIDE_THE_MESH}{unset}", same_for_all, None)
+        why = f"{destination.host} is outside the mesh and {unset}"
+        return Cluster("plaintext", why, same_for_all, None, part=BY_EXTERNAL)
     if not mesh.auto_mtls:
         return Cluster("plaintext", f"auto-mTLS is off in revision {mesh.name} and {unset}", same_for_all, None)
     if destination.hidden_endpoints and (destination.resolution == "NONE" or inference == PASSTHROUGH):
@@ -180,14 +176,13 @@ def cluster_of(
         )
     off = _inferred_disable(destination, port, inference)
     if off:
-        return Cluster("plaintext", off, same_for_all, None)
+        return Cluster("plaintext", off, same_for_all, None, part=BY_ENDPOINT if port.inferred else "")
     mode = peers.namespace_mode(destination.namespace)
     if mode == UNKNOWN:
         return Cluster("unknown", peers.namespace_why(destination.namespace), same_for_all, None)
     if mode == DISABLE:
-        return Cluster(
-            "plaintext", f"auto-mTLS is off because {peers.namespace_why(destination.namespace)}", same_for_all, None
-        )
+        why = f"auto-mTLS is off because {peers.namespace_why(destination.namespace)}"
+        return Cluster("plaintext", why, same_for_all, None, part=BY_SERVER)
     if own_certs:
         # Only Istio's own mTLS is told apart by endpoint (applyUpstreamTLSSettings).
         return Cluster("MUTUAL", f"auto-mTLS sends {_OWN_CERTS} to every endpoint", same_for_all, None)
@@ -251,7 +246,7 @@ def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, h
             else "the sidecar sends HBONE to an ambient endpoint",
         )
     if cluster.sent != "auto":
-        return Sent(_FIELD[cluster.sent], cluster.why, cluster.sni)
+        return Sent(_FIELD[cluster.sent], cluster.why, cluster.part, cluster.sni)
     if cluster.same_for_all:
         return Sent("mtls", "auto-mTLS sends Istio mTLS to every endpoint")
     if endpoint.tls_mode != ISTIO:
@@ -274,7 +269,7 @@ def sent(cluster: Cluster, endpoint: Endpoint, peers: PeerAuthenticationIndex, h
     if mode == UNKNOWN:
         return Sent("unknown", decision.why(endpoint.port))
     if mode == DISABLE:
-        return Sent("plaintext", f"auto-mTLS sends plaintext because {decision.why(endpoint.port)}")
+        return Sent("plaintext", f"auto-mTLS sends plaintext because {decision.why(endpoint.port)}", BY_SERVER)
     return Sent("mtls", "auto-mTLS sends Istio mTLS")
 
 

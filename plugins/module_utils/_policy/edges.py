@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from .addresses import Addresses
 from .aliases import aliases_of, as_dialled, by_name, of_aliases
-from .client import FROM_ZTUNNEL, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
+from .client import Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
@@ -20,7 +20,7 @@ from .outcomes import Clients, Outcome, Outcomes
 from .push_context import Patch, PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
-from .rows import NO_ENDPOINT, WORST_FIRST, Edge
+from .rows import BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge
 from .scopes import ROUTERS, WAYPOINT, Scopes
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
 from .services import Catalogue, Destination, DestinationPort, Endpoint
@@ -29,7 +29,6 @@ from .unread import ROUTES, Unread
 from .verdicts import verdict
 from .withheld import beside_withheld
 
-Answer = Tuple[str, str, str]
 Remark = Tuple[str, str, str, str]
 RowKey = Tuple[int, Optional[str], Optional[str]]
 _NOBODY_ELSE = {
@@ -108,13 +107,13 @@ class Judge:
         for kind in ROUTES:
             if self._unread.covers(kind, destination.namespace):
                 why = f"{kind}s of namespace {destination.namespace}, which could lead elsewhere, were not read"
-                unrouted.setdefault("sidecar", ("unknown", "unknown", why))
+                unrouted.setdefault("sidecar", Answer("unknown", "unknown", why))
         for outcome, clients in self._outcomes.of(destination).items():
             for port in destination.ports:
                 for key, given in self._rows(destination, port, outcome, clients):
-                    tls, result, reason = _patched(outcome.patches, key) or unrouted.get(outcome.kind, given)
+                    met = _patched(outcome.patches, key) or unrouted.get(outcome.kind, given)
                     answers = found.setdefault(key, {})
-                    answer = (tls, result, clients.named(reason))
+                    answer = met._replace(reason=clients.named(met.reason))
                     answers[answer] = answers.get(answer, 0) | clients.mask
         outside = {port.number: self._outside(destination, port) for port in destination.ports}
         own_tls = {port.number for port in destination.ports if port.own_tls}
@@ -152,7 +151,7 @@ class Judge:
             return rows
         found = dict(rows)
         for key, answer in self._rows_of_one(destination, port, outcome._replace(outbound=uncaptured), clients):
-            found[key] = _worse(found.get(key), answer)
+            found[key] = _of_either(found.get(key), answer)
         return list(found.items())
 
     def _rows_of_one(
@@ -163,7 +162,7 @@ class Judge:
         if port.number in outcome.elsewhere:
             return []
         if port.number in outcome.unclear:
-            return self._plain(destination, port, lambda endpoint: ("unknown", "unknown", outcome.claim))
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", outcome.claim))
         if state == "visible" and outcome.ports is not None and port.number not in outcome.ports:
             state = outcome.hidden
         bypass = bypass_of(outcome.outbound, destination, port.number)
@@ -176,13 +175,13 @@ class Judge:
             else:
                 state, why = "bypass", f"the client's proxy does not take this traffic ({bypass})"
         if state == "unknown":
-            return self._plain(destination, port, lambda endpoint: ("unknown", "unknown", why))
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
         if state == "blocked":
             unknown = f"blocked: {why}, and {_NOBODY_ELSE[outcome.kind == 'gateway']}"
-            return self._plain(destination, port, lambda endpoint: ("none", "broken", unknown))
+            return self._plain(destination, port, lambda endpoint: Answer("none", "broken", unknown))
         if state == "bypass" and outcome.outbound is not None and outcome.outbound.own_mtls:
             why += ", and the application has its certificate (OUTPUT_CERTS): what it sends itself, nobody knows"
-            return self._plain(destination, port, lambda endpoint: ("unknown", "unknown", why))
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
         if state in ("passthrough", "bypass") or outcome.kind == "none":
             text = (
                 why
@@ -198,7 +197,7 @@ class Judge:
         if destination.resolution.startswith("DNS") and not port.endpoints and not destination.hidden_endpoints:
             # core/cluster_builder.go buildCluster: no cluster at all, so the destination is as good as unknown.
             why = f"the client's proxy does not know {destination.host}, which has no endpoint to resolve"
-            return self._plain(destination, port, lambda endpoint: ("none", NO_ENDPOINT, why))
+            return self._plain(destination, port, lambda endpoint: Answer("none", NO_ENDPOINT, why))
         rows = self._by_rule(destination, port, outcome, clients)
         for rule in outcome.rivals:
             other = self._by_rule(destination, port, outcome._replace(rule=rule), clients)
@@ -265,7 +264,7 @@ class Judge:
                 done[place] = _worse(done.get(place), found)
         rows.extend(((port.number, None, place), found) for place, found in done.items())
         if destination.hidden_endpoints:
-            rows.append(((port.number, None, None), ("unknown", "unknown", destination.hidden_endpoints)))
+            rows.append(((port.number, None, None), Answer("unknown", "unknown", destination.hidden_endpoints)))
         elif not port.endpoints:
             rows.extend(((port.number, None, None), found) for dummy, found in answers(None))
         return rows
@@ -307,7 +306,7 @@ class Judge:
                         self._remark_mutual(destination, clients.rules, reached, answer[1])
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
-            rows.append(((port.number, name, None), ("unknown", "unknown", destination.hidden_endpoints)))
+            rows.append(((port.number, name, None), Answer("unknown", "unknown", destination.hidden_endpoints)))
         elif not done and not needs_endpoints(destination, port, outcome.rule, subset):
             what = _to_nobody(cluster)
             rows.append(((port.number, name, None), _nobody(destination, port, what, name)))
@@ -354,9 +353,10 @@ class Judge:
             outcome.metadata_certs,
         )
         what = sent(silent, endpoint, plane.peer_authentications, _hbone(plane, outcome))
-        for other, (dummy, result, why) in self._arrivals(destination, port, endpoint, what, gateway):
+        for other, met in self._arrivals(destination, port, endpoint, what, gateway):
             if other.id != reached.id:
                 continue
+            result, why = met.verdict, met.reason
             if outcome.rule is not None and outcome.rule.several:
                 result, why = (
                     "unknown",
@@ -376,14 +376,14 @@ class Judge:
         for landing in self._addresses.behind(endpoint, number, destination.host):
             reached = landing.endpoint
             if landing.doubt:
-                found.append((endpoint, ("unknown", "unknown", landing.doubt)))
+                found.append((endpoint, Answer("unknown", "unknown", landing.doubt)))
             elif reached is None:
-                found.append((endpoint, (what.tls, NO_ENDPOINT, f"{what.why}; {landing.way}")))
+                found.append((endpoint, Answer(what.tls, NO_ENDPOINT, f"{what.why}; {landing.way}")))
             elif not landing.way:
                 found.append((reached, self._meet(destination, port, reached, what, number)))
             else:
-                tls, result, reason = self._meet(destination, port, reached, what, reached.port)
-                found.append((reached, (tls, result, f"{reason}; {landing.way}")))
+                met = self._meet(destination, port, reached, what, reached.port)
+                found.append((reached, met._replace(reason=f"{met.reason}; {landing.way}")))
         return found
 
     def _meet(
@@ -400,7 +400,7 @@ class Judge:
         result = verdict(what.tls, server, spoken.http)
         if spoken.doubt and result != verdict(what.tls, server, True):
             reason = f"{reason}; {spoken.doubt}"
-        return what.tls, result, reason
+        return Answer(what.tls, result, reason, what.part)
 
     def _trusting(self, client: PushContext, destination: Destination, endpoint: Endpoint, answer: Answer) -> Answer:
         """Istio mTLS also needs trust: proxies of two revisions may belong to different trust domains."""
@@ -411,20 +411,20 @@ class Judge:
             why = (
                 f"{workload.id} answers where an EndpointSlice names {endpoint.named.id}, whose identity clients expect"
             )
-            return "mtls", "unknown", why
+            return Answer("mtls", "unknown", why)
         server = self._planes(workload.shape.revision)
         sides = f"{client.mesh.trust_domain} of the client and {server.mesh.trust_domain} of {workload.id}"
         # A gateway takes whoever has a certificate of the mesh (core/gateway.go BuildListenerTLSContext).
         checks = server.checks_trust if workload.mesh == "sidecar" else False
         if checks is None and not server.mesh.accepts_clients_of(client.mesh):
-            return "mtls", "unknown", f"whether the server checks trust domains was not read ({sides})"
+            return Answer("mtls", "unknown", f"whether the server checks trust domains was not read ({sides})")
         if checks and not server.mesh.accepts_clients_of(client.mesh):
-            return "mtls", "broken", f"{answer[2]}, but the server does not accept the trust domain ({sides})"
+            return Answer("mtls", "broken", f"{answer[2]}, but the server does not accept the trust domain ({sides})")
         # A client expects one of the identities of all endpoints together, and whatever it meets where none is known.
         if not client.mesh.accepts_servers_of(server.mesh) and any(
             one.identified for port in destination.ports for one in port.endpoints
         ):
-            return "mtls", "broken", f"{answer[2]}, but the client expects another trust domain ({sides})"
+            return Answer("mtls", "broken", f"{answer[2]}, but the client expects another trust domain ({sides})")
         return answer
 
     def _spoken(self, workload: Workload, port: int) -> Protocol:
@@ -484,7 +484,7 @@ def _patched(patches: Tuple[Patch, ...], key: RowKey) -> Optional[Answer]:
     for name, touch in patches:
         if touch.port in (0, port) and touch.subset in (None, subset or ""):
             reason = f"EnvoyFilter {name} changes what the client sends there, which manifests do not tell"
-            return "unknown", "unknown", reason
+            return Answer("unknown", "unknown", reason)
     return None
 
 
@@ -494,9 +494,8 @@ def _is_meshed(endpoint: Endpoint) -> bool:
 
 def _edge(destination: Destination, key: RowKey, answer: Answer, mask: int) -> Edge:
     """A row of the result. Where nobody is, a connection fails, and not for what either side does about TLS."""
-    tls, result, reason = answer
-    row = Edge(destination.name, destination.host, *key, tls, result, reason, mask)
-    return row._replace(verdict="broken", state=NO_ENDPOINT) if result == NO_ENDPOINT else row
+    row = Edge(destination.name, destination.host, *key, *answer[:3], mask, part=answer.part)
+    return row._replace(verdict="broken", state=NO_ENDPOINT) if answer.verdict == NO_ENDPOINT else row
 
 
 def _nobody(destination: Destination, port: DestinationPort, what: Sent, subset: Optional[str] = None) -> Answer:
@@ -505,7 +504,7 @@ def _nobody(destination: Destination, port: DestinationPort, what: Sent, subset:
         where = f"subset {subset} of {destination.name} has no endpoint for port {port.number}, other pods of it have"
     else:
         where = f"{destination.name} has no endpoint for port {port.number}"
-    return what.tls, NO_ENDPOINT, f"{where}; {what.why}"
+    return Answer(what.tls, NO_ENDPOINT, f"{where}; {what.why}", what.part)
 
 
 def _worse(first: Optional[Answer], second: Answer) -> Answer:
@@ -513,6 +512,18 @@ def _worse(first: Optional[Answer], second: Answer) -> Answer:
     if first is None or first == second:
         return second
     return min(first, second, key=lambda answer: (WORST_FIRST.index(answer[1]), answer))
+
+
+def _of_either(others: Optional[Answer], uncaptured: Answer) -> Answer:
+    """The worse of what the containers that run as the proxy's user meet and what the others of the client do.
+
+    Where it is what the first meet, it says that it is theirs alone: most of the client's traffic is another's.
+    """
+    worst = _worse(others, uncaptured)
+    if others is None or worst is not uncaptured or worst.verdict == others.verdict:
+        return worst
+    reason = f"{worst.reason}; this is true of these containers alone, what the others send is {others.verdict}"
+    return worst._replace(reason=reason)
 
 
 def _agreed(
@@ -524,7 +535,7 @@ def _agreed(
     for key in dict.fromkeys((*one, *other)):
         answer, rival = one.get(key), other.get(key)
         agree = answer is not None and rival is not None and answer[:2] == rival[:2]
-        found.append((key, answer if agree and answer is not None else ("unknown", "unknown", contest)))
+        found.append((key, answer if agree and answer is not None else Answer("unknown", "unknown", contest)))
     return found
 
 
@@ -543,7 +554,7 @@ def _hbone(plane: PushContext, outcome: Outcome) -> Hbone:
 
 def _to_nobody(cluster: Cluster) -> Sent:
     fields = {"ISTIO_MUTUAL": "mtls", "SIMPLE": "simple", "MUTUAL": "mutual", "auto": "mtls"}
-    return Sent(fields.get(cluster.sent, cluster.sent), cluster.why or "auto-mTLS sends Istio mTLS")
+    return Sent(fields.get(cluster.sent, cluster.sent), cluster.why or "auto-mTLS sends Istio mTLS", cluster.part)
 
 
 def _from_ambient(endpoint: Optional[Endpoint]) -> Sent:
@@ -554,4 +565,4 @@ def _from_ambient(endpoint: Optional[Endpoint]) -> Sent:
             workload is not None and workload.mesh == "ambient" and not workload.shape.ambient_bypass
         ):
             return Sent("hbone", "ztunnel sends mutual TLS (HBONE)")
-    return Sent("plaintext", f"{FROM_ZTUNNEL} to an endpoint that takes no HBONE")
+    return Sent("plaintext", "ztunnel sends plaintext to an endpoint that takes no HBONE", BY_ZTUNNEL)

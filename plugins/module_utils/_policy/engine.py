@@ -446,6 +446,7 @@ def public_edges(state: State, compact: bool) -> Tuple[Dict[str, Any], List[Dict
             "verdict": edge.verdict,
             "state": edge.state,
             "reason": edge.reason,
+            "part": edge.part,
             "scope": edge.scope,
         }
         for edge in state.edges

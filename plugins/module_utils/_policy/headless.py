@@ -101,7 +101,7 @@ def _redirected(
     unclear &= rest & clients
     if unclear:
         rest &= ~unclear
-        yield row._replace(clients=unclear, client_tls="unknown", verdict="unknown", reason=why)
+        yield row._replace(clients=unclear, client_tls="unknown", verdict="unknown", reason=why, part="")
     for rival in rivals:
         if rival is own and not rival.http:
             kept = rest & listening(rival.destination)  # for these clients the others come later
@@ -145,4 +145,4 @@ def _taken(row: Edge, answer: Edge) -> Edge:
         f"{row.service} and {answer.service} are headless and lead to the same pod and port, so the client's proxy "
         f"takes both for {answer.service}: {answer.reason}"
     )
-    return row._replace(client_tls=answer.client_tls, verdict=answer.verdict, reason=reason)
+    return row._replace(client_tls=answer.client_tls, verdict=answer.verdict, reason=reason, part=answer.part)

@@ -277,7 +277,8 @@ class PodParser:
             mesh == "none" and annotations.get(REDIRECTION) == "pending",
             commanded or (mesh == "sidecar" and role != "sidecar") or (ends and mesh in ("sidecar", "gateway")),
             doubt,
-            users_of(spec, applications),
+            # A debug container may run as the proxy's user, too. It has no ports.
+            users_of(spec, [*applications, *_each(spec, "ephemeralContainers")]),
             proxy_user,
             waypoint,
             probes=_probes(applications, annotations, proxy is not None),

@@ -29,6 +29,7 @@ class _Answer(NamedTuple):
     state: str = NORMAL
     place: Tuple[str, int] = ("", 0)
     """The host and port that it is met at."""
+    part: str = ""
 
 
 class _Led(NamedTuple):
@@ -118,7 +119,7 @@ def _parts(
                 continue
             rest &= ~row.clients
             why = f"{name} leads requests to {where}: {row.reason}"
-            met = _Answer(row.client_tls, row.verdict, why, row.state, place)
+            met = _Answer(row.client_tls, row.verdict, why, row.state, place, row.part)
             parts = list(_worsened(parts, met, row.clients))
         why = f"{name} leads requests to {where}, of which nothing is known"
         parts = list(_worsened(parts, _Answer("unknown", "unknown", why, place=place), rest))
@@ -151,7 +152,7 @@ def _led(row: Edge, parts: List[Tuple[_Answer, int]], away: int) -> Iterator[Edg
         away = 0
     rest = row.clients
     for answer, mask in parts if row.subset is None and row.client_tls != "none" else ():
-        own = _Answer(row.client_tls, row.verdict, row.reason, row.state)
+        own = _Answer(row.client_tls, row.verdict, row.reason, row.state, part=row.part)
         same = (own.verdict, own.state) == (answer.verdict, answer.state)
         for taken, met in (
             (rest & mask & away, answer),
@@ -160,7 +161,12 @@ def _led(row: Edge, parts: List[Tuple[_Answer, int]], away: int) -> Iterator[Edg
             if taken:
                 rest &= ~taken
                 yield row._replace(
-                    clients=taken, client_tls=met.tls, verdict=met.verdict, reason=met.reason, state=met.state
+                    clients=taken,
+                    client_tls=met.tls,
+                    verdict=met.verdict,
+                    reason=met.reason,
+                    state=met.state,
+                    part=met.part,
                 )
     if rest:
         yield row._replace(clients=rest)

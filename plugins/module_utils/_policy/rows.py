@@ -11,6 +11,23 @@ NORMAL, NO_ENDPOINT = "normal", "no_endpoint"
 WORST_FIRST = ("unknown", "plaintext", "broken", NO_ENDPOINT, "tls", "mtls")
 """Verdicts, and NO_ENDPOINT in the place of one until a row is made."""
 
+# Whose part it is that a client's proxy sends plaintext; "" where a rule, or no part in particular, decides.
+BY_SERVER, BY_ENDPOINT, BY_ZTUNNEL, BY_EXTERNAL = PARTS = ("server", "endpoint", "ztunnel", "external")
+"""The server's policy; one endpoint without a sidecar, for all of them; ztunnel, to what takes no HBONE; a host outside
+the mesh for which no rule sets TLS."""
+
+
+class Answer(NamedTuple):
+    """What is sent to one place, what becomes of it, and why."""
+
+    tls: str
+    """As Edge.client_tls."""
+    verdict: str
+    """One of WORST_FIRST."""
+    reason: str
+    part: str = ""
+    """One of PARTS, or "". It is decided where the reason is made; nothing reads it in the reason."""
+
 
 class Edge(NamedTuple):
     """One row of the result, with its clients as a set of scopes."""
@@ -28,3 +45,5 @@ class Edge(NamedTuple):
     """NO_ENDPOINT where nothing is behind the port; then nothing can be said of its TLS but what would be sent."""
     scope: str = "inside"
     """inside, or egress for what leaves the mesh."""
+    part: str = ""
+    """See Answer.part."""

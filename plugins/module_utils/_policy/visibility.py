@@ -152,6 +152,11 @@ class View(NamedTuple):
         left_out = {namespace for namespace, found in hosts.items() if found.excluded}
         return {namespace for namespace, found in hosts.items() if found.everything}, left_out
 
+    def has_all_of(self, namespace: str) -> bool:
+        """Whether everything of a namespace is surely imported, be it no Service."""
+        whole, left_out = self.wholes()
+        return not {namespace, "*"}.isdisjoint(whole) and {namespace, "*"}.isdisjoint(left_out)
+
     def only_aside(self, destination: Destination) -> FrozenSet[int]:
         """The visible ports of a destination that are met at other addresses than the destination's alone.
 

@@ -187,7 +187,7 @@ def _is_judged(thing: str, facts: Facts) -> bool:
     excluded = any(
         entry["namespace"] == namespace and (entry.get("workload") or named) == named
         for entry in facts.judgement["exclusions"]
-        if not entry.get("port") and not entry.get("expired")
+        if not entry.get("client") and not entry.get("port") and not entry.get("expired")
     )
     return namespace in facts.judgement["scope"] and not excluded
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._foreign.lines import columns, joined, section
+from .._judgement.exclusions import name_of
 from .._judgement.judged_file import described
 from .._judgement.violations import FAIL, shortened, worst_first
 
@@ -152,7 +153,7 @@ def _heading(judgement: Mapping[str, Any], today: str) -> list[str]:
 def _exclusions(exclusions: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
         [
-            "/".join(str(part) for part in (entry["namespace"], entry.get("workload") or "*")),
+            name_of({**entry, "port": None}),
             entry.get("port") or "every port",
             _use(entry),
             entry["reason"],

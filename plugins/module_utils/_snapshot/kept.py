@@ -66,6 +66,7 @@ _POD = {
     "serviceAccountName": WHOLE,
     "containers": [_CONTAINER],
     "initContainers": [_CONTAINER],
+    "ephemeralContainers": [{"name": WHOLE, "securityContext": _USER}],
 }
 # Fields that a message does not have make it unknown: that there are some is kept, too.
 _SELECTOR = {"matchLabels": WHOLE, "labels": WHOLE, ANY: KEYS}

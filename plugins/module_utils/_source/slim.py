@@ -84,6 +84,16 @@ def _pod_spec(spec: Any) -> Any:
             if spec.get(name):
                 found = spec[name]
                 kept[name] = [_container(item) for item in found] if isinstance(found, list) else found
+        if spec.get("ephemeralContainers"):
+            found = spec["ephemeralContainers"]
+            kept["ephemeralContainers"] = [_debugger(item) for item in found] if isinstance(found, list) else found
+    return kept
+
+
+def _debugger(container: Any) -> Any:
+    kept = _picked(container, ("name",))
+    if isinstance(container, dict):
+        _keep_user(container, kept)
     return kept
 
 

@@ -113,6 +113,16 @@ def _container(data: bytes, place: int, stop: int) -> Dict[str, Any]:
     return found
 
 
+DEBUGGER: Fields = {1: Field("name", text), 15: Field("securityContext", _CONTAINER_USER)}
+_DEBUGGER = message({1: Field("common", message(DEBUGGER))})
+
+
+def _debugger(data: bytes, place: int, stop: int) -> Dict[str, Any]:
+    """What an ephemeral container has in common with others is no level of its own in JSON."""
+    found: Dict[str, Any] = _DEBUGGER(data, place, stop).get("common", {})
+    return found
+
+
 OWNER: Fields = {1: Field("kind", text), 3: Field("name", text), 6: Number("controller", bool)}
 _ENTRY = known(pair)
 METADATA: Fields = {
@@ -129,6 +139,7 @@ SPEC: Fields = {
     11: Number("hostNetwork", bool),
     14: Field("securityContext", known(message(POD_USER))),
     20: Field("initContainers", _container, "list"),
+    34: Field("ephemeralContainers", _debugger, "list"),
 }
 STATUS: Fields = {1: Field("phase", known(text)), 6: Field("podIP", text)}
 POD = message(

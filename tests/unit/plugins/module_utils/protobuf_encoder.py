@@ -120,6 +120,7 @@ def pod(pod):
                 (11, spec.get("hostNetwork", False)),
                 (14, _user(spec, 2, 6)),
                 *((20, _container(item)) for item in spec.get("initContainers") or ()),
+                *((34, message((1, _container(item)))) for item in spec.get("ephemeralContainers") or ()),
                 *SKIPPED,
             ),
         ),

@@ -290,7 +290,7 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
         (OPENED, edge("in", "plaintext", "plaintext"), "let the client's DestinationRule"),
         (
             OPENED,
-            {**PLAIN, "reason": "auto-mTLS sends plaintext because PeerAuthentication demo/a makes port 8080 DISABLE"},
+            {**PLAIN, "part": "server"},
             "let the server take mutual TLS",
         ),
         (OPENED, edge("both", "plaintext", "none"), "let the client's proxy take the connection"),
@@ -301,7 +301,7 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
         ),
         (
             OPENED,
-            {**PLAIN, "reason": "ztunnel sends plaintext to an endpoint that takes no HBONE; demo/n is PERMISSIVE"},
+            {**PLAIN, "part": "ztunnel"},
             "bring client and server into the same kind of mesh",
         ),
         (
@@ -311,13 +311,18 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
         ),
         (
             OPENED,
-            {**PLAIN, "reason": "api.example is outside the mesh and no DestinationRule sets TLS"},
+            {**PLAIN, "part": "external"},
             "if the host speaks TLS",
         ),
         (
             OPENED,
-            {**PLAIN, "reason": "auto-mTLS is off for all endpoints because demo/Deployment/b has no sidecar"},
+            {**PLAIN, "part": "endpoint"},
             "enrol the endpoint that the reason names",
+        ),
+        (
+            OPENED,
+            {**PLAIN, "reason": "auto-mTLS sends plaintext because PeerAuthentication demo/a is DISABLE"},
+            "let the client's DestinationRule",
         ),
         (BYPASSED, edge("out", "plaintext", "none"), "remove what takes the port out"),
         (BYPASSED, edge("in", "broken", "mtls"), "remove what takes the port out"),

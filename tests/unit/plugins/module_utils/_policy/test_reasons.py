@@ -154,3 +154,35 @@ def test_a_port_names_the_policy_that_excepts_it():
     assert rows == {8080: "shop/w", 9090: None}
     own = peer("shop/w", "STRICT", {"app": "a"}, {8080: "PERMISSIVE"})
     assert "policy" not in judge(pod("shop/a"), own)["workloads"][0]["ports"][0]
+
+
+OUTSIDE = {**ENTRY, "spec": {**ENTRY["spec"], "location": "MESH_EXTERNAL"}}
+HEADLESS = service("shop/a", clusterIP="None")
+PARTS = [
+    ("the server's own policy", [peer("shop/w", "DISABLE", selector={"app": "a"})], "shop/a", "server"),
+    ("the policy of the server's namespace", [peer("shop/n", "DISABLE")], "shop/a", "server"),
+    ("a rule", [rule("shop/r", HOST, tls("DISABLE"))], "shop/a", ""),
+    (
+        "a rule whose name reads like another reason",
+        [rule("shop/auto-mtls-is-off", HOST, tls("DISABLE"))],
+        "shop/a",
+        "",
+    ),
+    ("mutual TLS", [STRICT], "shop/a", ""),
+    ("the mesh's configuration", [mesh_config(enableAutoMtls=False)], "shop/a", ""),
+    ("a host outside the mesh", [OUTSIDE], "shop/e", "external"),
+    ("a rule for a host outside the mesh", [OUTSIDE, rule("shop/r", "api.example", tls("DISABLE"))], "shop/e", ""),
+]
+
+
+@pytest.mark.parametrize(("what", "more", "name", "part"), PARTS, ids=[row[0] for row in PARTS])
+def test_whose_part_it_is_is_said_in_a_field(what, more, name, part):
+    manifests = [pod("cafe/c"), pod("shop/a"), service("shop/a"), *more]
+    (row,) = edges(judge(*manifests), "cafe/c", service=name)
+    assert row["part"] == part
+
+
+def test_an_endpoint_without_a_sidecar_that_decides_for_all_is_named_as_such():
+    manifests = [pod("cafe/c"), pod("shop/a"), pod("shop/b", "none", labels={"app": "a"}), HEADLESS]
+    rows = edges(judge(*manifests), "cafe/c", service="shop/a")
+    assert {row["part"] for row in rows if row["client_tls"] == "plaintext"} == {"endpoint"}

@@ -100,6 +100,12 @@ CLIENTS = {
         client({}, init=[{"name": "helper", "restartPolicy": "Always", **user(1337)}]),
         LET_OUT,
     ),
+    "a debug container": (client({}, ephemeralContainers=[{"name": "debugger", **user(1337)}]), LET_OUT),
+    "a debug container by the pod's user": (
+        client(user(7), securityContext={"runAsUser": 1337}, ephemeralContainers=[{"name": "debugger"}]),
+        LET_OUT,
+    ),
+    "a debug container of another user": (client({}, ephemeralContainers=[{"name": "debugger", **user(7)}]), CAPTURED),
     "an init container is over before": (client({}, init=[{"name": "setup", **user(1337)}]), CAPTURED),
 }
 
@@ -122,6 +128,21 @@ def test_of_two_containers_the_worse_answer_counts():
     assert answer(judge(*bare, client(user(1337))), "cafe/c", "shop/a") == "none -> plaintext"
     assert answer(judge(*bare, client({}, user(1337))), "cafe/c", "shop/a") == "none -> plaintext"
     assert answer(judge(*bare, client({}, {})), "cafe/c", "shop/a") == "mtls -> broken"
+
+
+@pytest.mark.parametrize(
+    ("applications", "more", "ends"),
+    [
+        (({}, user(1337)), STRICT, "this is true of these containers alone, what the others send is mtls"),
+        (({}, user(1337), user(1337)), STRICT, "this is true of these containers alone, what the others send is mtls"),
+        ((user(1337),), STRICT, "PeerAuthentication shop/strict is STRICT"),
+        (({}, user(1337)), peer("shop/n", "DISABLE"), "PeerAuthentication shop/n is DISABLE"),
+    ],
+    ids=["one of two", "two of three", "all", "the others send plaintext, too"],
+)
+def test_the_reason_says_whether_it_is_true_of_some_containers_alone(applications, more, ends):
+    (row,) = edges(judge(*SERVER, more, client(*applications)), "cafe/c", service="shop/a")
+    assert row["reason"].endswith(ends)
 
 
 def test_subsets_are_what_the_other_container_uses():

@@ -115,6 +115,9 @@ MISCELLANEOUS = [
     },
     pod("n1/native", "native", initContainers=[{"name": "istio-init", "args": ["-b", "*"]}]),
     pod("n1/user", securityContext={"runAsUser": 1337, "runAsGroup": 0, "seLinuxOptions": {"level": HIDDEN}}),
+    pod(
+        "n1/debugged", ephemeralContainers=[{"name": "debugger", "securityContext": {"runAsUser": 1337}, "env": HIDDEN}]
+    ),
     pod("n1/udp", ports=[{"containerPort": 53, "protocol": "UDP"}]),
     service("n1/native", export_to="."),
     egress(

@@ -227,6 +227,7 @@ def test_protobuf_says_of_a_pod_what_json_says():
         "spec": {
             "containers": [application, {"name": "bare"}],
             "initContainers": [{"name": "istio-init", "args": ["-b", "*", ""]}, container],
+            "ephemeralContainers": [{"name": "debugger", "securityContext": {"runAsUser": 1337, "runAsGroup": 7}}],
             "hostNetwork": True,
             "serviceAccountName": "a",
             "securityContext": {"runAsUser": 1337, "runAsGroup": 3000},

@@ -419,6 +419,10 @@ def variants():
         (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "NONE"}]),
         (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "value": "/x"}]),
         (("spec", "initContainers", 0, "args"), ["istio-iptables", "-d", "15090,9090"]),
+        (
+            ("spec", "ephemeralContainers"),
+            [{"name": "debugger", "securityContext": {"runAsUser": 1, "runAsGroup": 1337}}],
+        ),
         (("spec", "initContainers", 0), {"name": "x", "restartPolicy": "Always", "ports": [{"containerPort": 1}]}),
         (("metadata", "annotations"), {"ambient.istio.io/redirection": "enabled"}),
         (("metadata", "annotations"), {"sidecar.istio.io/inject": "false"}),

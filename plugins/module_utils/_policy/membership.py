@@ -243,8 +243,10 @@ def _doubt(pod: Pod, namespace: Optional[NamespaceObject], unread: Unread) -> st
         return PROXYLESS
     if shape.pending:
         return PENDING
+    if shape.imitated and shape.mesh in ("sidecar", "gateway"):
+        return IMITATED
     if shape.mesh == "sidecar":
-        return IMITATED if shape.imitated else shape.capture.doubt
+        return shape.capture.doubt
     if shape.mesh != "ambient" or (namespace is None and not unread.anywhere("Namespace")):
         return ""
     # The CNI agent takes its annotation away again where the label goes (cni/pkg/nodeagent/informers.go).
@@ -282,6 +284,7 @@ def _predicted(
         doubt=doubt
         or prediction.doubt
         or shape.doubt
+        or (IMITATED if shape.imitated and shape.mesh in ("sidecar", "gateway") else "")
         or (shape.capture.doubt if shape.mesh == "sidecar" else "")
         or (planes.ambient_doubt if shape.mesh == "ambient" else ""),
     )

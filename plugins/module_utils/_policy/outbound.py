@@ -52,6 +52,8 @@ def bypass_of(outbound: Optional[Outbound], destination: Destination, port: int)
         return ""
     if outbound is NOTHING_CAPTURED:
         return "interceptionMode NONE"
+    if outbound.past:
+        return outbound.past
     if outbound.users and not outbound.captured_users:
         return outbound.users
     if port in outbound.exclude_ports:

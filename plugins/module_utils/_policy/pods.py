@@ -38,16 +38,24 @@ _CAPTURE_ANNOTATIONS = (
     "traffic.sidecar.istio.io/includeOutboundIPRanges",
     "traffic.sidecar.istio.io/excludeOutboundIPRanges",
     "traffic.sidecar.istio.io/excludeInterfaces",
+    "istio.io/reroute-virtual-interfaces",
+    "traffic.sidecar.istio.io/kubevirtInterfaces",
+    "status.sidecar.istio.io/port",
 )
 _PROXY_CONFIG = "proxy.istio.io/config"
+_OWN_CONFIG = f"its annotation {_PROXY_CONFIG} says what is captured (interceptionMode)"
 _HAND_OUT = "OUTPUT_CERTS"
 """With it in its environment, which an annotation may set, the agent writes certificates to a folder
 (pkg/istio-agent/agent.go)."""
 _NAME = itemgetter("name")
+_NO_PORT = InboundRule("REDIRECT", frozenset(), frozenset())
+_ALL_CAPTURED = Outbound(frozenset(), frozenset(), None, ())
 _MODES = ("REDIRECT", "TPROXY", "NONE")
 _INIT_CONTAINERS = ("istio-init", "istio-validation")
 _BEFORE_ALL = (*_INIT_CONTAINERS, "enable-core-dump")
-_INIT_FLAGS = {"-m": 0, "-b": 1, "-d": 2, "-q": 3, "-o": 4, "-i": 5, "-x": 6, "-c": 7}
+_INIT_FLAGS = {"-m": 0, "-b": 1, "-d": 2, "-q": 3, "-o": 4, "-i": 5, "-x": 6, "-c": 7, "-k": 8}
+_MAIN_INTERFACE = "eth0"
+"""The one at which a pod has its address (Kubernetes' container runtimes name it so)."""
 _NO_ANNOTATIONS: Tuple[Optional[str], ...] = (None,) * len(_CAPTURE_ANNOTATIONS)
 
 
@@ -63,7 +71,9 @@ def _ranges(text: str) -> Tuple[str, ...]:
 def _inbound_rule(values: Tuple[Optional[str], ...]) -> InboundRule:
     mode, include, exclude = values[0], values[1], values[2]
     everything = include is None or include.strip() == "*"
-    return InboundRule(mode or "REDIRECT", None if everything else _ports(include or ""), _ports(exclude or ""))
+    # Injection adds the port of the proxy's agent (excludeInboundPort), which a user may choose.
+    excluded = _ports(",".join(filter(None, (exclude, *values[10:]))))
+    return InboundRule(mode or "REDIRECT", None if everything else _ports(include or ""), excluded)
 
 
 def _outbound(values: Tuple[Optional[str], ...]) -> Optional[Outbound]:
@@ -93,10 +103,27 @@ def capture_of(annotations: Tuple[Optional[str], ...], arguments: Tuple[str, ...
     for source in sources:
         outbound = _outbound(source) or outbound
     inbound = tuple(dict.fromkeys(_inbound_rule(source) for source in sources))
+    past = any(_is_main(source[7]) for source in sources)
+    if past or any(_is_main(text) for source in sources for text in source[8:10]):
+        inbound = (*inbound, _NO_PORT)
+    if past:
+        outbound = (outbound or _ALL_CAPTURED)._replace(past="traffic.sidecar.istio.io/excludeInterfaces")
     doubt = _refused(sources[0], written=True)
     for source in sources[1:]:
         doubt = doubt or _refused(source, written=False)
     return Capture(inbound, outbound, annotations[7] or "", doubt)
+
+
+def _is_main(interfaces: Optional[str]) -> bool:
+    """Whether the interfaces that are excluded from capture, or rerouted, are more than some beside the pod's own.
+
+    tools/istio-iptables/pkg/capture/run.go shortCircuitExcludeInterfaces, shortCircuitKubeInternalInterface; what comes
+    from a rerouted one is led to the proxy's way out. To iptables a name may end with `+`, which stands for any rest.
+    """
+    return any(
+        _MAIN_INTERFACE.startswith(piece[:-1]) if piece.endswith("+") else piece == _MAIN_INTERFACE
+        for piece in map(str.strip, (interfaces or "").split(","))
+    )
 
 
 def _refused(values: Tuple[Optional[str], ...], written: bool) -> str:
@@ -170,6 +197,7 @@ class PodParser:
         arguments: Tuple[str, ...] = ()
         redirecting: Tuple[str, ...] = ()
         doubt = ""
+        ends = commanded = False
         for container in _each(spec, "containers"):
             if container.get("name") == PROXY_CONTAINER:
                 proxy = container
@@ -181,6 +209,8 @@ class PodParser:
             name = container.get("name")
             if name == PROXY_CONTAINER:
                 proxy = container
+                # Without it, it ends before the application runs.
+                ends = container.get("restartPolicy") != "Always"
             elif name in _INIT_CONTAINERS:
                 arguments = tuple(_each(container, "args"))
                 redirecting = arguments if name == "istio-init" else ()
@@ -201,6 +231,8 @@ class PodParser:
             if "ISTIO_META_INTERCEPTION_MODE" in names:
                 mode = env[names.index("ISTIO_META_INTERCEPTION_MODE")].get("value")
             started = tuple(_each(proxy, "args")[:2])
+            # Injection gives it none: its arguments are the image's own program's.
+            commanded = bool(_each(proxy, "command"))
             role = started[1] if started[:1] == ("proxy",) and len(started) > 1 else None
             waypoint = role == "waypoint"
             router = waypoint or role == "router"
@@ -227,6 +259,8 @@ class PodParser:
         capture = self._captures.get((raw, arguments, mode))
         if capture is None:
             capture = self._captures[raw, arguments, mode] = capture_of(raw, arguments, mode)
+        if mode is None and raw[0] is None and "nterception" in str(annotations.get(_PROXY_CONFIG)):
+            capture = capture._replace(doubt=capture.doubt or _OWN_CONFIG)
         shape = Shape(
             mesh,
             revision,
@@ -241,7 +275,7 @@ class PodParser:
             mesh == "none" and proxy is not None,
             mesh == "sidecar" and "grpc-agent" in annotations.get("inject.istio.io/templates", ""),
             mesh == "none" and annotations.get(REDIRECTION) == "pending",
-            mesh == "sidecar" and role != "sidecar",
+            commanded or (mesh == "sidecar" and role != "sidecar") or (ends and mesh in ("sidecar", "gateway")),
             doubt,
             users_of(spec, applications),
             proxy_user,

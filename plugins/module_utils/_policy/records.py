@@ -81,6 +81,8 @@ class Outbound(NamedTuple):
     exclude_ports: FrozenSet[int]
     include_ranges: Optional[Tuple[str, ...]]
     exclude_ranges: Tuple[str, ...]
+    past: str = ""
+    """What lets all of it out, whoever sends it; "" where nothing does."""
     users: str = ""
     """The containers that run as the proxy's user, in words: none of their traffic is taken."""
     captured_users: bool = False

@@ -52,6 +52,7 @@ _CONTAINER = {
     "name": WHOLE,
     "ports": _PORTS,
     "restartPolicy": WHOLE,
+    "command": STRUCTURE,
     "args": WHOLE,
     "image": WHOLE,
     "env": ENVIRONMENT,

@@ -101,6 +101,7 @@ def _container(container: Any) -> Any:
     if name == _ISTIOD:
         kept.update(_picked(container, ("image", "env")))
     elif name == _PROXY:
+        kept.update(_picked(container, ("command",)))
         kept["env"] = variables
         if variables is None or isinstance(variables, list):
             kept["env"] = [

@@ -62,6 +62,7 @@ def _probe(data: bytes, place: int, stop: int) -> Dict[str, Any]:
 CONTAINER: Fields = {
     1: Field("name", text),
     2: Field("image", text),
+    3: Field("command", known(text), "list"),
     4: Field("args", known(text), "list"),
     6: Field("ports", known(message(PORT)), "list"),
     7: Field("env", _slice, "list"),

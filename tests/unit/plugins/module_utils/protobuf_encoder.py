@@ -69,6 +69,7 @@ def _container(container):
     return message(
         (1, container.get("name", "")),
         (2, container.get("image", "")),
+        *((3, word) for word in container.get("command") or ()),
         *((4, argument) for argument in container.get("args") or ()),
         *(
             (6, message((1, port.get("name", "")), (3, port["containerPort"]), (4, port.get("protocol", ""))))

@@ -51,6 +51,7 @@ def pod(
         all_labels["security.istio.io/tlsMode"] = "istio"
         notes["sidecar.istio.io/status"] = json.dumps({"revision": revision})
         (init if proxy == "native" else containers).append(sidecar)
+        sidecar.update({"restartPolicy": "Always"} if proxy == "native" else {})
     elif proxy == "gateway":
         notes["sidecar.istio.io/status"] = json.dumps({"revision": revision})
         containers = [dict(sidecar, args=["proxy", "router"])]

@@ -67,7 +67,12 @@ LEGACY = [pod("demo/c"), pod("demo/a", "none"), service("demo/a")]
 UDP = [{"containerPort": 53, "protocol": "UDP"}]
 DNS = [{"port": 53, "protocol": "UDP"}]
 APP = {"name": "app", "ports": [{"containerPort": 8080, "name": "web"}]}
-PROXY = {"name": "istio-proxy", "args": ["proxy", "sidecar"], "ports": [{"containerPort": 15090}]}
+PROXY = {
+    "name": "istio-proxy",
+    "args": ["proxy", "sidecar"],
+    "restartPolicy": "Always",
+    "ports": [{"containerPort": 15090}],
+}
 GOSSIP = [{"containerPort": 8080, "name": "web"}, {"containerPort": 7000, "name": "gossip"}]
 OTHER_TARGET = [{"name": "http", "port": 80, "targetPort": 8080}]
 SAME_TARGET = [{"name": "http", "port": 8080}]

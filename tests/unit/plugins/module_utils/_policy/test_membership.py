@@ -13,6 +13,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     INJECTED,
     answer,
     deployment,
+    edges,
     judge,
     mesh_config,
     namespace,
@@ -340,6 +341,48 @@ def test_a_container_that_is_only_named_like_the_proxy_is_doubted(arguments):
     one["spec"]["containers"][-1]["args"] = arguments
     found = workload(judge(mesh_config(), one, STRICT), "demo/a")
     assert (found["mode"], found["ports"][0]["plaintext"]) == ("unknown", "unknown")
+
+
+def started(kind, **change):
+    """A pod whose proxy's container is changed; "ended" is a sidecar among the containers that end before others."""
+    one = pod("demo/a", "native" if kind == "ended" else kind)
+    (one["spec"]["initContainers"] or one["spec"]["containers"])[-1].update(change)
+    if kind == "ended":
+        del one["spec"]["initContainers"][-1]["restartPolicy"]
+    return one
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(started("sidecar", command=["nginx"]), id="a sidecar with a command of its own"),
+        pytest.param(started("native", command=["nginx"]), id="a native sidecar with one"),
+        pytest.param(started("gateway", command=["nginx"]), id="a gateway with one"),
+        pytest.param(started("ended"), id="a native sidecar that does not stay"),
+    ],
+)
+def test_a_proxy_that_is_started_as_none_is_doubted(one):
+    result = judge(mesh_config(), one, service("demo/a"), pod("demo/b"), STRICT)
+    assert [port["plaintext"] for port in workload(result, "demo/a")["ports"]] == ["unknown"]
+    assert [row["verdict"] for row in edges(result, "demo/b", service="demo/a")] == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({"status.sidecar.istio.io/port": "8080"}, "accepted"),
+        ({"traffic.sidecar.istio.io/excludeInterfaces": "eth0"}, "accepted"),
+        ({"proxy.istio.io/config": "interceptionMode: NONE"}, "unknown"),
+        ({"proxy.istio.io/config": '{"interception_mode":"NONE"}'}, "unknown"),
+        ({"proxy.istio.io/config": "concurrency: 2"}, "refused"),
+    ],
+    ids=["its agent's port", "its interface", "no interception", "likewise in other words", "something else"],
+)
+def test_what_a_pod_that_is_still_to_come_lets_past_its_proxy(annotations, expected):
+    result = judge(
+        mesh_config(), namespace("demo", istio_injection="enabled"), deployment("demo/a", {}, annotations), STRICT
+    )
+    assert [port["plaintext"] for port in workload(result, "demo/a")["ports"]] == [expected]
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -12,6 +12,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.pods import
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import InboundRule, Outbound
 
 PLACES = ("mode", "include_in", "exclude_in", "include_out", "exclude_out", "include_ranges", "exclude_ranges", "nics")
+PLACES = (*PLACES, "reroute", "kubevirt", "agent")
 EVERYTHING = InboundRule("REDIRECT", None, frozenset())
 
 
@@ -51,6 +52,15 @@ def outbound(include=(), exclude=(), ranges=None, without=()):
         pytest.param(pod("-b *"), [EVERYTHING], id="arguments that say the same"),
         pytest.param(pod("-b 80 -d 81"), [EVERYTHING, inbound([80], 81)], id="arguments that take less"),
         pytest.param(pod("-b"), [EVERYTHING], id="a flag without a value"),
+        pytest.param(pod(nics="net1, eth1"), [EVERYTHING], id="not at further interfaces"),
+        pytest.param(pod(nics="net1, eth0"), [EVERYTHING, inbound([])], id="nothing at the pod's own interface"),
+        pytest.param(pod(nics="eth+"), [EVERYTHING, inbound([])], id="not where a pattern is the pod's own interface"),
+        pytest.param(pod(nics="+"), [EVERYTHING, inbound([])], id="not at any interface"),
+        pytest.param(pod("-b * -c eth0"), [EVERYTHING, inbound([])], id="an argument for the pod's own interface"),
+        pytest.param(pod(reroute="eth0"), [EVERYTHING, inbound([])], id="the pod's own interface, rerouted"),
+        pytest.param(pod(kubevirt="k6t-eth0"), [EVERYTHING], id="a virtual machine's bridge, rerouted"),
+        pytest.param(pod(agent="8080"), [inbound(None, 8080)], id="but not the agent's port"),
+        pytest.param(pod(agent="8080", exclude_in="80"), [inbound(None, 80, 8080)], id="nor another one"),
         pytest.param(pod("-z 80 -b 81"), [EVERYTHING, inbound([81])], id="a flag that is not known"),
         pytest.param(
             pod("-m TPROXY", include_in="80"), [inbound([80]), inbound(mode="TPROXY")], id="both, in their order"
@@ -76,6 +86,17 @@ def test_which_inbound_ports_are_taken(found, rules):
         pytest.param(pod(include_ranges="10.0.0.0/8"), outbound(ranges=("10.0.0.0/8",)), id="one range"),
         pytest.param(pod(include_ranges=""), outbound(ranges=()), id="no range"),
         pytest.param(pod(include_ranges="", include_out="80"), outbound([80], ranges=()), id="a port beside no range"),
+        pytest.param(pod(reroute="eth0"), None, id="all but what comes in"),
+        pytest.param(
+            pod(nics="eth0"),
+            outbound()._replace(past="traffic.sidecar.istio.io/excludeInterfaces"),
+            id="nothing at the pod's own interface",
+        ),
+        pytest.param(
+            pod("-o 80 -c eth0"),
+            outbound(exclude=[80])._replace(past="traffic.sidecar.istio.io/excludeInterfaces"),
+            id="an argument for it, beside a port",
+        ),
         pytest.param(pod("-o 80 -x 10.0.0.0/8"), outbound(exclude=[80], without=["10.0.0.0/8"]), id="arguments"),
         pytest.param(pod("-i 10.0.0.0/8, -q 80"), outbound([80], ranges=("10.0.0.0/8",)), id="what they include"),
         pytest.param(pod("-i *", exclude_out="80"), outbound(exclude=[80]), id="annotations, arguments say nothing"),

@@ -422,6 +422,7 @@ def test_what_istio_set_in_its_own_containers_is_kept():
     assert small["spec"]["containers"] == [
         {
             "name": "istio-proxy",
+            "command": ["?"],
             "args": ["proxy", "router"],
             "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "TPROXY"}],
             "ports": [{"containerPort": 80}],

@@ -200,6 +200,7 @@ def test_protobuf_says_of_a_pod_what_json_says():
     container = {
         "name": "istio-proxy",
         "image": "proxyv2",
+        "command": ["/usr/local/bin/pilot-agent"],
         "args": ["proxy", "sidecar"],
         "env": [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "TPROXY"}, {"name": "POD_NAME"}],
         "ports": [{"containerPort": 15090, "protocol": "TCP", "name": "http-envoy-prom"}],

@@ -413,6 +413,8 @@ def variants():
         (("spec", "serviceAccountName"), "reader"),
         (("spec", "containers", 0, "ports"), [{"containerPort": 53, "protocol": "UDP"}]),
         (("spec", "containers", 0, "ports"), [{"containerPort": 8443, "name": "grpc"}]),
+        (("spec", "containers", 0, "command"), ["secret"]),
+        (("spec", "containers", 1, "command"), ["nginx"]),
         (("spec", "containers", 1, "args"), ["proxy", "router"]),
         (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "NONE"}]),
         (("spec", "containers", 1, "env"), [{"name": "ISTIO_META_TLS_CLIENT_CERT_CHAIN", "value": "/x"}]),

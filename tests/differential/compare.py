@@ -183,6 +183,8 @@ class _World:
                 met = found.get(endpoint)
                 if shared and met is not None and met.verdict == "unknown":
                     continue
+                if self._aside(dial) and (met is None or met.verdict == "unknown"):
+                    continue
                 if shared:
                     yield from self._taken(dial, endpoint, met, shared)
                 if not self._leads_on(endpoint, expected, found):
@@ -191,6 +193,16 @@ class _World:
             unproxied = self._unproxied(host, port, endpoint)
             if unproxied is not None:
                 yield Difference(f"client without proxy → {host}:{port} at {endpoint}", unproxied, verdict)
+
+    def _aside(self, dial: Dial) -> bool:
+        """Whether the client's Sidecar may have listeners that only a proxy's own address leads to."""
+        home = dial.client.partition("/")[0]
+        return any(
+            item["kind"] == "Sidecar"
+            and (item["metadata"]["namespace"] == home or "workloadSelector" not in item["spec"])
+            and any("bind" in listener for listener in item["spec"].get("egress", ()))
+            for item in self.manifests
+        )
 
     def _sharers(self, dial: Dial) -> list[str]:
         """The addresses of a sidecar's destination that another one claims with the same port."""

@@ -10,6 +10,7 @@ from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, T
 
 from .client import ISTIO, RULE
 from .destination_rules import Choice, Setting, choice
+from .outbound import NOTHING_CAPTURED
 from .push_context import Patch, PushContext
 from .records import Outbound
 from .scopes import Scope, Scopes, patches_for
@@ -178,7 +179,7 @@ class Outcomes:
             if len(rules) > 1:
                 outcome = outcome._replace(rivals=rules[1:], contest=contest)
             if unclear:
-                outcome = outcome._replace(unclear=unclear, claim=owners.contest)
+                outcome = outcome._replace(unclear=unclear, claim=claim)
             if scope.patches:
                 outcome = outcome._replace(patches=patches_for(scope.patches, destination))
             return _join(found, outcome, mask)
@@ -187,6 +188,7 @@ class Outcomes:
         hidden = self._scopes.hidden(scope)
         elsewhere = frozenset(port for port, owner in owners.ports.items() if owner is not destination)
         unclear: FrozenSet[int] = frozenset()
+        claim = ""
         if scope.doubt:
             join("unknown", scope.doubt)
             return
@@ -201,6 +203,11 @@ class Outcomes:
                 why = _another(destination)
             elif len(ports) == len(destination.ports):
                 ports = None
+            claim = owners.contest if unclear else ""
+        if not why and view is not None and scope.outbound is not NOTHING_CAPTURED:
+            aside = view.only_aside(destination)
+            if aside:
+                unclear, claim = unclear | aside, claim or _met_aside(destination)
         if why:
             clients = join(hidden, why)
         else:
@@ -214,7 +221,7 @@ class Outcomes:
             clients = join("visible", why, settings, ports, hidden if ports else "", rules.contest)
             if rules.found[0] is not None:
                 clients.rules.add(str(rules.found[0]))
-        if view is not None and SIDECAR in why:
+        if view is not None and (SIDECAR in why or SIDECAR in claim):
             clients.sidecars.add(view.name)
 
     def _hiding(
@@ -251,6 +258,13 @@ class Outcomes:
 def _of_unproxied(scope: Scope) -> Outcome:
     state = "unknown" if scope.kind == "unknown" else "visible"
     return Outcome(scope.kind, scope.revision, state, None, None, "", None, False, scope.doubt)
+
+
+def _met_aside(destination: Destination) -> str:
+    return (
+        f"{SIDECAR} has {destination.host} at an address of its own alone (bind, captureMode): what is sent to the "
+        "host's own passes the proxy as it is"
+    )
 
 
 def _another(destination: Destination) -> str:

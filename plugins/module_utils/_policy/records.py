@@ -255,6 +255,8 @@ class Egress(NamedTuple):
     port: int
     proxy_protocol: bool
     hosts: Tuple[str, ...]
+    aside: bool = False
+    """Whether it listens at an address of its own, which whoever dials a Service's does not meet."""
 
 
 class Ingress(NamedTuple):

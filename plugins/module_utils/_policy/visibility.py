@@ -82,10 +82,11 @@ class _Hosts:
 class _Listener:
     """One egress listener, its hosts by namespace (convertIstioListenerToWrapper)."""
 
-    __slots__ = ("captures", "hosts", "port", "proxy")
+    __slots__ = ("aside", "captures", "hosts", "port", "proxy")
 
     def __init__(self, egress: Egress, namespace: str) -> None:
-        self.captures = not egress.port
+        self.aside = egress.aside
+        self.captures = not egress.port and not egress.aside
         """Whether it stands for all traffic that iptables redirect, not for one address and port."""
         self.port = 0 if egress.proxy_protocol else egress.port
         self.proxy = egress.proxy_protocol
@@ -144,6 +145,20 @@ class View(NamedTuple):
                     return None
                 found.update(port.number for port in destination.ports if port.number == listener.port)
         return frozenset(found)
+
+    def only_aside(self, destination: Destination) -> FrozenSet[int]:
+        """The visible ports of a destination that are met at other addresses than the destination's alone.
+
+        core/listener.go buildSidecarOutboundListeners: with `bind`, or captureMode NONE, a listener is at that address,
+        or at the local host. What is sent to a Service's meets none there and passes as it is.
+        """
+        straight: Set[int] = set()
+        found: Set[int] = set()
+        for listener in self.listeners:
+            if listener.imports(destination):
+                numbers = {port.number for port in listener.ports(destination)}
+                (found if listener.aside else straight).update(numbers)
+        return frozenset(found - straight)
 
     def has_all_of(self, namespace: str) -> bool:
         """Whether everything of a namespace is surely imported, be it no Service."""

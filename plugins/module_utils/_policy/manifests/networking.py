@@ -55,6 +55,7 @@ def _tls(value: Any, what: str) -> Optional[Tls]:
 _BALANCERS = ("", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")
 _RESOLUTIONS = ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
 _LOCATIONS = ("MESH_EXTERNAL", "MESH_INTERNAL")
+_CAPTURE_MODES = ("DEFAULT", "IPTABLES", "NONE")
 _OUTBOUND = ("REGISTRY_ONLY", "ALLOW_ANY")
 
 
@@ -121,7 +122,9 @@ def sidecar(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
         port = mapping(listener.get("port"), "egress.port")
         number = number_of(port.get("number"), "egress.port.number") if port.get("number") is not None else 0
         proxy = text_of(port.get("protocol"), "egress.port.protocol").upper().replace("-", "_") == "HTTP_PROXY"
-        egress.append(Egress(number, proxy, strings(listener.get("hosts"), "egress.hosts")))
+        capture = one_of(listener.get("captureMode"), _CAPTURE_MODES, "egress.captureMode")
+        aside = capture == "NONE" or bool(text_of(listener.get("bind"), "egress.bind"))
+        egress.append(Egress(number, proxy, strings(listener.get("hosts"), "egress.hosts"), aside))
     outbound = None
     if spec.get("outboundTrafficPolicy") is not None:
         policy = mapping(spec["outboundTrafficPolicy"], "spec.outboundTrafficPolicy")

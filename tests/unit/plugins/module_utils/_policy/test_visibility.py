@@ -30,6 +30,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     edges,
     egress,
     headless,
+    istio,
     judge,
     mesh_config,
     namespace,
@@ -547,3 +548,26 @@ def test_hosts_of_several_destinations_are_contested():
     names = {host: [item.name for item in found] for host, found in contested.items()}
     assert names == {"a.test": ["zoo/s", "cafe/a", "shop/a", "shop/b"]}
     assert list(HostOwners([first, second, alone]).contested) == ["a.test"]
+
+
+HTTP_80 = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}}
+ASKED = {"port": {"number": 3128, "name": "proxy", "protocol": "HTTP_PROXY"}, "bind": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("listeners", "expected"),
+    [
+        pytest.param([HTTP_80], "mtls -> mtls", id="at its port"),
+        pytest.param([{**HTTP_80, "captureMode": "IPTABLES"}], "mtls -> mtls", id="of what is redirected"),
+        pytest.param([{**HTTP_80, "captureMode": "NONE"}], "unknown -> unknown", id="at the local host"),
+        pytest.param([{**HTTP_80, "bind": "127.0.0.1"}], "unknown -> unknown", id="at an address of its own"),
+        pytest.param([{"captureMode": "NONE"}], "unknown -> unknown", id="at the local host, for any port"),
+        pytest.param([ASKED], "unknown -> unknown", id="of a proxy that has to be asked"),
+        pytest.param([ASKED, {}], "mtls -> mtls", id="of such a proxy, beside all traffic"),
+        pytest.param([{**HTTP_80, "captureMode": "MAYBE"}], "unknown -> unknown", id="of a mode that is none"),
+    ],
+)
+def test_a_sidecars_listener_takes_only_what_comes_to_its_address(listeners, expected):
+    own = istio("Sidecar", "demo/s", {"egress": [{"hosts": ["*/*"], **listener} for listener in listeners]})
+    world = [mesh_config(), pod("demo/a"), pod("shop/b"), service("shop/b"), own]
+    assert answer(judge(world), "demo/a", "shop/b") == expected

@@ -209,6 +209,9 @@ class Scopes:
             return f"the mesh configuration of revision {plane.mesh.name} is unknown: {plane.mesh.doubt}"
         if covers("DestinationRule", namespace):
             return f"DestinationRules of the client's namespace {namespace} were not read"
+        if covers("ServiceEntry", namespace):
+            # A client meets its own namespace's first, whoever else has the host (pilot/pkg/model/sidecar.go).
+            return f"ServiceEntries of the client's namespace {namespace}, which could claim any host, were not read"
         if workload.mesh == "sidecar" and covers("Sidecar", namespace):
             return f"Sidecar objects of the client's namespace {namespace} were not read"
         if (

@@ -16,6 +16,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     edges,
     egress,
     headless,
+    istio,
     judge,
     mesh_config,
     namespace,
@@ -169,3 +170,23 @@ def test_an_item_whose_namespace_can_be_none_could_be_any(slip):
 
 def test_every_kind_that_is_read_can_be_unread():
     assert set(TOUCHES) == {kind.kind for kind in KINDS}
+
+
+CLAIM = {"hosts": ["b.shop.svc.cluster.local"], "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}]}
+
+
+@pytest.mark.parametrize("home", ["demo", None])
+def test_what_a_service_entry_of_the_clients_own_may_claim_is_unknown_where_it_was_not_read(home):
+    """Its own namespace's go before the Service that has the host."""
+    world = [mesh_config(), pod("demo/a"), pod("shop/c"), pod("shop/b"), service("shop/b")]
+    read = judge(*world, istio("ServiceEntry", "demo/claim", {**CLAIM, "endpoints": [{"address": "192.0.2.1"}]}))
+    assert edges(read, "demo/a", service="shop/b") == []
+    blind = judge(*world, unread=[{"kind": "ServiceEntry", "namespace": home, "reason": "forbidden"}])
+    assert answer(blind, "demo/a", "shop/b") == "unknown -> unknown"
+
+
+def test_a_service_entry_that_nobody_understands_betters_no_edge_of_its_namespace():
+    odd = istio("ServiceEntry", "demo/claim", {**CLAIM, "resolution": "LATER"})
+    result = judge(mesh_config(), pod("demo/a"), pod("shop/c"), pod("shop/b"), service("shop/b"), odd)
+    assert answer(result, "demo/a", "shop/b") == "unknown -> unknown"
+    assert answer(result, "shop/c", "shop/b") == "mtls -> mtls"

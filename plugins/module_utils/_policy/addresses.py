@@ -23,7 +23,7 @@ _PODS = f".pod.{CLUSTER_DOMAIN}"
 _LONGEST = 32
 """Names on one way. Whoever writes names can let each lead to the next, or to several."""
 _MOST = 1000
-"""Addresses and names on all ways from one address together."""
+"""Addresses and names on all ways of one entry's host together, but for those that it names itself."""
 
 
 class Landing(NamedTuple):
@@ -51,6 +51,8 @@ class Addresses:
         """The addresses of Services and pods as numbers, by their family."""
         self._left = 0
         """Of `_MOST`, on the ways that are being followed."""
+        self._lefts: Dict[str, int] = {}
+        """The same for each host: names that lead to many others, and these to many, cost no more together."""
         for item in destinations:
             if not item.kubernetes:
                 self._entries.setdefault(item.host, []).append(item)
@@ -72,8 +74,9 @@ class Addresses:
         key = (endpoint.address, port, host)
         found = self._known.get(key)
         if found is None:
-            self._left = _MOST
+            self._left = self._lefts.get(host, _MOST) + 1
             found = tuple(self._follow(endpoint.address, port, frozenset((f"={host}",))))
+            self._lefts[host] = self._left
             if self._left < 0:
                 found = (Landing(None, doubt=f"{endpoint.address} leads to more names than are followed"),)
             self._known[key] = found

@@ -29,6 +29,8 @@ DESTINATION = "Service or ServiceEntry"
 """What a destination is, in words."""
 
 
+_MOST = 50_000
+"""Endpoints of all ports of all hosts of one object."""
 OWN_TLS = ("https", "tls")
 """Protocols of which Istio expects TLS from the application."""
 
@@ -437,17 +439,29 @@ def destinations(snapshot: Snapshot, catalogue: Catalogue) -> List[Destination]:
     slices: Dict[Tuple[str, str], List[Slice]] = {}
     for item in sorted(snapshot.slices, key=lambda found: (found.namespace, found.name)):
         slices.setdefault((item.namespace, item.service), []).append(item)
-    found = [
-        _of_service(
-            catalogue,
-            service._replace(ports=(), selector=None) if service.external_name else service,
-            slices.get((service.namespace, service.name), []),
-        )
-        for service in snapshot.services
-    ]
+    found: List[Destination] = []
+    for service in snapshot.services:
+        own = service._replace(ports=(), selector=None) if service.external_name else service
+        found.extend(_bounded([_of_service(catalogue, own, slices.get((service.namespace, service.name), []))]))
     for entry in snapshot.service_entries:
-        found.extend(_of_service_entry(catalogue, entry, host) for host in sorted(set(entry.hosts)))
+        found.extend(_bounded([_of_service_entry(catalogue, entry, host) for host in sorted(set(entry.hosts))]))
     return sorted(_share_endpoints(found), key=lambda item: (item.name, item.host, not item.kubernetes))
+
+
+def _bounded(made: List[Destination]) -> List[Destination]:
+    """What was made of one object, without its endpoints where they are too many to be looked at.
+
+    A small object can name hosts, ports and addresses of which each goes with each.
+    """
+    if sum(len(port.endpoints) for item in made for port in item.ports) <= _MOST:
+        return made
+    return [
+        item._replace(
+            ports=tuple(port._replace(endpoints=(), inferred=()) for port in item.ports),
+            hidden_endpoints=f"{item.name} has more hosts, ports and endpoints than are looked at",
+        )
+        for item in made
+    ]
 
 
 def _share_endpoints(found: List[Destination]) -> List[Destination]:

@@ -9,7 +9,9 @@ import time
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.addresses import Addresses
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    answer,
     api_server,
     edges,
     headless,
@@ -256,3 +258,44 @@ def test_no_spelling_leaves_the_mesh(manifests, unread, expected):
     result = judge(mesh_config(), CLIENT, *manifests, unread=list(unread))
     rows = edges(result, "cafe/c", service="cafe/e", subset=None)
     assert {(row["verdict"], row["scope"]) for row in rows} == {expected}
+
+
+def test_names_that_each_lead_to_many_others_are_given_up(monkeypatch):
+    """They cost no more than their number allows, and nobody else's answer changes."""
+    steps = []
+    follow = Addresses._follow
+    monkeypatch.setattr(Addresses, "_follow", lambda *given: steps.append(given) or follow(*given))
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    named = {"resolution": "DNS", "location": "MESH_INTERNAL", "ports": ports}
+    circle = [
+        istio(
+            "ServiceEntry",
+            f"demo/n{number}",
+            {
+                **named,
+                "hosts": [f"n{number}.x"],
+                "endpoints": [{"address": f"n{(number + step) % 9}.x"} for step in range(9)],
+            },
+        )
+        for number in range(9)
+    ]
+    result = judge(mesh_config(), pod("demo/a"), STRICT, circle)
+    own = [row for row in edges(result, "demo/a") if row["service"].startswith("demo/")]
+    # Its own name leads nowhere: nothing but the entry says what is there.
+    assert {row["verdict"] for row in own} == {"unknown", "plaintext"}
+    assert answer(result, "demo/a", "shop/a") == "mtls -> mtls"
+    assert len(steps) < 15_000
+
+
+def test_hosts_ports_and_addresses_that_multiply_are_not_looked_at_one_by_one():
+    spec = {
+        "hosts": [f"h{number}.x" for number in range(10)],
+        "resolution": "STATIC",
+        "location": "MESH_INTERNAL",
+        "ports": [{"number": 1000 + number, "name": f"http-{number}", "protocol": "HTTP"} for number in range(10)],
+        "endpoints": [{"address": f"192.0.{number >> 8}.{number & 255}"} for number in range(600)],
+    }
+    result = judge(mesh_config(), pod("demo/a"), istio("ServiceEntry", "demo/many", spec))
+    found = edges(result, "demo/a")
+    assert len(found) == 100
+    assert {(row["endpoint"], row["verdict"]) for row in found} == {(None, "unknown")}

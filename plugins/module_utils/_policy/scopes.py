@@ -213,7 +213,8 @@ class Scopes:
             return f"DestinationRules of the client's namespace {namespace} were not read"
         if covers("ServiceEntry", namespace):
             # A client meets its own namespace's first, whoever else has the host (pilot/pkg/model/sidecar.go).
-            return f"ServiceEntries of the client's namespace {namespace}, which could claim any host, were not read"
+            what = "ServiceEntries, which could claim this address or host"
+            return f"{what}, of the client's namespace {namespace} were not read"
         if workload.mesh == "sidecar" and covers("Sidecar", namespace):
             return f"Sidecar objects of the client's namespace {namespace} were not read"
         if (

@@ -28,7 +28,7 @@ TOUCHES: Dict[str, str] = {
     "PeerAuthentication": "modes, and edges to servers, that a policy there could decide",
     "DestinationRule": "edges that a rule there could decide",
     "Sidecar": "edges of the clients there; in the root namespace of all clients without a Sidecar of their own",
-    "ServiceEntry": "edges of the clients and to the ServiceEntries there; good edges of all that may be given them",
+    "ServiceEntry": "edges of clients and to entries there; good edges of all clients that may be given them",
     "WorkloadEntry": "edges to endpoints outside the cluster there",
     "EnvoyFilter": "modes of the servers and edges of the clients there; in the root namespace of all",
     "VirtualService": _BY_ROUTE,

@@ -183,7 +183,6 @@ def test_what_a_service_entry_of_the_clients_own_may_claim_is_unknown_where_it_w
     assert edges(read, "demo/a", service="shop/b") == []
     blind = judge(*world, unread=[{"kind": "ServiceEntry", "namespace": home, "reason": "forbidden"}])
     assert answer(blind, "demo/a", "shop/b") == "unknown -> unknown"
-    assert answer(blind, "shop/c", "shop/b") == ("mtls -> mtls" if home else "unknown -> unknown")
 
 
 def test_a_service_entry_that_nobody_understands_betters_no_edge_of_its_namespace():

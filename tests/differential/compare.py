@@ -104,7 +104,10 @@ class _World:
         self.engine: dict[Dial, Rows] = {}
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
-        self.ends = _ends(manifests)
+        self.aliases = _ends(manifests)
+        # Where a ServiceEntry has an alias's host, only the rows of the entry are compared.
+        entries = {host for item in manifests if item["kind"] == "ServiceEntry" for host in item["spec"]["hosts"]}
+        self.ends = {host: end for host, end in self.aliases.items() if host not in entries}
         self.targets = self._with_ends(_targets([item for item in manifests if item["kind"] == "VirtualService"]))
         self.spoken = dict(_spoken(manifests))
         self.result = result
@@ -293,6 +296,10 @@ class _World:
         for pod, address in self.hosts.items():
             hosts[self.workload_of_pod[pod]["id"]].append(f"addr/{address}")
         for edge in self.result["edges"]:
+            name, dummy, rest = edge["host"].partition(".")
+            own = edge["service"] == f"{rest.partition('.')[0]}/{name}"
+            if own and edge["host"] in self.aliases.keys() - self.ends.keys():
+                continue
             endpoints = hosts.get(edge["endpoint"], [edge["endpoint"]])
             for member in self.result["client_sets"][edge["clients"]]:
                 workload = workloads[member]

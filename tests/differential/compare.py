@@ -137,6 +137,16 @@ class _World:
         self.routes_needed = _rivals(manifests, by_routes=True)
         self.domains = dict(_trust_domains(manifests))
         self.named = Counter(_hosts(manifests))
+        self.by_port = any(
+            "port" in listener
+            for item in manifests
+            if item["kind"] == "Sidecar"
+            for listener in item["spec"].get("egress", ())
+        )
+        # Names of aliases that ServiceEntries have for hosts: which of the two is met, the engine does not follow.
+        self.claimed = self.ends.keys() & {
+            host for item in manifests if item["kind"] == "ServiceEntry" for host in item["spec"]["hosts"]
+        }
         self.addresses: dict[str, set[str]] = defaultdict(set)
         self.claims: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         for host, address, ports in _claims(manifests, self.pods):
@@ -202,7 +212,7 @@ class _World:
             shared = self._sharers(dial._replace(host=self.ends.get(dial.host, dial.host)))
             for endpoint in dict.fromkeys((*expected, *found)):
                 met = found.get(endpoint)
-                if shared and met is not None and met.verdict == "unknown":
+                if (shared or dial.host in self.claimed) and met is not None and met.verdict == "unknown":
                     continue
                 if self._aside(dial) and (met is None or met.verdict == "unknown"):
                     continue
@@ -226,14 +236,17 @@ class _World:
         )
 
     def _sharers(self, dial: Dial) -> list[str]:
-        """The addresses of a sidecar's destination that another one claims with the same port."""
+        """The addresses of a sidecar's destination that another one claims with the same port.
+
+        A Sidecar's listener for a port takes in whatever port a destination has.
+        """
         if self.proxies[dial.client]["type"] != "sidecar":
             return []
         return [
             address
             for address in self.addresses.get(dial.host, ())
             if any(
-                dial.port in ports and not {host, dial.host} <= self.headless
+                (dial.port in ports or self.by_port) and not {host, dial.host} <= self.headless
                 for host, ports in self.claims[address].items()
                 if host != dial.host
             )
@@ -341,6 +354,8 @@ class _World:
         led -= sharing
         if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
             return engine if _unknown(engine) else self._unknown_to(meant, engine)
+        if hidden and name in led and all(met.verdict == "plaintext" for met in engine.values()):
+            return engine  # of what a proxy knows for a VirtualService alone, no better than what passes as it is
         if hidden and name not in led:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
             # followed, where else one may lead who asks for it at a port of something else.

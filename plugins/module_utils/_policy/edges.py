@@ -74,7 +74,7 @@ class Judge:
         for destination in self._destinations:
             rows.extend(self._judge(destination))
         rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
-        who = Finders(self._scopes.listening, self._scopes.sidecars, self._scopes.ambient)
+        who = Finders(self._scopes.listening, self._scopes.locking, self._scopes.sidecars, self._scopes.ambient)
         rows = through_shared_addresses(rows, self._destinations, who)
         unread = any(map(self._unread.anywhere, ROUTES))
         before, routes = rows, (self._virtual_services, self._scopes.routed_by)

@@ -300,6 +300,14 @@ class Scopes:
                 found |= bit
         return found
 
+    def locking(self, destination: Destination, port: int) -> int:
+        """The clients with a Sidecar's listener for a port that takes in a destination."""
+        found = 0
+        for bit, view in self._sidecars:
+            if view is not None and view.locks(destination, port):
+                found |= bit
+        return found
+
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""
         found = 0

@@ -20,11 +20,10 @@ from .ages import dated
 from .rows import Edge
 from .services import Destination, DestinationPort
 
-_Place = Tuple[str, int]
-"""An address and a port."""
 _Met = Tuple[Optional[str], str, str]
 """endpoint, client_tls and verdict."""
 _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+BY_ADDRESS, BY_RANGE, BY_NAME = "address", "range", "name"
 _MOST = 20
 """Claims of one place that are compared one by one. In real meshes there are no more, or all are alike."""
 
@@ -34,9 +33,11 @@ _Key = Tuple[str, str, int]
 
 
 class _Claim(NamedTuple):
+    """A port of a destination that is found at an address, in a range of them, or by a name."""
+
     destination: Destination
     port: DestinationPort
-    by_range: bool = False
+    by: str = BY_ADDRESS
 
     @property
     def key(self) -> _Key:
@@ -48,6 +49,8 @@ class Finders(NamedTuple):
 
     listening: Callable[[Destination], int]
     """The sidecars that have listeners of their own for a destination that they know."""
+    locking: Callable[[Destination, int], int]
+    """The sidecars for which a Sidecar's listener for a port takes in a destination, before all others."""
     sidecars: Mapping[Tuple[str, ...], int]
     """All sidecars, by whom their control plane exports a destination to that does not say it."""
     ambient: int
@@ -73,18 +76,18 @@ def through_shared_addresses(rows: List[Edge], destinations: List[Destination], 
 class _Contest:
     """Who claims what, and which answers clients meet there."""
 
-    def __init__(self, claims: Dict[_Place, List[_Claim]], rows: Iterable[Edge], finders: Finders) -> None:
+    def __init__(self, claims: Dict[str, List[_Claim]], rows: Iterable[Edge], finders: Finders) -> None:
         self._claims = claims
         self._finders = finders
         self._everyone = _union((finders.ambient, *finders.sidecars.values()))
         self._listening: Dict[_Key, int] = {}
-        self._places: Dict[_Key, List[Tuple[_Place, _Claim]]] = {}
+        self._places: Dict[_Key, List[Tuple[str, _Claim]]] = {}
         self._met: Dict[_Key, Dict[_Met, int]] = {}
         self._different: Dict[Tuple[_Key, _Key], int] = {}
         for place, found in claims.items():
             for claim in found:
                 self._met[claim.key] = {}
-                if not claim.by_range:
+                if claim.by != BY_RANGE:
                     self._places.setdefault(claim.key, []).append((place, claim))
         for row in rows:
             met = self._met.get((row.service, row.host, row.port))
@@ -102,15 +105,15 @@ class _Contest:
     def rivals(self, row: Edge) -> Iterator[Tuple[str, Destination, int]]:
         """Whose a connection may be instead, by which address, with the clients that would meet another answer."""
         for place, own in self._places.get((row.service, row.host, row.port), ()):
-            address, others = place[0], [claim for claim in self._claims[place] if _differs(claim, own)]
+            others = [claim for claim in self._claims[place] if _differs(claim, own)]
             if place in self._crowded:
                 clients = self._everyone if any(not claim.port.http for claim in others) else self._finders.ambient
-                yield address, others[0].destination, clients * self._crowded[place]
+                yield place, others[0].destination, clients * self._crowded[place]
                 continue
             for rival in others:
                 takers = self._takers(own, rival)
                 if takers:
-                    yield address, rival.destination, takers & self._otherwise(own, rival, row)
+                    yield place, rival.destination, takers & self._otherwise(own, rival, row)
 
     def _otherwise(self, own: _Claim, rival: _Claim, row: Edge) -> int:
         """The clients that do not meet the same at two destinations."""
@@ -123,13 +126,27 @@ class _Contest:
 
     def _takers(self, own: _Claim, rival: _Claim) -> int:
         """The clients that may take a connection to `own` for one to its rival, if they know it."""
-        found = 0 if rival.by_range else self._finders.ambient
-        exact = own.port.http or not rival.by_range
-        if not rival.port.http and exact and not _keeps(own, rival, self._finders.sidecars):
-            if rival.key not in self._listening:
-                self._listening[rival.key] = self._finders.listening(rival.destination)
-            found |= self._listening[rival.key]
+        same = own.port.number == rival.port.number
+        if rival.by == BY_NAME:
+            # core/httproute.go dedupeDomains: a whole host goes before the short names of others.
+            return self._listens(rival) if same and own.destination.kubernetes and not _kubernetes(rival) else 0
+        found = self._finders.ambient if same and rival.by == BY_ADDRESS else 0
+        if rival.by == BY_ADDRESS:
+            # With a port of its own a listener is for a destination's only port, too, whatever that is.
+            found |= self._finders.locking(rival.destination, own.port.number)
+        exact = own.port.http or rival.by == BY_ADDRESS
+        if same and not rival.port.http and exact and not _keeps(own, rival, self._finders.sidecars):
+            found |= self._listens(rival)
         return found
+
+    def _listens(self, claim: _Claim) -> int:
+        if claim.key not in self._listening:
+            self._listening[claim.key] = self._finders.listening(claim.destination)
+        return self._listening[claim.key]
+
+
+def _kubernetes(claim: _Claim) -> bool:
+    return claim.destination.kubernetes
 
 
 def _differs(one: _Claim, other: _Claim) -> bool:
@@ -143,30 +160,44 @@ def _union(masks: Iterable[int]) -> int:
     return found
 
 
-def _claims(destinations: Iterable[Destination]) -> Dict[_Place, List[_Claim]]:
-    """The places with several claims. A Service's address is its own: one at least is a ServiceEntry's."""
-    found: Dict[_Place, List[_Claim]] = {}
+def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
+    """The addresses and names with several claims. A Service's are its own: one at least is a ServiceEntry's."""
+    found: Dict[str, List[_Claim]] = {}
     ranges: List[Tuple[_Network, _Claim]] = []
     for item in destinations:
-        for text in () if item.kubernetes else item.addresses:
+        if item.kubernetes:
+            continue
+        for text in item.addresses:
             network = _range(text)
             for port in item.ports:
                 if network is not None:
-                    ranges.append((network, _Claim(item, port, True)))
+                    ranges.append((network, _Claim(item, port, BY_RANGE)))
                 else:
-                    found.setdefault((canonical(text.partition("/")[0]), port.number), []).append(_Claim(item, port))
+                    found.setdefault(canonical(text.partition("/")[0]), []).append(_Claim(item, port))
+        for port in item.ports:
+            if port.http:
+                found.setdefault(item.host, []).append(_Claim(item, port, BY_NAME))
     if not found and not ranges:
         return {}
     claimed = set(found)
     over_ranges = {claim.port.number for dummy, claim in ranges if not claim.port.http}
     for item in destinations:
-        for address in (item.pod_addresses if item.headless else item.addresses) if item.kubernetes else ():
+        if not item.kubernetes:
+            continue
+        for address in map(canonical, item.pod_addresses if item.headless else item.addresses):
             for port in item.ports:
-                place = (canonical(address), port.number)
-                if place in claimed or (port.http and port.number in over_ranges):
-                    found.setdefault(place, []).append(_Claim(item, port))
+                if address in claimed or (port.http and port.number in over_ranges):
+                    found.setdefault(address, []).append(_Claim(item, port))
+        for name in claimed.intersection(_short_names(item)):
+            found[name].extend(_Claim(item, port, BY_NAME) for port in item.ports if port.http)
     _add_ranges(found, ranges)
     return {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
+
+
+def _short_names(service: Destination) -> Tuple[str, ...]:
+    """By which clients dial a Service, too: in its own namespace the first, everywhere the others."""
+    name, namespace = service.host.split(".")[:2]
+    return name, f"{name}.{namespace}", f"{name}.{namespace}.svc"
 
 
 def _range(text: str) -> Optional[_Network]:
@@ -180,20 +211,22 @@ def _range(text: str) -> Optional[_Network]:
     return network if network.num_addresses > 1 else None
 
 
-def _add_ranges(claims: Dict[_Place, List[_Claim]], ranges: Iterable[Tuple[_Network, _Claim]]) -> None:
-    """Adds ranges to the places of HTTP ports inside of them: elsewhere the listener of an address counts."""
-    by_port: Dict[Tuple[int, int], List[Tuple[int, _Place]]] = {}
-    for (text, number), found in claims.items():
+def _add_ranges(claims: Dict[str, List[_Claim]], ranges: Iterable[Tuple[_Network, _Claim]]) -> None:
+    """Adds ranges to the HTTP ports at addresses inside of them: elsewhere the listener of an address counts."""
+    by_port: Dict[Tuple[int, int], List[Tuple[int, str]]] = {}
+    for text, found in claims.items():
         address = address_of(text)
-        if address is not None and any(claim.port.http for claim in found):
-            by_port.setdefault((address.version, number), []).append((int(address), (text, number)))
+        if address is None:
+            continue
+        for number in {claim.port.number for claim in found if claim.port.http}:
+            by_port.setdefault((address.version, number), []).append((int(address), text))
     for places in by_port.values():
         places.sort()
-    counts: Dict[_Place, int] = {}
+    counts: Dict[str, int] = {}
     for network, claim in ranges:
         places = by_port.get((network.version, claim.port.number), [])
-        first = bisect_left(places, (int(network.network_address), ("", 0)))
-        last = bisect_right(places, (int(network.broadcast_address), ("~", 0)))
+        first = bisect_left(places, (int(network.network_address), ""))
+        last = bisect_right(places, (int(network.broadcast_address), "~"))
         for dummy, place in places[first:last]:
             claims[place].append(claim)
             counts[place] = counts.get(place, 0) + 1

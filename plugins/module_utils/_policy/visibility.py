@@ -181,6 +181,10 @@ class View(NamedTuple):
         only = self.listeners[0]
         return len(self.listeners) == 1 and any(only.imports(item) and only.ports(item) for item in own)
 
+    def locks(self, destination: Destination, port: int) -> bool:
+        """Whether a listener for this port takes in a destination, whatever the destination's own ports."""
+        return any(one.port == port and not one.aside and one.imports(destination) for one in self.listeners)
+
     def listens(self, destination: Destination) -> bool:
         """Whether a proxy makes listeners of its own for a destination's addresses."""
         return any(listener.captures and listener.imports(destination) for listener in self.listeners)

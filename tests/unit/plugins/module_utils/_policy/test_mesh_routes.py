@@ -28,6 +28,8 @@ WORLD = [
     service("shop/bare", ports=WEB),
     pod("shop/raw"),
     service("shop/raw", ports=TCP),
+    pod("shop/sealed"),
+    service("shop/sealed", ports=[{"name": "tls-web", "port": 80, "targetPort": 8080}]),
 ]
 SAFE = {"group": "", "kind": "Service", "name": "safe"}
 
@@ -89,9 +91,11 @@ def met(place: str, *more: dict[str, Any], **options: Any) -> set[str]:
     return {row["verdict"] for row in edges(judge(WORLD, more, **options), "cafe/c", service=place)}
 
 
-@pytest.mark.parametrize("kind", ["TCPRoute", "TLSRoute"])
-def test_connections_are_led_too(kind: str) -> None:
-    assert met("shop/raw", route("bare", parent={**SAFE, "name": "raw"}, kind=kind)) == {"plaintext"}
+@pytest.mark.parametrize(("kind", "name"), [("TCPRoute", "raw"), ("TLSRoute", "sealed")])
+def test_connections_are_led_too(kind: str, name: str) -> None:
+    """By TLSRoutes those to a port of TLS (core/tls.go buildSidecarOutboundTLSFilterChainOpts)."""
+    assert met(f"shop/{name}") == {"mtls"}
+    assert met(f"shop/{name}", route("bare", parent={**SAFE, "name": name}, kind=kind)) == {"plaintext"}
 
 
 def test_a_route_betters_nothing() -> None:

@@ -324,17 +324,17 @@ def test_a_host_of_several_services_may_mean_any_of_their_ports():
     assert [verdict(*world, *entries[:count], lead, host="raw")[0] for count in (1, 2)] == ["mtls", "unknown"]
 
 
-BARE = [{"route": [to("bare")]}]
+TO_BARE = [{"route": [to("bare")]}]
 OTHER_PORT = [{"name": "http-web", "port": 81, "targetPort": 8080}]
 KINDS = [
-    ("of requests, for a port of TCP", "tcp-web", [], {"http": BARE}, "mtls"),
-    ("of requests, for a port that says nothing", "web", [], {"http": BARE}, "plaintext"),
-    ("of connections, for a port of HTTP", "http-web", [], {"tcp": BARE}, "mtls"),
-    ("of connections, for a port that says nothing", "web", [], {"tcp": BARE}, "plaintext"),
-    ("of connections, for a port of HTTPS", "https-web", [], {"tcp": BARE}, "mtls"),
-    ("of connections, behind one that takes all", "tcp-web", [], {"tcp": [{"route": [to("two")]}, *BARE]}, "mtls"),
+    ("of requests, for a port of TCP", "tcp-web", [], {"http": TO_BARE}, "mtls"),
+    ("of requests, for a port that says nothing", "web", [], {"http": TO_BARE}, "plaintext"),
+    ("of connections, for a port of HTTP", "http-web", [], {"tcp": TO_BARE}, "mtls"),
+    ("of connections, for a port that says nothing", "web", [], {"tcp": TO_BARE}, "plaintext"),
+    ("of connections, for a port of HTTPS", "https-web", [], {"tcp": TO_BARE}, "mtls"),
+    ("of connections, behind one that takes all", "tcp-web", [], {"tcp": [{"route": [to("two")]}, *TO_BARE]}, "mtls"),
     ("of connections, behind one for another port", "tcp-web", [],
-     {"tcp": [{"match": [{"port": 81}], "route": [to("two")]}, *BARE]}, "plaintext"),
+     {"tcp": [{"match": [{"port": 81}], "route": [to("two")]}, *TO_BARE]}, "plaintext"),
     ("of connections, to the only port of a host", "tcp-web",
      [service("shop/far", ports=OTHER_PORT, selector={"app": "bare"})],
      {"tcp": [{"route": [to("far")]}]}, "plaintext"),

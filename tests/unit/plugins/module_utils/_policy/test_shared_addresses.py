@@ -51,6 +51,19 @@ def claim(
     return found
 
 
+def named(host: str, protocol: str, **spec: Any) -> Manifest:
+    """A ServiceEntry with that host and no address."""
+    return claim("203.0.113.1", protocol, hosts=[host], **spec)
+
+
+def by_port(host: str, protocol: str, port: int = 3306) -> Manifest:
+    """The client's Sidecar with a listener for one port before that for all."""
+    found = egress("shop/s", "*/*")
+    listener = {"hosts": [host], "port": {"number": port, "name": "p", "protocol": protocol}}
+    found["spec"]["egress"].insert(0, listener)
+    return found
+
+
 @pytest.mark.parametrize(
     ("title", "objects", "expected"),
     [
@@ -77,6 +90,18 @@ def claim(
         ("HTTP takes nothing from TCP", [db("tcp"), claim(protocol="HTTP")], MTLS),
         ("HTTP of a sniffed listener goes by it, whatever its age", [db("tcp"), claim(protocol="", age=9)], UNKNOWN),
         ("a sniffed listener keeps both", [db(""), claim(protocol="TCP", age=9)], MTLS),
+        ("a Sidecar's listener takes a younger one in before all others",
+         [db(), claim(age=9), by_port("tenant/*", "TCP")], UNKNOWN),
+        ("a Sidecar's listener takes the only port for its own, whatever that is",
+         [db(), claim(ports=[{"number": 9, "name": "p", "protocol": "TCP"}]), by_port("*/*", "TCP")], UNKNOWN),
+        ("a Sidecar's listener for another port", [db(), claim(age=9), by_port("tenant/*", "TCP", 81)], MTLS),
+        ("a host that is a short name of the Service", [db("http"), named("db.cellar", "HTTP")], UNKNOWN),
+        ("a host that is another of its short names", [db("http"), named("db.cellar.svc", "HTTP")], UNKNOWN),
+        ("a host that is a name of its own namespace", [db("http"), named("db", "HTTP")], UNKNOWN),
+        ("a host that is a short name of another namespace's", [db("http"), named("db.shop", "HTTP")], MTLS),
+        ("a short name at another port",
+         [db("http"), named("db.cellar", "HTTP", ports=[{"number": 80, "name": "p", "protocol": "HTTP"}])], MTLS),
+        ("connections go by address, whatever the name", [db("tcp"), named("db.cellar", "TCP")], MTLS),
         ("the same is met there", [db(), claim(endpoints=[], workloadSelector={"labels": {"app": "db"}},
                                                where="cellar/e", location="MESH_INTERNAL")], MTLS),
         ("a pod's address behind a headless Service",

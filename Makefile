@@ -68,7 +68,7 @@ endif
 
 .PHONY: test-files
 test-files: lint unit sanity
-	@python -m tests.differential --number 1000
+	@python -m tests.differential --number 1000 --seed 1
 	@KUBECONFIG= tools/package.sh
 
 .PHONY: test-cluster

@@ -143,10 +143,6 @@ class _World:
             if item["kind"] == "Sidecar"
             for listener in item["spec"].get("egress", ())
         )
-        # Names of aliases that ServiceEntries have for hosts: which of the two is met, the engine does not follow.
-        self.claimed = self.ends.keys() & {
-            host for item in manifests if item["kind"] == "ServiceEntry" for host in item["spec"]["hosts"]
-        }
         self.addresses: dict[str, set[str]] = defaultdict(set)
         self.claims: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         for host, address, ports in _claims(manifests, self.pods):
@@ -212,7 +208,8 @@ class _World:
             shared = self._sharers(dial._replace(host=self.ends.get(dial.host, dial.host)))
             for endpoint in dict.fromkeys((*expected, *found)):
                 met = found.get(endpoint)
-                if (shared or dial.host in self.claimed) and met is not None and met.verdict == "unknown":
+                # Where an alias's name counts, and where what it stands for, the engine does not follow in every mesh.
+                if (shared or dial.host in self.ends) and met is not None and met.verdict == "unknown":
                     continue
                 if self._aside(dial) and (met is None or met.verdict == "unknown"):
                     continue

@@ -77,7 +77,7 @@ class Judge:
         who = Finders(self._scopes.listening, self._scopes.locking, self._scopes.sidecars, self._scopes.ambient)
         rows = through_shared_addresses(rows, self._destinations, who)
         unread = any(map(self._unread.anywhere, ROUTES))
-        before, routes = rows, (self._virtual_services, self._scopes.routed_by)
+        before, routes = rows, (self._virtual_services, self._scopes.routed_by, self._scopes.locking)
         aliases = list(aliases_of(self._destinations))
         # A route to an alias leads to what it stands for, but not through several (route.go GetDestinationCluster).
         direct = [(alias, target) for alias, target in aliases if alias.alias.lower().rstrip(".") == target]

@@ -48,14 +48,16 @@ def through_routes(
     destinations: List[Destination],
     virtual_services: List[VirtualService],
     clients_of: Callable[[VirtualService], Tuple[int, int]],
+    locking: Callable[[Destination, int], int],
     others: bool = False,
     elsewhere: Iterable[Edge] = (),
 ) -> List[Edge]:
     """The rows, with what is met elsewhere where a VirtualService leads there.
 
-    `clients_of` gives the sidecars whose control planes may hand them a VirtualService, and of these those that surely
-    get it. `others` says whether something else may decide, too. `elsewhere` are rows of further hosts. Rows of subsets
-    stay: they say what is met by whoever is led to the subset.
+    `locking` gives the sidecars for which a Sidecar's listener says what a port speaks, and not the destination: nobody
+    knows which kinds of routes count for them. `clients_of` gives the sidecars whose control planes may hand them a
+    VirtualService, and of these those that surely get it. `others` says whether something else may decide, too.
+    `elsewhere` are rows of further hosts. Rows of subsets stay: they say what is met by whoever is led to the subset.
     """
     index = _Index(virtual_services)
     if not index:
@@ -91,6 +93,12 @@ def through_routes(
                     if any(answer.place == place for answer, dummy in parts):
                         parts = _parts(service, led, known_rows, clients, place)
                     found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, away)]
+                other = index.by_other_kinds(service, port)
+                retold = locking(destination, port.number) & clients_of(service)[0] if other else 0
+                if retold:
+                    why = f"a Sidecar's listener says what port {port.number} speaks, and so whether {other} counts"
+                    doubt = [(_Answer("unknown", "unknown", why), retold)]
+                    found[place] = [part for row in found.get(place, ()) for part in _led(row, doubt, 0)]
     return [row for own in found.values() for row in own]
 
 
@@ -231,6 +239,11 @@ class _Index:
     def names(self, item: VirtualService, host: str) -> bool:
         """Whether a VirtualService has a host by its own name."""
         return host in self._hosts[id(item)]
+
+    def by_other_kinds(self, item: VirtualService, port: DestinationPort) -> str:
+        """The name of a VirtualService with routes that do not count for what a port speaks; "" where it has none."""
+        kinds = _kinds(port)
+        return f"{item.kind} {item.namespace}/{item.name}" if any(one.kind not in kinds for one in item.routes) else ""
 
     def led(self, item: VirtualService, port: DestinationPort, ports: _Ports) -> _Led:
         """Where a VirtualService leads the requests for a port of any of its hosts."""

@@ -105,6 +105,8 @@ class Scopes:
         self.members: List[List[str]] = []
         """The workloads' ids in each scope, by the number of its bit."""
         self._sidecars: List[Tuple[int, Optional[View]]] = []
+        self._locking: List[Tuple[int, View]] = []
+        """Those with a Sidecar that has listeners for single ports."""
         self.sidecars: Dict[Tuple[str, ...], int] = {}
         """Those with a sidecar, by whom their control plane exports a Service to that does not say it."""
         self.ambient = 0
@@ -140,6 +142,8 @@ class Scopes:
         self.proxied.append((bit, scope))
         if scope.kind == "sidecar":
             self._sidecars.append((bit, scope.view))
+            if scope.view is not None and any(listener.port for listener in scope.view.listeners):
+                self._locking.append((bit, scope.view))
             exported = self._planes(scope.revision).mesh.service_export
             self.sidecars[exported] = self.sidecars.get(exported, 0) | bit
         for host in {patch.touch.host for patch in scope.patches}:
@@ -303,8 +307,8 @@ class Scopes:
     def locking(self, destination: Destination, port: int) -> int:
         """The clients with a Sidecar's listener for a port that takes in a destination."""
         found = 0
-        for bit, view in self._sidecars:
-            if view is not None and view.locks(destination, port):
+        for bit, view in self._locking:
+            if view.locks(destination, port):
                 found |= bit
         return found
 

@@ -366,3 +366,14 @@ def test_a_route_is_followed_in_time_that_grows_with_routes_and_hosts():
     result = judge([*WORLD, *services, routes(*all_routes, hosts=hosts)])
     assert {edge["verdict"] for edge in result["edges"] if edge["service"] == "shop/h7"} == {"mtls", "plaintext"}
     assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize(("port", "expected"), [(80, "unknown"), (81, "mtls")])
+def test_a_sidecars_listener_says_which_routes_count(port: int, expected: str) -> None:
+    """With a port of its own it speaks what the Sidecar says (core/listener.go buildSidecarOutboundListeners)."""
+    sidecar = egress("cafe/s", "*/*")
+    listener = {"hosts": ["*/*"], "port": {"number": port, "name": "p", "protocol": "TCP"}}
+    sidecar["spec"]["egress"].insert(0, listener)
+    lead = istio("VirtualService", "shop/v", {"hosts": ["safe"], "tcp": [{"route": [to("bare")]}]})
+    assert verdict(lead)[0] == "mtls"
+    assert verdict(lead, sidecar)[0] == expected

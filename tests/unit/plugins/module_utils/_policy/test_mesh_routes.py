@@ -35,12 +35,12 @@ SAFE = {"group": "", "kind": "Service", "name": "safe"}
 
 
 def route(
-    *backends: dict[str, Any] | str, parent: dict[str, Any] = SAFE, kind: str = "HTTPRoute", where: str = "shop/r",
+    *backends: dict[str, Any] | str, parent: dict[str, Any] | None = None, kind: str = "HTTPRoute", where: str = "shop/r",
     **fields: Any,
 ) -> dict[str, Any]:  # fmt: skip
     refs = [{"name": item, "port": 80} if isinstance(item, str) else item for item in backends]
     home, name = where.split("/")
-    spec = {"parentRefs": [parent], "rules": [{"backendRefs": refs, **fields}]}
+    spec = {"parentRefs": [parent or SAFE], "rules": [{"backendRefs": refs, **fields}]}
     metadata = {"name": name, "namespace": home}
     return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 

@@ -35,9 +35,12 @@ SAFE = {"group": "", "kind": "Service", "name": "safe"}
 
 
 def route(
-    *backends: dict[str, Any] | str, parent: dict[str, Any] | None = None, kind: str = "HTTPRoute", where: str = "shop/r",
+    *backends: dict[str, Any] | str,
+    parent: dict[str, Any] | None = None,
+    kind: str = "HTTPRoute",
+    where: str = "shop/r",
     **fields: Any,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     refs = [{"name": item, "port": 80} if isinstance(item, str) else item for item in backends]
     home, name = where.split("/")
     spec = {"parentRefs": [parent or SAFE], "rules": [{"backendRefs": refs, **fields}]}

@@ -209,7 +209,7 @@ class _World:
             for endpoint in dict.fromkeys((*expected, *found)):
                 met = found.get(endpoint)
                 # Where an alias's name counts, and where what it stands for, the engine does not follow in every mesh.
-                if (shared or dial.host in self.ends) and met is not None and met.verdict == "unknown":
+                if (shared or dial.host in self.aliases) and met is not None and met.verdict == "unknown":
                     continue
                 if self._aside(dial) and (met is None or met.verdict == "unknown"):
                     continue

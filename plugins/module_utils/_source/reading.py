@@ -113,6 +113,7 @@ def read_into(
     jobs = list(_jobs(selections, namespaces, end or cluster.deadline()))
     unread: dict[tuple[str, str | None], str] = {}
     first_error: ClusterError | None = None
+    forbidden: dict[Kind, list[tuple[str, str | None]]] = {}
     answered = not jobs
     with collector_paused(), ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as threads:
         for job, found in threads.map(lambda job: (job, _attempt(cluster, sink, job)), jobs):
@@ -127,9 +128,23 @@ def read_into(
                 raise found
             first_error = first_error or found
             unread.setdefault((kind, job.namespace), found.reason or str(found))
+            if found.status == 403 and job.selection.kind.group:
+                forbidden.setdefault(job.selection.kind, []).append((kind, job.namespace))
     if first_error is not None and not answered:
         raise first_error
+    for selected, places in forbidden.items():
+        if _is_absent(cluster, selected):
+            for place in places:
+                unread.pop(place, None)
     return [{"kind": kind, "namespace": namespace, "reason": reason} for (kind, namespace), reason in unread.items()]
+
+
+def _is_absent(cluster: Cluster, kind: Kind) -> bool:
+    """Whether what is forbidden is not served either: an API server asks for rights before it looks what there is."""
+    try:
+        return served_as(cluster, kind) is None
+    except ClusterError:
+        return False
 
 
 def _place(job: _Job, item: Unusable) -> tuple[str, str | None]:

@@ -17,7 +17,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     pod,
     service,
 )
-from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.conftest import FakeServer
 
 testing = pytest.importorskip("ansible.module_utils.testing")
@@ -137,6 +137,8 @@ def test_a_kind_that_may_not_be_read_is_unknown(server, capsys):
     serve(server, MESH)
     path = "GET /apis/security.istio.io/v1/peerauthentications"
     server.answer(path, (403, {"kind": "Status", "message": "peerauthentications is forbidden"}))
+    server.answer("GET /apis/security.istio.io", group("security.istio.io", "v1"))
+    server.answer("GET /apis/security.istio.io/v1", served("security.istio.io/v1", "peerauthentications"))
     result = run(server, capsys)
     assert result["summary"]["workloads"]["by_mode"] == {"unknown": 3}
     assert "PeerAuthentication" in {item["kind"] for item in result["unknown"]}

@@ -52,9 +52,24 @@ def test_everything(server, cluster):
 def test_a_forbidden_kind_is_unread(server, cluster):
     server.answer("GET /api/v1/pods", page("a"))
     server.answer(f"GET {PEERS_PATH}", refusal(403, "peerauthentications is forbidden"))
+    server.answer("GET /apis/security.istio.io", group("security.istio.io", "v1"))
+    server.answer("GET /apis/security.istio.io/v1", served("security.istio.io/v1", "peerauthentications"))
     resources, unread = reading.read(cluster, [PODS, PEERS])
     assert names(resources) == [("Pod", "a")]
     assert unread == [{"kind": "PeerAuthentication", "namespace": None, "reason": "peerauthentications is forbidden"}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [((404, {"kind": "Status", "message": "no"}), []), ((403, {"kind": "Status", "message": "no"}), [PEERS.kind.kind])],
+    ids=["the cluster has no such API", "nobody may say"],
+)
+def test_what_is_forbidden_and_not_served_is_no_gap(server, cluster, answer, expected):
+    """An API server refuses what it does not serve, too: it asks for rights first."""
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer(f"GET {PEERS_PATH}", refusal(403, "peerauthentications is forbidden"))
+    server.answer("GET /apis/security.istio.io", answer)
+    assert [gap["kind"] for gap in reading.read(cluster, [PODS, PEERS])[1]] == expected
 
 
 def test_a_forbidden_namespace_is_unread(server, cluster):

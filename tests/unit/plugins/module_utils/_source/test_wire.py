@@ -15,7 +15,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.probe imp
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import wire
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.options import ProbeOptions
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._evidence.wire.wire_servers import issue, pem
-from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import listed
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils.answers import group, listed, served
 
 RUN = "abcd1234"
 OUTSIDE, INSIDE = f"meshproof-probe-{RUN}-outside", f"meshproof-probe-{RUN}-inside"
@@ -143,6 +143,8 @@ CORE = "GET /api/v1/namespaces/shop"
 def test_what_is_needed_and_cannot_be_read_is_an_error(server, cluster, route, options, kind):
     deployed(server)
     server.answer(route, FORBIDDEN)
+    server.answer("GET /apis/discovery.k8s.io", group("discovery.k8s.io", "v1"))
+    server.answer("GET /apis/discovery.k8s.io/v1", served("discovery.k8s.io/v1", "endpointslices"))
     with pytest.raises(probe_plan.TargetError) as caught:
         found(cluster, **options)
     assert str(caught.value) == (

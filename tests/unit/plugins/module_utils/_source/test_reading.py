@@ -72,6 +72,20 @@ def test_what_is_forbidden_and_not_served_is_no_gap(server, cluster, answer, exp
     assert [gap["kind"] for gap in reading.read(cluster, [PODS, PEERS])[1]] == expected
 
 
+def test_a_kind_that_two_groups_have_is_a_gap_where_one_of_them_is_served(server, cluster):
+    ours = PEERS.kind._replace(group="gateway.networking.k8s.io", plural="gateways", kind="Gateway")
+    theirs = ours._replace(group="networking.istio.io")
+    for kind in (ours, theirs):
+        server.answer(f"GET /apis/{kind.api_version}/gateways", refusal(403, f"gateways of {kind.group} is forbidden"))
+    server.answer("GET /api/v1/pods", page("a"))
+    server.answer("GET /apis/networking.istio.io", group("networking.istio.io", "v1"))
+    server.answer("GET /apis/networking.istio.io/v1", served("networking.istio.io/v1", "gateways"))
+    for chosen in ([PODS, reading.Selection(ours), reading.Selection(theirs)],
+                   [PODS, reading.Selection(theirs), reading.Selection(ours)]):  # fmt: skip
+        gaps = reading.read(cluster, chosen)[1]
+        assert [gap["reason"] for gap in gaps] == ["gateways of networking.istio.io is forbidden"]
+
+
 def test_a_forbidden_namespace_is_unread(server, cluster):
     server.answer("GET /api/v1/namespaces/demo/pods", page("a"))
     server.answer("GET /api/v1/namespaces/shop/pods", refusal(403, "pods is forbidden"))

@@ -80,9 +80,10 @@ def through_routes(
             place = (destination.host, port.number)
             for service in applying:
                 led = index.led(service, port, ports)
-                if service.doubt or led.places - {place}:
-                    if id(service) not in known:
-                        known[id(service)] = clients_of(service)
+                away_from_here, other = service.doubt or led.places - {place}, index.by_other_kinds(service, port)
+                if (away_from_here or other) and id(service) not in known:
+                    known[id(service)] = clients_of(service)
+                if away_from_here:
                     clients, surely = known[id(service)]
                     certain = index.names(service, destination.host) and place not in led.places and not led.open
                     away = surely if certain and not others and len(applying) == 1 else 0
@@ -93,8 +94,7 @@ def through_routes(
                     if any(answer.place == place for answer, dummy in parts):
                         parts = _parts(service, led, known_rows, clients, place)
                     found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, away)]
-                other = index.by_other_kinds(service, port)
-                retold = locking(destination, port.number) & clients_of(service)[0] if other else 0
+                retold = locking(destination, port.number) & known[id(service)][0] if other else 0
                 if retold:
                     why = f"a Sidecar's listener says what port {port.number} speaks, and so whether {other} counts"
                     doubt = [(_Answer("unknown", "unknown", why), retold)]

@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple, Protocol
 from . import protobuf
 from .errors import ClusterError, no_json, wrong_answer
 from .kinds import Kind
-from .lists import Page, WrongAnswer, begins_well, decode, token_ahead
+from .lists import ONLY_METADATA, Page, WrongAnswer, begins_well, decode, token_ahead
 from .timed import Bounds
 
 MOST_PAGE_BYTES = 1024 * 1024 * 1024
@@ -59,9 +59,9 @@ class Wanted(NamedTuple):
 
     @property
     def answered(self) -> Kind:
-        """The kind that the list's items say they are (apimachinery's meta/v1 PartialObjectMetadata)."""
+        """The kind that the list's items say they are."""
         if self.only_metadata:
-            return self.kind._replace(group="meta.k8s.io", version="v1", kind="PartialObjectMetadata")
+            return self.kind._replace(group="meta.k8s.io", version="v1", kind=ONLY_METADATA)
         return self.kind
 
     def query(self, token: str) -> dict[str, Any]:

@@ -71,6 +71,16 @@ LEADS = [
     ("a headless Service: the port that is dialled", [*PARTS, far("db.data.svc", 8080)], {DB: "plaintext -> broken"}),
     ("a pod's name", [*PARTS, far("db-1.db.data.svc.cluster.local", 8080)], {DB: "plaintext -> broken"}),
     (
+        "the name of one of two pods",
+        [*PARTS, pod("data/x", labels={"app": "db"}), far("db-5f5-1.db.data.svc.cluster.local", 8080)],
+        {DB: "plaintext -> broken"},
+    ),
+    (
+        "the name of a pod that is not there: any of them",
+        [*PARTS, pod("data/x", "none", labels={"app": "db"}), far("db-9.db.data.svc.cluster.local", 8080)],
+        {DB: "plaintext -> broken", "data/Deployment/x": "plaintext -> plaintext"},
+    ),
+    (
         "an alias",
         [*STRICT, alias("cafe/other", "a.shop.svc.cluster.local"), far("other.cafe")],
         {A: "plaintext -> broken"},

@@ -82,6 +82,13 @@ BEFORE = "before you remove its tls settings that send plaintext, mend what keep
 NO_SERVICES = [{"kind": "Service", "namespace": "demo", "reason": "forbidden"}]
 
 
+FAR = istio("ServiceEntry", "demo/e", {
+    "hosts": ["far.example"], "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+    "location": "MESH_EXTERNAL", "resolution": "DNS",
+})  # fmt: skip
+FAR_MUTUAL = [STRICT, pod("demo/a"), FAR, rule("demo/r", "far.example", tls("ISTIO_MUTUAL"))]
+
+
 def member(where: str, *ports: dict[str, Any]) -> dict[str, Any]:
     """A pod of a StatefulSet."""
     found = pod(where, ports=list(ports))
@@ -373,6 +380,7 @@ QUIET = [
             pod("demo/c", "none", initContainers=[{"name": "wait-for-db"}]),
         ],
     ),
+    ("a rule for one host outside: whoever names it may know that it takes the mesh's TLS", FAR_MUTUAL),
     ("an empty mesh", []),
 ]
 

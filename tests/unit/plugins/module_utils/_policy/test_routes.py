@@ -401,3 +401,26 @@ def test_who_meets_something_worse_is_told_apart_from_whoever_does_not(parts, cl
 @pytest.mark.parametrize(("first", "second"), [(GOOD, BAD), (BAD, GOOD)], ids=["worse", "better"])
 def test_of_two_answers_the_worse_one_stays(first, second):
     assert list(_worsened([(first, 0b1)], second, 0b1)) == [(BAD, 0b1)]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        pytest.param("a.wild.example", "plaintext", id="a name that fits"),
+        pytest.param("*.wild.example", "plaintext", id="the pattern itself"),
+        pytest.param("*.b.wild.example", "plaintext", id="a narrower pattern"),
+        pytest.param("*.example", "plaintext", id="a wider pattern"),
+        pytest.param("wild.example", "tls", id="the domain above it"),
+        pytest.param("a.other.example", "tls", id="another name"),
+    ],
+)
+def test_of_a_pattern_whatever_fits_it_may_be_dialled(host, expected):
+    outside = istio("ServiceEntry", "shop/e", {
+        "hosts": ["*.wild.example"], "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+        "resolution": "NONE", "location": "MESH_EXTERNAL",
+    })  # fmt: skip
+    lead = istio("VirtualService", "shop/v", {"hosts": [host], "http": [{"route": [to("bare")]}]})
+    secured = istio("DestinationRule", "shop/r", {
+        "host": "*.wild.example", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}})  # fmt: skip
+    rows = judge([*WORLD, outside, secured, lead])["edges"]
+    assert {row["verdict"] for row in rows if row["service"] == "shop/e" and row["client_tls"] != "none"} == {expected}

@@ -85,7 +85,7 @@ def read(ask: Ask, wanted: Wanted, server: str, end: float) -> Iterator[Page]:
         def start(token: str) -> _PageOnItsWay:
             return _PageOnItsWay(threads, token, lambda announce: fetch(token, announce))
 
-        used = {""}
+        used: set[str] = set()
         following: _PageOnItsWay | None = start("")
         while following:
             ahead = following.next_token()
@@ -93,7 +93,7 @@ def read(ask: Ask, wanted: Wanted, server: str, end: float) -> Iterator[Page]:
             current, following = following, start(ahead) if ahead else None
             page = _decoded(wanted, current, fetch, server)
             del current  # its bytes, before its objects are used
-            if page.token and (page.token in used or len(used) > MOST_PAGES):
+            if page.token and (page.token in used or len(used) >= MOST_PAGES):
                 raise wrong_answer("names pages without end", wanted.path, server)
             used.add(page.token)
             # A page that was asked for again may end elsewhere than its first bytes said the first time.

@@ -168,8 +168,8 @@ class Catalogue:
         self._entries_at: Dict[str, Dict[str, List[Entry]]] = {}
         for entry in sorted(snapshot.entries, key=_place):
             taken = self._by_address.get(entry.address)
-            for place in self._claimed.get(entry.address, (taken.id,) if taken is not None else ()):
-                self._entries_at.setdefault(place, {}).setdefault(entry.address, []).append(entry)
+            for owner in self._claimed.get(entry.address, (taken.id,) if taken is not None else ()):
+                self._entries_at.setdefault(owner, {}).setdefault(entry.address, []).append(entry)
 
     def select(self, namespace: str, selector: Labels) -> List[Workload]:
         """Workloads of a namespace by labels; an empty selector selects all of them."""

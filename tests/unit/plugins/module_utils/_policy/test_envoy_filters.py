@@ -281,6 +281,8 @@ REACH = [
                                                      listener={"portNumber": 8080}), ALL_IN),
     ("the listener for all ports", matching(patch("LISTENER", "REMOVE", "SIDECAR_INBOUND"),
                                             listener={"portNumber": 15006}), ALL_IN),
+    ("an added listener is matched with none", matching(
+        patch("LISTENER", "ADD", "SIDECAR_INBOUND", name="x"), listener={"portNumber": 8080}), ALL_IN),
     ("a listener beside it", matching(patch("LISTENER", "REMOVE", "SIDECAR_INBOUND"), listener={"portNumber": 8080}),
      Touch(SIDECAR_ACCEPTS, "", 8080)),
     ("a listener of a gateway", matching(patch("LISTENER", "MERGE", "GATEWAY", use_original_dst=True),

@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import enrols, webhook_revision
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import (
+    enrolled_namespaces,
+    enrols,
+    matches,
+    webhook_revision,
+)
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     INJECTED,
     answer,
@@ -494,3 +499,69 @@ def test_what_is_doubted_of_a_pod_that_is_still_to_come(what, manifests, gaps, m
     [reason] = [row["reason"] for row in result["unknown"] if row["kind"] == "Deployment"] or [""]
     found = workload(result, "demo/a")
     assert (found["mesh"], found["mode"] == "unknown", reason.partition(" (")[0]) == (mesh, bool(doubt), doubt), what
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "selected"),
+    [
+        pytest.param(None, {}, True, id="no selector"),
+        pytest.param({}, {"app": "a"}, True, id="an empty one"),
+        pytest.param({"app": "a"}, {"app": "a", "tier": "x"}, True, id="one label"),
+        pytest.param({"app": "a"}, {"app": "b"}, False, id="another value"),
+        pytest.param({"app": "a"}, {}, False, id="no such label"),
+        pytest.param({"app": "a", "tier": "x"}, {"app": "a", "tier": "x"}, True, id="two labels"),
+        pytest.param({"app": "a", "tier": "x"}, {"app": "a", "tier": "y"}, False, id="two labels, one of which it has"),
+    ],
+)
+def test_whom_a_selector_selects(selector, labels, selected):
+    assert matches(selector, labels) is selected
+
+
+def listed(name: str, mesh: str) -> dict[str, str]:
+    return {"namespace": name, "mesh": mesh}
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        pytest.param({"workloads": []}, set(), id="nothing"),
+        pytest.param({"workloads": [listed("a", "sidecar"), listed("b", "ambient")]}, {"a", "b"}, id="in the mesh"),
+        pytest.param({"workloads": [listed("a", "none"), listed("b", "gateway")]}, set(), id="outside, or at its edge"),
+        pytest.param({"workloads": [], "namespaces": [{"name": "a", "labels": {"istio-injection": "enabled"}}]}, {"a"},
+                     id="by its label, before any pod is"),
+        pytest.param({"workloads": [], "namespaces": [{"name": "a", "labels": {"istio-injection": "disabled"}},
+                                                      {"name": "b", "labels": None}, {"name": "c"}]}, set(),
+                     id="not by its label"),
+        pytest.param({"workloads": [listed("a", "sidecar")], "namespaces": [{"name": "b", "labels": AMBIENT}]},
+                     {"a", "b"}, id="either"),
+    ],
+)  # fmt: skip
+def test_the_namespaces_that_the_mesh_is_meant_to_protect(result, expected):
+    assert enrolled_namespaces(result) == expected
+
+
+LABELS_THAT_INJECTION_ADDS = [
+    ("what auto-mTLS goes by", {}, {"security.istio.io/tlsMode": "istio"}),
+    ("but where it is written", {"security.istio.io/tlsMode": "disabled"},
+     {"security.istio.io/tlsMode": "disabled"}),
+    ("its name and version by its app", {},
+     {"service.istio.io/canonical-name": "a", "service.istio.io/canonical-revision": "latest"}),
+    ("by the recommended labels before these", {"app.kubernetes.io/name": "n", "app.kubernetes.io/version": "2",
+                                                "version": "1"},
+     {"service.istio.io/canonical-name": "n", "service.istio.io/canonical-revision": "2"}),
+    ("by the older label of a version", {"version": "1"}, {"service.istio.io/canonical-revision": "1"}),
+    ("but where they are written", {"service.istio.io/canonical-name": "x", "service.istio.io/canonical-revision": "y"},
+     {"service.istio.io/canonical-name": "x", "service.istio.io/canonical-revision": "y"}),
+    ("no longer than a label may be", {"app": f"{'a' * 62}-b"}, {"service.istio.io/canonical-name": "a" * 62}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "own", "added"), LABELS_THAT_INJECTION_ADDS, ids=[row[0] for row in LABELS_THAT_INJECTION_ADDS]
+)
+def test_a_policy_can_select_by_the_labels_that_injection_adds(what, own, added):
+    one = deployment("demo/a", {"app": "a", **own})
+    for name, value in added.items():
+        for wanted, mode in ((value, "STRICT"), (f"{value}-not", "PERMISSIVE")):
+            result = judge(DEFAULT, ENABLED, one, peer("demo/w", "STRICT", {name: wanted}))
+            assert workload(result, "demo/a")["mode"] == mode, (what, name, wanted)

@@ -17,7 +17,6 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.scopes impo
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services import Destination, DestinationPort
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.visibility import view_of
 
-
 HOST = "a.example"
 
 

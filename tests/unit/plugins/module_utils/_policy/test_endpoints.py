@@ -23,6 +23,13 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services im
     Endpoint,
     exports_to,
 )
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    edges,
+    judge,
+    mesh_config,
+    pod,
+    service,
+)
 
 SHAPE = Shape(
     *("sidecar", None, False, Capture((), None, ""), False),
@@ -272,3 +279,16 @@ def test_the_ports_of_workload_entries_behind_a_service(title, port, expected):
     places = {"192.0.2.1": "a", "192.0.2.2": "b"}
     assert {places[endpoint.address]: endpoint.port for endpoint in found} == expected, title
     assert all((one.tls_mode, one.identified) == ("istio", True) for one in found if one.address == "192.0.2.2")
+
+
+NO_PODS = [{"kind": "Pod", "namespace": "shop", "reason": "forbidden"}]
+
+
+@pytest.mark.parametrize("proxy", ["none", "sidecar"])
+@pytest.mark.parametrize(("unread", "expected"), [((), {"shop/Deployment/a"}), (NO_PODS, {"shop/Deployment/a", None})])
+def test_every_client_may_meet_endpoints_that_were_not_read(proxy, unread, expected):
+    """Beside those that were: whoever else is there may take plaintext."""
+    world = [mesh_config(), pod("cafe/c", proxy), pod("shop/a"), service("shop/a")]
+    rows = edges(judge(world, unread=list(unread)), "cafe/c", service="shop/a")
+    assert {row["endpoint"] for row in rows} == expected
+    assert {row["verdict"] for row in rows if row["endpoint"] is None} <= {"unknown"}

@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import UNDATED
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services import Destination, DestinationPort
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.shared_addresses import _Claim, _keeps, _range
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     Manifest,
     answer,
@@ -157,3 +160,54 @@ def test_hosts_of_one_entry_that_share_its_address_are_no_alarm() -> None:
     entry = claim("240.0.0.1", "HTTP", hosts=[f"h{number}.example" for number in range(30)])
     rows = edges(judge(SERVERS, entry, rule("tenant/r", "h1.example", tls("SIMPLE"))), CLIENT, service="tenant/e")
     assert {row["verdict"] for row in rows} == {"plaintext", "tls"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("10.0.0.5", None, id="an address"),
+        pytest.param("10.0.0.5/32", None, id="a range of one"),
+        pytest.param("10.0.0.4/31", "10.0.0.4/31", id="a range of two"),
+        pytest.param("10.0.0.5/24", "10.0.0.0/24", id="by an address in it"),
+        pytest.param("fd00::7/128", None, id="a range of one of IPv6"),
+        pytest.param("fd00::7/64", "fd00::/64", id="a range of IPv6"),
+        pytest.param("10.0.0.5/99", None, id="what is none"),
+        pytest.param("a.example/8", None, id="a name"),
+    ],
+)
+def test_which_addresses_are_ranges(text: str, expected: str | None) -> None:
+    found = _range(text)
+    assert (found if found is None else str(found)) == expected
+
+
+def at(age: str, *export_to: str, http: bool = False, instance: str = "") -> _Claim:
+    """A port of a destination of that age."""
+    port = DestinationPort(80, "p", "http" if http else "tcp", (), ())
+    found = Destination("a/b", "a", "b.a", age, False, False, False, "STATIC", (port,), export_to, (), "")
+    return _Claim(found, port)
+
+
+OLD, NEW = "2026-01-01T00:00:01", "2026-01-01T00:00:02"
+
+
+@pytest.mark.parametrize(
+    ("own", "rival", "keeps"),
+    [
+        pytest.param(at(OLD), at(NEW), True, id="an older one"),
+        pytest.param(at(NEW), at(OLD), False, id="a younger one"),
+        pytest.param(at(OLD), at(OLD), False, id="one of the same second"),
+        pytest.param(at(UNDATED), at(NEW), False, id="one without a time"),
+        pytest.param(at(OLD), at(UNDATED), False, id="one beside one without a time"),
+        pytest.param(at(OLD, http=True), at(NEW), False, id="an older one of HTTP"),
+        pytest.param(at(OLD, "*"), at(NEW, "shop"), False, id="an older public one beside one exported by name"),
+        pytest.param(at(OLD, "shop"), at(NEW, "shop"), True, id="an older one, both exported by name"),
+        pytest.param(at(OLD, "shop"), at(NEW, "*"), True, id="an older one exported by name beside a public one"),
+    ],
+)
+def test_whose_listener_a_sidecar_surely_keeps(own: _Claim, rival: _Claim, keeps: bool) -> None:
+    assert _keeps(own, rival, [("*",)]) is keeps
+
+
+def test_the_mesh_says_to_whom_is_exported_what_does_not_say_it() -> None:
+    assert _keeps(at(OLD), at(NEW), [(".",)])
+    assert not _keeps(at(OLD, "*"), at(NEW), [("*",), (".",)])

@@ -144,7 +144,9 @@ class _Contest:
         same = own.port.number == rival.port.number
         if rival.by == BY_NAME:
             # core/httproute.go dedupeDomains: a whole host goes before the short names of others.
-            return self._listens(rival) if same and own.destination.kubernetes and not _kubernetes(rival) else 0
+            return (
+                self._listens(rival) if same and own.destination.kubernetes and not rival.destination.kubernetes else 0
+            )
         found = self._finders.ambient if same and rival.by == BY_ADDRESS else 0
         if rival.by == BY_ADDRESS:
             # With a port of its own a listener is for a destination's only port, too, whatever that is.
@@ -158,10 +160,6 @@ class _Contest:
         if claim.key not in self._listening:
             self._listening[claim.key] = self._finders.listening(claim.destination)
         return self._listening[claim.key]
-
-
-def _kubernetes(claim: _Claim) -> bool:
-    return claim.destination.kubernetes
 
 
 def _differs(one: _Claim, other: _Claim) -> bool:

@@ -268,6 +268,8 @@ WIDE = host("e", "10.0.0.0/24")
         pytest.param([meets(DB, 1), meets(DB, 2, "broken"), meets(SAME, 3, "broken")], [DB, SAME],
                      [("x/db", "unknown", 1), ("x/db", "broken", 2), ("x/e", "unknown", 1), ("x/e", "broken", 2)],
                      id="another answer than one of two clients has"),
+        pytest.param([meets(DB, 3, "broken"), meets(SAME, 3, "broken", "plaintext")], [DB, SAME],
+                     [("x/db", "unknown", 3), ("x/e", "unknown", 3)], id="something else is sent there"),
         pytest.param([meets(DB, 3, sent="none"), meets(SAME, 3, "plaintext")], [DB, SAME],
                      [("x/db", "unknown", 3), ("x/e", "plaintext", 3)], id="what a proxy would pass through as it is"),
         pytest.param([meets(WEB, 3), meets(WIDE, 3, "plaintext")], [WEB, WIDE],
@@ -298,10 +300,12 @@ def test_ztunnel_takes_an_address_at_the_same_port_alone(number, expected):
 
 def test_a_range_is_found_at_every_address_in_it():
     """In whichever order they are written."""
-    inside = [host(f"w{number}", f"10.0.0.{number}", service=True, http=True) for number in (200, 9, 0, 255, 30)]
-    beside = [host(f"w{number}", f"10.0.{number}.7", service=True, http=True) for number in (1, 2)]
-    rows = [*(meets(one, 1) for one in (*inside, *beside)), meets(WIDE, 1, "plaintext")]
-    found = {name for name, verdict, _clients in after(rows, *inside, *beside, WIDE) if verdict == "unknown"}
+    narrow = host("e", "10.0.0.0/27")
+    inside = [host(f"w{number}", f"10.0.0.{number}", service=True, http=True) for number in (31, 9, 0)]
+    beside = [host(f"w{number}", f"10.0.0.{number}", service=True, http=True) for number in (200, 32, 255)]
+    mixed = [one for pair in zip(beside, inside, strict=True) for one in pair]
+    rows = [*(meets(one, 1) for one in mixed), meets(narrow, 1, "plaintext")]
+    found = {name for name, verdict, _clients in after(rows, *mixed, narrow) if verdict == "unknown"}
     assert found == {one.name for one in inside}
 
 

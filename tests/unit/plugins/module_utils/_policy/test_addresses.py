@@ -46,6 +46,11 @@ def far(address: str, port: int = 80, **spec: Any) -> dict[str, Any]:
     return istio("ServiceEntry", "cafe/e", {**base, **spec})
 
 
+def ended(where: str, phase: str) -> dict[str, Any]:
+    """A pod without a proxy that has an address, in this phase."""
+    return {**pod(where, "none"), "status": {"phase": phase, "podIP": "10.1.0.7"}}
+
+
 def alias(where: str, name: str) -> dict[str, Any]:
     """An ExternalName Service."""
     return service(where, type="ExternalName", externalName=name, clusterIP=None, selector=None)
@@ -118,6 +123,33 @@ LEADS = [
 @pytest.mark.parametrize(("title", "manifests", "expected"), LEADS, ids=[row[0] for row in LEADS])
 def test_where_an_address_leads(title, manifests, expected):
     assert met(*manifests) == expected
+
+
+TAKEN = "10.1.0.7"
+CLAIMED = [
+    ("one pod alone", [], {A: "plaintext -> plaintext"}),
+    ("another workload's pod", [pod("shop/b", ip=TAKEN)], {f"addr/{TAKEN}": "unknown -> unknown"}),
+    ("a pod of another namespace", [pod("zoo/a", "none", ip=TAKEN)], {f"addr/{TAKEN}": "unknown -> unknown"}),
+    ("a pod of the same workload", [pod("shop/a", "none", ip=TAKEN, number=2)], {A: "plaintext -> plaintext"}),
+    ("a pod that has ended", [ended("shop/b", "Succeeded")], {A: "plaintext -> plaintext"}),
+    ("a pod that has failed", [ended("shop/b", "Failed")], {A: "plaintext -> plaintext"}),
+    ("a pod that waits", [ended("shop/b", "Pending")], {f"addr/{TAKEN}": "unknown -> unknown"}),
+]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["the first", "the last"])
+@pytest.mark.parametrize(("title", "manifests", "expected"), CLAIMED, ids=[row[0] for row in CLAIMED])
+def test_an_address_of_two_pods_is_nobodys(title, manifests, expected, order):
+    pods = [pod("shop/a", "none", ip=TAKEN), *manifests][::order]
+    assert met(*pods, far(TAKEN)) == expected
+    spelt = met(*pods, far(f"::ffff:{TAKEN}"))
+    assert set(spelt.values()) == set(expected.values())
+
+
+def test_pods_of_one_node_share_its_address():
+    """It is no pod's own: which of them is met, the port decides."""
+    pods = [pod(f"shop/{name}", "none", ip="192.0.2.9", hostNetwork=True) for name in "ab"]
+    assert met(*pods, far("192.0.2.9")) == met(far("192.0.2.9"))
 
 
 def test_pods_that_were_not_read_are_not_guessed():

@@ -135,6 +135,10 @@ SAID = [
      [peer("istio-system/w", "STRICT", A)]),
     ("one selector twice", "MTLS-010", "PeerAuthentication demo/b", "demo/a is older and selects the same workloads",
      [pod("demo/a"), *(peer(f"demo/{name}", "STRICT", A) for name in "ab")]),
+    ("at each of two control planes", "MTLS-010", "PeerAuthentication demo/b", "demo/a is older and has the same scope",
+     [pod("demo/a"), pod("demo/b", revision="canary"), *(peer(f"demo/{name}", "STRICT") for name in "ab")]),
+    ("no pod, and no entry's endpoint", "MTLS-011", "PeerAuthentication demo/w", "selects no workload",
+     [pod("demo/b"), peer("demo/w", "STRICT", A)]),
     ("neither mode nor ports", "MTLS-012", "PeerAuthentication demo/w", "sets neither a mode nor ports",
      [pod("demo/a"), peer("demo/w", None, A)]),
     ("more hosts than can be named", "MTLS-013", "DestinationRule demo/r", ", e.demo.svc.cluster.local and 2 more, ",
@@ -234,12 +238,46 @@ def test_what_is_said(what, identifier, thing, said, manifests):
             [rule("demo/s", "a", tls("SIMPLE"), age=1)],
             f"{BEFORE}: another DestinationRule for the same host has a trafficPolicy, which counts then",
         ),
+        (
+            "two trust domains",
+            [
+                pod("demo/b", revision="canary"),
+                pod("demo/c", revision="canary", labels={"app": "a"}),
+                mesh_config("canary", trustDomain="other"),
+            ],
+            BEFORE,
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 50 else "",
 )
 def test_a_rule_is_removed_only_where_that_helps(what, manifests, fix):
     found = judge(pod("demo/a"), service("demo/a"), rule("demo/r", "a", tls("DISABLE")), *manifests)["findings"]
     (row,) = [row for row in found if row["id"] == "MTLS-013"]
+    assert row["fix"].startswith(fix), what
+
+
+@pytest.mark.parametrize(
+    ("what", "manifests", "fix"),
+    [
+        ("no endpoint has a proxy", [], "remove its tls setting, or bring the endpoints into the mesh"),
+        ("auto-mTLS keeps the others", [pod("demo/b", labels=A)], "remove its tls setting, or bring"),
+        (
+            "pods that are dialled themselves get what all of them can take",
+            [pod("demo/b", labels=A), headless("demo/a")],
+            "bring the endpoints into the mesh: without its tls clients would send plaintext to a.demo.svc",
+        ),
+        (
+            "pods that take it, whose label does not say so",
+            [pod("demo/b", labels={**A, "security.istio.io/tlsMode": "other"})],
+            "bring the endpoints into the mesh: without its tls clients would send plaintext to a.demo.svc",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_rule_for_mutual_tls_goes_only_where_nothing_needs_it(what, manifests, fix):
+    before = [*LEGACY, mesh_config(), rule("demo/r", "a", tls("ISTIO_MUTUAL"))]
+    mesh = list({key_of(item): item for item in (*before, *manifests)}.values())
+    (row,) = [row for row in judge(mesh)["findings"] if row["id"] == "MTLS-014"]
     assert row["fix"].startswith(fix), what
 
 
@@ -394,6 +432,29 @@ QUIET = [
         ],
     ),
     ("a rule for one host outside: whoever names it may know that it takes the mesh's TLS", FAR_MUTUAL),
+    (
+        "a policy that is shadowed at one control plane, or selects nothing but what an entry describes",
+        [
+            pod("demo/a"),
+            pod("demo/b", revision="canary"),
+            peer("demo/old", "STRICT", rev="canary"),
+            peer("demo/young", "STRICT", age=1),
+            peer("demo/one", "STRICT", A, rev="canary"),
+            peer("demo/two", "STRICT", A, age=1),
+            peer("shop/vm", "STRICT", A),
+            istio(
+                "ServiceEntry",
+                "shop/e",
+                {
+                    "hosts": ["vm.example"],
+                    "location": "MESH_INTERNAL",
+                    "resolution": "STATIC",
+                    "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+                    "endpoints": [{"address": "192.0.2.1", "labels": A}],
+                },
+            ),
+        ],
+    ),
     ("an empty mesh", []),
 ]
 

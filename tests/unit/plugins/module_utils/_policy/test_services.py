@@ -255,6 +255,22 @@ def test_services_without_a_selector(title, one, expected):
 
 
 @pytest.mark.parametrize(
+    "one",
+    [
+        {"addresses": ["10.1.0.7"]},
+        {"addresses": ["10.1.0.7"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
+    ],
+    ids=["by itself", "with the pod's name"],
+)
+def test_an_address_that_two_pods_claim_is_nobodys(one):
+    pods = [pod("shop/a", ip="10.1.0.7"), pod("shop/b", ip="10.1.0.7")]
+    result = judge(CLIENT, pods, service("shop/s", selector=None), endpoint_slice("shop/s", one))
+    (row,) = edges(result, "cafe/c", service="shop/s")
+    assert (row["endpoint"], row["verdict"]) == ("addr/10.1.0.7", "unknown")
+    assert "pods of shop/Deployment/a and shop/Deployment/b claim 10.1.0.7 at once" in row["reason"]
+
+
+@pytest.mark.parametrize(
     ("managed_by", "expected"),
     [
         (None, {"shop/Deployment/a": "mtls -> mtls", "zoo/Deployment/bare": "plaintext -> plaintext"}),

@@ -21,6 +21,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils import p
 
 POD = SHAPES["Pod"]
 [CONTAINER] = POD["spec"]["containers"]
+[DEBUGGER] = POD["status"]["ephemeralContainerStatuses"]
 EXAMPLES: dict[str, Any] = {
     NAMED: {"sidecar.istio.io/status": "{}"},
     ENVIRONMENT: [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "NONE"}],
@@ -74,6 +75,8 @@ def test_slim_keeps_of_pods_what_a_snapshot_keeps():
         pytest.param(CONTAINER["securityContext"], stored_pods.CONTAINER_USER, id="user of a container"),
         pytest.param(CONTAINER["livenessProbe"]["httpGet"], stored_pods.HTTP_GET, id="probe by HTTP"),
         pytest.param(POD["status"], stored_pods.STATUS, id="status"),
+        pytest.param(DEBUGGER, stored_pods.DEBUGGER_STATUS, id="status of a debug container"),
+        pytest.param(DEBUGGER["state"], stored_pods.STATE, id="its state"),
     ],
 )
 def test_protobuf_has_of_pods_what_a_snapshot_keeps(shape, table):

@@ -452,6 +452,13 @@ def variants():
             ("spec", "ephemeralContainers"),
             [{"name": "debugger", "securityContext": {"runAsUser": 1, "runAsGroup": 1337}}],
         ),
+        *(
+            (
+                ("status", "ephemeralContainerStatuses"),
+                [{"name": "debugger", "state": {state: {"exitCode": 137}}, "image": "x"}],
+            )
+            for state in ("waiting", "running", "terminated")
+        ),
         (("spec", "initContainers", 0), {"name": "x", "restartPolicy": "Always", "ports": [{"containerPort": 1}]}),
         (("metadata", "annotations"), {"ambient.istio.io/redirection": "enabled"}),
         (("metadata", "annotations"), {"sidecar.istio.io/inject": "false"}),

@@ -163,7 +163,7 @@ class Judge:
             return []
         if port.number in outcome.unclear:
             return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", outcome.claim))
-        if state == "visible" and outcome.ports is not None and port.number not in outcome.ports:
+        if outcome.ports is not None and port.number not in outcome.ports:
             state = outcome.hidden
         bypass = bypass_of(outcome.outbound, destination, port.number)
         if state != "unknown" and outcome.kind == "sidecar" and bypass:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_left, bisect_right
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from collections import Counter
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from .addresses import address_of, canonical
 from .ages import dated
@@ -58,10 +59,10 @@ class Finders(NamedTuple):
 
 def through_shared_addresses(rows: List[Edge], destinations: List[Destination], finders: Finders) -> List[Edge]:
     """The rows; unknown for clients whose connection may be another destination's, with another answer."""
-    claims = _claims(destinations)
+    claims, crowds = _claims(destinations)
     if not claims:
         return rows
-    contest = _Contest(claims, rows, finders)
+    contest = _Contest(claims, crowds, rows, finders)
     made: List[Edge] = []
     for row in rows:
         for address, rival, takers in contest.rivals(row):
@@ -76,7 +77,13 @@ def through_shared_addresses(rows: List[Edge], destinations: List[Destination], 
 class _Contest:
     """Who claims what, and which answers clients meet there."""
 
-    def __init__(self, claims: Dict[str, List[_Claim]], rows: Iterable[Edge], finders: Finders) -> None:
+    def __init__(
+        self,
+        claims: Dict[str, List[_Claim]],
+        crowds: Dict[str, List[_Claim]],
+        rows: Iterable[Edge],
+        finders: Finders,
+    ) -> None:
         self._claims = claims
         self._finders = finders
         self._everyone = _union((finders.ambient, *finders.sidecars.values()))
@@ -89,18 +96,26 @@ class _Contest:
                 self._met[claim.key] = {}
                 if claim.by != BY_RANGE:
                     self._places.setdefault(claim.key, []).append((place, claim))
+        apart = {id(crowd): crowd for crowd in crowds.values()}
+        for crowd in apart.values():
+            self._met.update((claim.key, {}) for claim in crowd)
         for row in rows:
             met = self._met.get((row.service, row.host, row.port))
             # What passes a proxy by, or through it as it is, is not taken for this destination.
             if met is not None and row.client_tls != "none" and row.subset is None:
                 what = (row.endpoint, row.client_tls, row.verdict)
                 met[what] = met.get(what, 0) | row.clients
+        crowded = {place: self._answers(crowd) for place, crowd in apart.items()}
         self._crowded = {
-            place: len({what[1:] for claim in found for what in self._met[claim.key]}) > 1
+            place: len(self._answers(found) | crowded.get(id(crowds.get(place)), set())) > 1
             for place, found in claims.items()
             if len(found) > _MOST
         }
         """Whether answers differ where there are too many claims to look at one by one."""
+
+    def _answers(self, claims: Iterable[_Claim]) -> Set[Tuple[str, str]]:
+        """client_tls and verdict of all that is met at some claims."""
+        return {what[1:] for claim in claims for what in self._met[claim.key]}
 
     def rivals(self, row: Edge) -> Iterator[Tuple[str, Destination, int]]:
         """Whose a connection may be instead, by which address, with the clients that would meet another answer."""
@@ -129,7 +144,9 @@ class _Contest:
         same = own.port.number == rival.port.number
         if rival.by == BY_NAME:
             # core/httproute.go dedupeDomains: a whole host goes before the short names of others.
-            return self._listens(rival) if same and own.destination.kubernetes and not _kubernetes(rival) else 0
+            return (
+                self._listens(rival) if same and own.destination.kubernetes and not rival.destination.kubernetes else 0
+            )
         found = self._finders.ambient if same and rival.by == BY_ADDRESS else 0
         if rival.by == BY_ADDRESS:
             # With a port of its own a listener is for a destination's only port, too, whatever that is.
@@ -145,10 +162,6 @@ class _Contest:
         return self._listening[claim.key]
 
 
-def _kubernetes(claim: _Claim) -> bool:
-    return claim.destination.kubernetes
-
-
 def _differs(one: _Claim, other: _Claim) -> bool:
     return one.destination.host != other.destination.host
 
@@ -160,8 +173,11 @@ def _union(masks: Iterable[int]) -> int:
     return found
 
 
-def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
-    """The addresses and names with several claims. A Service's are its own: one at least is a ServiceEntry's."""
+def _claims(destinations: Iterable[Destination]) -> Tuple[Dict[str, List[_Claim]], Dict[str, List[_Claim]]]:
+    """The addresses and names with several claims, and the crowds of `_add_ranges`.
+
+    A Service's are its own: one at least is a ServiceEntry's.
+    """
     found: Dict[str, List[_Claim]] = {}
     ranges: List[Tuple[_Network, _Claim]] = []
     for item in destinations:
@@ -178,7 +194,7 @@ def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
             if port.http:
                 found.setdefault(item.host, []).append(_Claim(item, port, BY_NAME))
     if not found and not ranges:
-        return {}
+        return {}, {}
     claimed = set(found)
     over_ranges = {claim.port.number for dummy, claim in ranges if not claim.port.http}
     for item in destinations:
@@ -190,8 +206,9 @@ def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
                     found.setdefault(address, []).append(_Claim(item, port))
         for name in claimed.intersection(_short_names(item)):
             found[name].extend(_Claim(item, port, BY_NAME) for port in item.ports if port.http)
-    _add_ranges(found, ranges)
-    return {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
+    crowds = _add_ranges(found, ranges)
+    several = {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
+    return several, crowds
 
 
 def _short_names(service: Destination) -> Tuple[str, ...]:
@@ -211,8 +228,11 @@ def _range(text: str) -> Optional[_Network]:
     return network if network.num_addresses > 1 else None
 
 
-def _add_ranges(claims: Dict[str, List[_Claim]], ranges: Iterable[Tuple[_Network, _Claim]]) -> None:
-    """Adds ranges to the HTTP ports at addresses inside of them: elsewhere the listener of an address counts."""
+def _add_ranges(claims: Dict[str, List[_Claim]], ranges: Iterable[Tuple[_Network, _Claim]]) -> Dict[str, List[_Claim]]:
+    """Adds ranges to the HTTP ports at addresses inside of them: elsewhere the listener of an address counts.
+
+    Returns, for an address in more ranges than are added to one, all ranges for the same port, wherever they are.
+    """
     by_port: Dict[Tuple[int, int], List[Tuple[int, str]]] = {}
     for text, found in claims.items():
         address = address_of(text)
@@ -222,16 +242,21 @@ def _add_ranges(claims: Dict[str, List[_Claim]], ranges: Iterable[Tuple[_Network
             by_port.setdefault((address.version, number), []).append((int(address), text))
     for places in by_port.values():
         places.sort()
-    counts: Dict[str, int] = {}
+    counts: Dict[str, int] = Counter()
+    for_port: Dict[Tuple[int, int], List[_Claim]] = {}
+    crowds: Dict[str, List[_Claim]] = {}
     for network, claim in ranges:
+        crowd = for_port.setdefault((network.version, claim.port.number), [])
+        crowd.append(claim)
         places = by_port.get((network.version, claim.port.number), [])
         first = bisect_left(places, (int(network.network_address), ""))
         last = bisect_right(places, (int(network.broadcast_address), "~"))
         for dummy, place in places[first:last]:
             claims[place].append(claim)
-            counts[place] = counts.get(place, 0) + 1
-        if any(counts[place] > _MOST for dummy, place in places[first:last]):
-            places[first:last] = [item for item in places[first:last] if counts[item[1]] <= _MOST]
+            counts[place] += 1
+        crowds.update((place, crowd) for dummy, place in places[first:last] if counts[place] > _MOST)
+        places[first:last] = [item for item in places[first:last] if counts[item[1]] <= _MOST]
+    return crowds
 
 
 def _keeps(own: _Claim, rival: _Claim, exported: Iterable[Tuple[str, ...]]) -> bool:

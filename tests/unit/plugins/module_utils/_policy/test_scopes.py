@@ -6,9 +6,18 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import Egress, SidecarObject
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.scopes import Scope, ViewGroup
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.push_context import Patch
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
+    SIDECAR_SENDS,
+    Egress,
+    SidecarObject,
+    Touch,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.scopes import Scope, ViewGroup, patches_for
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services import Destination, DestinationPort
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.visibility import view_of
+
+HOST = "a.example"
 
 
 def scope(namespace: str, sidecar: str, *hosts: str) -> Scope:
@@ -53,3 +62,26 @@ def test_who_may_import_something_of_a_namespace(
 
 def test_a_sidecar_hides_from_its_other_scopes_what_one_of_them_imports() -> None:
     assert group(SHOP, SAME_AGAIN).others([SHOP]) == {"cafe/one"}
+
+
+SHOWN = Destination("shop/a", "shop", HOST, "", False, False, False, "STATIC", (), (), (), "")._replace(
+    ports=(DestinationPort(80, "http", "http", (), ()), DestinationPort(443, "tls", "tls", (), ()))
+)
+
+
+@pytest.mark.parametrize(
+    ("touch", "kept"),
+    [
+        pytest.param(Touch(SIDECAR_SENDS), True, id="everything"),
+        pytest.param(Touch(SIDECAR_SENDS, HOST), True, id="its host"),
+        pytest.param(Touch(SIDECAR_SENDS, "b.example"), False, id="another host"),
+        pytest.param(Touch(SIDECAR_SENDS, "", 443), True, id="one of its ports"),
+        pytest.param(Touch(SIDECAR_SENDS, "", 8080), False, id="another port"),
+        pytest.param(Touch(SIDECAR_SENDS, HOST, 80), True, id="its host at one of its ports"),
+        pytest.param(Touch(SIDECAR_SENDS, HOST, 8080), False, id="its host at another port"),
+        pytest.param(Touch(SIDECAR_SENDS, HOST, 0, "v1"), True, id="a subset of its host"),
+    ],
+)
+def test_which_patches_can_change_something_about_a_destination(touch: Touch, kept: bool) -> None:
+    patch = Patch("shop/f", touch)
+    assert patches_for((patch,), SHOWN) == ((patch,) if kept else ())

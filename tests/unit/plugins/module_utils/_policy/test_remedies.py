@@ -13,11 +13,13 @@ import copy
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import REMEDIES
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.meshes import (
@@ -35,6 +37,7 @@ MESHES = int(os.environ.get("PROPERTY_MESHES") or 25)
 Manifest = dict[str, Any]
 Mesh = list[Manifest]
 Steps = list[Manifest]
+REMOVE = "remove its tls settings that send plaintext: "
 MAKERS: tuple[Callable[[int], Mesh], ...] = (mesh, with_control_planes, scenario)
 """The engine's own small meshes, those of several control planes, and what the referee of tests/differential gets."""
 
@@ -76,14 +79,38 @@ def named(manifests: Mesh, kind: str, name: str) -> Manifest:
     return copy.deepcopy(found)
 
 
+def permissive(manifests: Mesh, message: str) -> Steps:
+    """The policy that a message names in brackets, with this mode."""
+    policy = re.search(r"\(PeerAuthentication (\S+)\)", message)
+    if policy is None:
+        return []
+    found = named(manifests, "PeerAuthentication", policy[1])
+    found["spec"]["mtls"] = {"mode": "PERMISSIVE"}
+    return [applied(found)]
+
+
+def of_edge(manifests: Mesh, findings: list[Manifest], row: Manifest) -> Steps:
+    """The change of the DestinationRule that the judge's row of an edge names, where nothing is to be mended before."""
+    names = re.match(r"DestinationRule (\S+/\S+) ", row["reason"])
+    if row["remedy"] != REMEDIES["its rule"] or names is None:
+        return []
+    fixes = [item["fix"] for item in findings if (item["id"], item["object"]) == ("MTLS-013", names[0].strip())]
+    assert fixes, row
+    if not fixes[0].startswith(REMOVE):
+        return []
+    return without(named(manifests, "DestinationRule", names[1]), sends_plaintext)
+
+
 def of_finding(manifests: Mesh, finding: Manifest) -> Steps:
     """The change that a finding's words ask for; none where they ask for something else first."""
     kind, name = finding["object"].partition(" ")[::2]
-    if finding["fix"].startswith("remove its tls settings that send plaintext: "):
+    if finding["fix"].startswith(REMOVE):
         # Of rules that were merged each one's.
         return [step for one in name.split(" + ") for step in without(named(manifests, kind, one), sends_plaintext)]
     if finding["fix"].startswith("remove its tls setting, or"):
         return [step for one in name.split(" + ") for step in without(named(manifests, kind, one), sends_mutual)]
+    if finding["fix"] == "set PERMISSIVE, then STRICT":
+        return permissive(manifests, finding["message"])
     if finding["fix"].endswith(("or delete it", "keep one PeerAuthentication for each scope", "merge them into one")):
         return [{"op": "delete", "manifest": named(manifests, kind, name)}]
     return []
@@ -166,3 +193,24 @@ def test_the_remedy_of_a_port_closes_it_and_breaks_nothing():
             assert now in closed, (seed, row)
             # Who sends something else has a remedy of its own, which goes before.
             assert [item for item in worse(before, after) if item[1][0] in ("mtls", "hbone")] == [], (seed, row)
+
+
+def test_the_remedy_of_an_edge_betters_it_and_breaks_nothing():
+    for seed, manifests, before in random_meshes():
+        tried: list[Steps] = []
+        for row in judge(json.loads(json.dumps(before)))["edges"]:
+            steps = of_edge(manifests, before["findings"], row)
+            if not steps:
+                continue
+            after = evaluate(manifests, proposed=steps)
+            place = (row["service"], row["host"], row["port"], row["subset"], row["endpoint"])
+            now = {
+                verdict
+                for client in before["client_sets"][row["client_set"]]
+                for key, (dummy, verdict) in answers(after).items()
+                if key == (client, *place)
+            }
+            assert now <= {"mtls", "tls"}, (seed, row, now)
+            if steps not in tried:
+                tried.append(steps)
+                assert worse(before, after) == [], (seed, row)

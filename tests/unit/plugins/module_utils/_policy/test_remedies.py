@@ -131,10 +131,17 @@ def meshed(result: Manifest) -> set[str]:
     return {row["id"] for row in result["workloads"] if row["mesh"] in ("sidecar", "ambient", "gateway")}
 
 
-def worse(result: Manifest, before: Answers, after: Answers) -> list[tuple[Any, ...]]:
+def nobody(result: Manifest) -> set[tuple[Any, ...]]:
+    """Who reaches nobody. Of several routes the worst is told, so that one better can show that another ends there."""
+    return set(answers({**result, "edges": [row for row in result["edges"] if row["state"] == "no_endpoint"]}))
+
+
+def worse(result: Manifest, before: Answers, after: Answers, futile: set[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Connections of clients in the mesh that worked and no longer do, or were encrypted and no longer are."""
     inside, found = meshed(result), []
     for key, was in before.items():
+        if key in futile:
+            continue
         is_now = after.get(key, was)[1]
         lost = was[1] in ("mtls", "tls") and is_now not in ("mtls", "tls", "unknown")
         if key[0] in inside and (lost or (was[1] == "plaintext" and is_now == "broken")):
@@ -166,7 +173,9 @@ class Judged:
         if key not in self._after:
             result = evaluate(self.manifests, proposed=steps)
             findings, now = {(row["id"], row["object"]) for row in result["findings"]}, answers(result)
-            self._after[key] = After(findings, ports(result), now, worse(self.result, self.answers, now))
+            self._after[key] = After(
+                findings, ports(result), now, worse(self.result, self.answers, now, nobody(result))
+            )
         return self._after[key]
 
     def judged(self, table: str) -> list[Manifest]:

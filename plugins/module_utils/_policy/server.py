@@ -91,6 +91,8 @@ class PeerAuthenticationIndex:
 
     def __init__(self, peers: List[PeerAuthentication], root: str, unread: Unread) -> None:
         self.root = root
+        self._peers = peers
+        self._opened: Optional[PeerAuthenticationIndex] = None
         self.mesh: Optional[PeerAuthentication] = None
         self.namespaces: Dict[str, PeerAuthentication] = {}
         self.workloads: Dict[str, List[PeerAuthentication]] = {}
@@ -127,6 +129,24 @@ class PeerAuthenticationIndex:
                 self.workloads.setdefault(peer.namespace, []).append(peer)
         else:
             self.scopes.setdefault(peer.namespace, []).append(peer)
+
+    def opened(self) -> PeerAuthenticationIndex:
+        """The same, were every DISABLE a PERMISSIVE."""
+        if self._opened is None:
+
+            def opened(mode: str) -> str:
+                return PERMISSIVE if mode == DISABLE else mode
+
+            found = [
+                peer._replace(mode=opened(peer.mode), ports={port: opened(mode) for port, mode in peer.ports.items()})
+                for peer in self._peers
+            ]
+            self._opened = PeerAuthenticationIndex(found, self.root, self._unread)
+        return self._opened
+
+    def decide_namespace(self, namespace: str) -> Decision:
+        """The effective mode of a namespace, from which clients infer."""
+        return self._compose(namespace, None)
 
     def namespace_mode(self, namespace: str) -> str:
         """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 from ..engine import State
-from ..membership import Workload, matches
+from ..membership import Workload
 from ..records import PeerAuthentication
+from ..selecting import Selecting
 from ..server import UNSET, PeerAuthenticationIndex, name_of
 from .kinds import Finding, FindingKind
 from .wording import listed
@@ -127,9 +128,7 @@ def rules(state: State) -> Iterable[Finding]:
     targets = _targets(state)
     for peer in state.snapshot.peer_authentications:
         yield from _alone(peer)
-        if peer.ports and peer.selector:
-            selected = [item for item in workloads.get(peer.namespace, ()) if matches(peer.selector, item.labels)]
-            yield from _of_services(peer, selected, targets)
+    yield from _of_services(state.snapshot.peer_authentications, workloads, targets)
 
 
 def _targets(state: State) -> Dict[str, List[Tuple[str, int, int]]]:
@@ -147,19 +146,31 @@ def _targets(state: State) -> Dict[str, List[Tuple[str, int, int]]]:
 
 
 def _of_services(
-    peer: PeerAuthentication, selected: Iterable[Workload], targets: Dict[str, List[Tuple[str, int, int]]]
+    peers: Iterable[PeerAuthentication],
+    workloads: Dict[str, List[Workload]],
+    targets: Dict[str, List[Tuple[str, int, int]]],
 ) -> Iterable[Finding]:
     """Entries for a port that is only a Service's. A container's port need not be declared: a targetPort shows it."""
-    for workload in selected:
-        own = {number for number, dummy in workload.shape.ports}
-        own.update(target for dummy, dummy_port, target in targets.get(workload.id, ()))
-        for service, port, target in targets.get(workload.id, ()):
-            if port in peer.ports and port not in own:
-                yield SERVICE_PORT.at(
-                    _called(peer),
-                    f"sets port {port}, which is the port of Service {service}: the container listens at {target}",
-                    f"name port {target} instead",
-                )
+    with_ports: Dict[str, List[PeerAuthentication]] = {}
+    for peer in peers:
+        if peer.ports and peer.selector:
+            with_ports.setdefault(peer.namespace, []).append(peer)
+    for namespace, found in with_ports.items():
+        selecting = Selecting(found, lambda peer: peer.selector)
+        for workload in workloads.get(namespace, ()):
+            led = targets.get(workload.id, ())
+            own = {number for number, dummy in workload.shape.ports}
+            own.update(target for dummy, dummy_port, target in led)
+            foreign = [(service, port, target) for service, port, target in led if port not in own]
+            for peer in selecting.of(workload.labels) if foreign else ():
+                for service, port, target in foreign:
+                    if port in peer.ports:
+                        yield SERVICE_PORT.at(
+                            _called(peer),
+                            f"sets port {port}, which is the port of Service {service}: the container listens at "
+                            f"{target}",
+                            f"name port {target} instead",
+                        )
 
 
 def _called(peer: PeerAuthentication) -> str:
@@ -189,24 +200,34 @@ def _by_selector(
 
     Nothing is said where it is unknown which is the older.
     """
-    winners: Dict[str, str] = {}
-    contested: Set[str] = set()
-    for workload in workloads:
-        found = index.workload_policy(workload.namespace, workload.labels)
-        if found is not None:
-            winners[workload.id] = name_of(found)
-            contested.update([workload.id] if found.doubt else ())
+    groups: Dict[FrozenSet[Tuple[str, str]], List[PeerAuthentication]] = {}
     for peer in peers:
-        selected = [workload.id for workload in workloads if matches(peer.selector, workload.labels)]
-        if not selected and not state.unread.covers("Pod", peer.namespace):
-            yield SELECTS_NOTHING.at(_called(peer), "selects no workload", "correct its selector or delete it")
-        elif selected and contested.isdisjoint(selected) and name_of(peer) not in winners.values():
-            older = sorted({winners[place] for place in selected})
-            yield SHADOWED.at(
-                _called(peer),
-                f"has no effect: {listed(older)} is older and selects the same workloads; port maps never merge",
-                "merge them into one",
-            )
+        groups.setdefault(frozenset((peer.selector or {}).items()), []).append(peer)
+    selecting = Selecting(groups.values(), lambda group: group[0].selector)
+    winners: Dict[int, Optional[PeerAuthentication]] = {}
+    """By the identity of the groups that select some workloads: the same for all of these."""
+    over: Dict[int, List[PeerAuthentication]] = {}
+    """By the identity of a group: who wins where it selects something."""
+    for workload in workloads:
+        found = selecting.of(workload.labels)
+        if found and id(found) not in winners:
+            winner = winners[id(found)] = index.workload_policy(workload.namespace, workload.labels)
+            for group in found:
+                over.setdefault(id(group), []).extend([winner] if winner is not None else [])
+    effective = {name_of(winner) for winner in winners.values() if winner is not None}
+    for group in groups.values():
+        above = over.get(id(group), [])
+        contested = any(winner.doubt for winner in above)
+        older = listed(sorted({name_of(winner) for winner in above}))
+        for peer in group:
+            if not above and not state.unread.covers("Pod", peer.namespace):
+                yield SELECTS_NOTHING.at(_called(peer), "selects no workload", "correct its selector or delete it")
+            elif above and not contested and name_of(peer) not in effective:
+                yield SHADOWED.at(
+                    _called(peer),
+                    f"has no effect: {older} is older and selects the same workloads; port maps never merge",
+                    "merge them into one",
+                )
 
 
 def _alone(peer: PeerAuthentication) -> Iterable[Finding]:

@@ -11,7 +11,8 @@ from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, T
 from .client import ISTIO, RULE
 from .destination_rules import Choice, Setting, choice
 from .outbound import NOTHING_CAPTURED
-from .push_context import Patch, PushContext
+from .patches import Patch
+from .push_context import PushContext
 from .records import Outbound
 from .scopes import Scope, Scopes, patches_for
 from .services import Destination, DestinationPort, Endpoint
@@ -181,7 +182,7 @@ class Outcomes:
             if unclear:
                 outcome = outcome._replace(unclear=unclear, claim=claim)
             if scope.patches:
-                outcome = outcome._replace(patches=patches_for(scope.patches, destination))
+                outcome = outcome._replace(patches=patches_for(scope, destination))
             return _join(found, outcome, mask)
 
         plane, view = self._planes(revision), scope.view

@@ -13,7 +13,8 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tu
 
 from .membership import Workload
 from .outbound import outbound_of
-from .push_context import Patch, PushContext, outbound_patches
+from .patches import Patch, Patches
+from .push_context import PushContext, outbound_patches
 from .recipients import Recipients
 from .records import Labels, Outbound, VirtualService
 from .services import Destination
@@ -40,7 +41,7 @@ class Scope(NamedTuple):
     outbound: Optional[Outbound]
     metadata_certs: bool
     doubt: str
-    patches: Tuple[Patch, ...] = ()
+    patches: Optional[Patches] = None
     """What EnvoyFilters can change of what they send: a part of it. Where it is all, there is a doubt."""
 
 
@@ -56,7 +57,7 @@ class Group:
 
     def elsewhere(self) -> Scope:
         """What stands for the clients of all namespaces about which no object says something."""
-        return self.sample._replace(namespace=ANY_OTHER, labels={}, patches=())
+        return self.sample._replace(namespace=ANY_OTHER, labels={}, patches=None)
 
 
 class ViewGroup:
@@ -146,7 +147,7 @@ class Scopes:
                 self._locking.append((bit, scope.view))
             exported = self._planes(scope.revision).mesh.service_export
             self.sidecars[exported] = self.sidecars.get(exported, 0) | bit
-        for host in {patch.touch.host for patch in scope.patches}:
+        for host in scope.patches.hosts() if scope.patches is not None else ():
             self._patched.setdefault(host, []).append((bit, scope))
         if scope.outbound is not None or scope.doubt or scope.metadata_certs:
             self.special[bit] = scope
@@ -179,13 +180,13 @@ class Scopes:
         view = self._view(plane, workload) if kind == "sidecar" else None
         outbound = outbound_of(workload) if kind == "sidecar" else None
         patches = self._patches(plane, workload, view)
-        doubt = self._client_doubt(plane, workload) or _of_all(patches)
+        doubt = self._client_doubt(plane, workload) or (_of_all(patches) if patches is not None else "")
         selected = tuple(
             all(labels.get(key) == value for key, value in selector.items())
             for selector in plane.rules.selective.get(namespace, ())
         )
         certs = workload.shape.metadata_certs
-        patches = () if doubt else patches
+        patches = None if doubt else patches
         scope = Scope(kind, plane.mesh.name, namespace, labels, view, outbound, certs, doubt, patches)
         return scope, (
             kind,
@@ -237,13 +238,12 @@ class Scopes:
             return "EnvoyFilters that could change what the client sends were not read"
         return ""
 
-    def _patches(self, plane: PushContext, workload: Workload, view: Optional[View]) -> Tuple[Patch, ...]:
-        """What EnvoyFilters can change of what a client sends."""
+    def _patches(self, plane: PushContext, workload: Workload, view: Optional[View]) -> Optional[Patches]:
+        """What EnvoyFilters can change of what a client sends; None for nothing."""
         found = outbound_patches(workload, plane)
-        if view is not None and view.proxies:
-            # What comes to an HTTP proxy's listener has any port.
-            found = tuple(patch if patch.touch.host else _at_any_port(patch) for patch in found)
-        return found
+        # What comes to an HTTP proxy's listener has any port.
+        found = found.anywhere() if view is not None and view.proxies else found
+        return found or None
 
     def patched_for(self, destination: Destination) -> Dict[int, Scope]:
         """The scopes of which EnvoyFilters can change what they send to a destination, but for the special ones."""
@@ -253,7 +253,7 @@ class Scopes:
             bit: scope
             for host in ("", destination.host)
             for bit, scope in self._patched.get(host, ())
-            if bit not in self.special and patches_for(scope.patches, destination)
+            if bit not in self.special and patches_for(scope, destination)
         }
 
     def special_namespaces(self, destination: Destination, group: Group) -> Set[str]:
@@ -321,19 +321,16 @@ class Scopes:
         return found
 
 
-def _of_all(patches: Tuple[Patch, ...]) -> str:
+def _of_all(patches: Patches) -> str:
     """The doubt about a client of which an EnvoyFilter can change whatever it sends."""
-    for patch in patches:
-        if not patch.touch.host and not patch.touch.port and patch.touch.subset is None:
-            return f"EnvoyFilter {patch.envoy_filter} changes what the client sends, which manifests do not tell"
-    return ""
+    patch = patches.whole()
+    if patch is None:
+        return ""
+    return f"EnvoyFilter {patch.envoy_filter} changes what the client sends, which manifests do not tell"
 
 
-def _at_any_port(patch: Patch) -> Patch:
-    return patch._replace(touch=patch.touch._replace(port=0))
-
-
-def patches_for(patches: Tuple[Patch, ...], destination: Destination) -> Tuple[Patch, ...]:
-    """Those that can change something about a destination."""
-    ports = {0, *(port.number for port in destination.ports)}
-    return tuple(patch for patch in patches if patch.touch.host in ("", destination.host) and patch.touch.port in ports)
+def patches_for(scope: Scope, destination: Destination) -> Tuple[Patch, ...]:
+    """What EnvoyFilters can change of what a scope's proxies send to a destination."""
+    if scope.patches is None:
+        return ()
+    return scope.patches.at(destination.host, (port.number for port in destination.ports))

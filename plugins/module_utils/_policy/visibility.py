@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from .ages import contest, dated, eldest_of, orders
-from .membership import matches
 from .records import Egress, Labels, SidecarObject
+from .selecting import Selecting
 from .services import DESTINATION, Destination, DestinationPort
 
 
@@ -17,20 +17,30 @@ class SidecarIndex:
     """The Sidecar objects that one control plane sees. Exactly one applies to a client, nothing merges."""
 
     def __init__(self, sidecars: List[SidecarObject], root: str) -> None:
-        self._by_namespace: Dict[str, List[SidecarObject]] = {}
+        by_namespace: Dict[str, List[SidecarObject]] = {}
         self._mesh: List[SidecarObject] = []
         # Those with a selector first, then by age (initSidecarScopes).
         for item in sorted(
             sidecars, key=lambda found: (found.selector is None, found.age, found.name, found.namespace)
         ):
-            self._by_namespace.setdefault(item.namespace, []).append(item)
+            by_namespace.setdefault(item.namespace, []).append(item)
             if item.namespace == root and item.selector is None:
                 self._mesh.append(item)
+        self._by_namespace = {
+            namespace: Selecting(found, lambda item: item.selector) for namespace, found in by_namespace.items()
+        }
+        self._own: Dict[int, List[SidecarObject]] = {}
+        """Those that apply, by the identity of all that select some labels."""
+        self._eldest_of_mesh = eldest_of(self._mesh)
+        self._contests: Dict[int, str] = {}
 
     def own(self, namespace: str, labels: Labels) -> List[SidecarObject]:
         """The Sidecar of the client's own namespace that applies to it; several where nobody knows the oldest."""
-        found = [item for item in self._by_namespace.get(namespace, ()) if matches(item.selector, labels)]
-        return eldest_of([item for item in found if item.selector is not None] or found)
+        selecting = self._by_namespace.get(namespace)
+        found = selecting.of(labels) if selecting is not None else ()
+        if id(found) not in self._own:
+            self._own[id(found)] = eldest_of([item for item in found if item.selector is not None] or found)
+        return self._own[id(found)]
 
     def of(self, namespace: str, labels: Labels) -> Optional[SidecarObject]:
         """The one that applies: the namespace's own, else the root namespace's without selector, else none."""
@@ -40,43 +50,61 @@ class SidecarIndex:
     def contest(self, namespace: str, labels: Labels) -> str:
         """Why it cannot be told which one applies; "" where it can, or where all of them say the same."""
         found = self._candidates(namespace, labels)
-        if len({(item.egress, item.outbound, item.ingress) for item in found}) < 2:
-            return ""
-        return contest("Sidecar", found, "applies")
+        if id(found) not in self._contests:
+            first = found[0] if found else None
+            alike = all(
+                first is not None
+                and (item.egress, item.outbound, item.ingress) == (first.egress, first.outbound, first.ingress)
+                for item in found
+            )
+            self._contests[id(found)] = "" if alike else contest("Sidecar", found, "applies")
+        return self._contests[id(found)]
 
     def _candidates(self, namespace: str, labels: Labels) -> List[SidecarObject]:
-        return self.own(namespace, labels) or eldest_of(self._mesh)
+        return self.own(namespace, labels) or self._eldest_of_mesh
 
 
-def covered(host: str, pattern: str) -> bool:
-    """pkg/config/host/name.go SubsetOf."""
-    if pattern.startswith("*"):
-        if host.startswith("*"):
-            return len(host) >= len(pattern) and host[1:].endswith(pattern[1:])
-        return host.endswith(pattern[1:])
-    return host == pattern
+class Patterns:
+    """Hosts and patterns of hosts. There may be thousands: a host is looked up by its ends, not by each pattern."""
+
+    __slots__ = ("_ends", "_lengths", "exact")
+
+    def __init__(self) -> None:
+        self.exact: Set[str] = set()
+        self._ends: Set[str] = set()
+        """What comes after the `*` of each pattern."""
+        self._lengths: Set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self.exact or self._ends)
+
+    def add(self, pattern: str) -> None:
+        """Takes in a host or a pattern."""
+        if pattern.startswith("*"):
+            self._ends.add(pattern[1:])
+            self._lengths.add(len(pattern) - 1)
+        else:
+            self.exact.add(pattern)
+
+    def cover(self, host: str) -> bool:
+        """Whether all names that a host stands for are covered (pkg/config/host/name.go SubsetOf)."""
+        if host in self.exact:
+            return True
+        name = host[1:] if host.startswith("*") else host
+        return any(
+            length <= len(name) and name[len(name) - length :] in self._ends for length in self._lengths
+        )
 
 
 class _Hosts:
     """The hosts of one egress listener in one namespace (hostClassification)."""
 
-    __slots__ = ("everything", "exact", "excluded", "wildcard")
+    __slots__ = ("everything", "excluded", "imported")
 
     def __init__(self) -> None:
-        self.exact: Set[str] = set()
-        self.wildcard: List[str] = []
-        self.excluded: List[str] = []
+        self.imported = Patterns()
+        self.excluded = Patterns()
         self.everything = False
-
-    def imports(self, host: str) -> bool:
-        """Whether a host is imported."""
-        if self.everything or host in self.exact:
-            return True
-        return any(covered(host, pattern) for pattern in self.wildcard)
-
-    def excludes(self, host: str) -> bool:
-        """Whether a host is left out by a `~` entry."""
-        return any(covered(host, pattern) for pattern in self.excluded)
 
 
 class _Listener:
@@ -99,21 +127,16 @@ class _Listener:
             if excluded:
                 where = where[1:] or "*"
             found = self.hosts.setdefault(namespace if where == "." else where, _Hosts())
-            if excluded:
-                found.excluded.append(host)
-            elif host.startswith("*"):
-                found.wildcard.append(host)
-                found.everything = found.everything or host == "*"
-            else:
-                found.exact.add(host)
+            (found.excluded if excluded else found.imported).add(host)
+            found.everything = found.everything or (host == "*" and not excluded)
 
     def imports(self, destination: Destination) -> bool:
         """selectServices."""
         own, every = self.hosts.get(destination.namespace), self.hosts.get("*")
         host = destination.host
-        if (own and own.excludes(host)) or (every and every.excludes(host)):
+        if (own and own.excluded.cover(host)) or (every and every.excluded.cover(host)):
             return False
-        return bool((own and own.imports(host)) or (every and every.imports(host)))
+        return bool((own and own.imported.cover(host)) or (every and every.imported.cover(host)))
 
     def ports(self, destination: Destination) -> Tuple[DestinationPort, ...]:
         """The ports of an imported destination that the listener is for (serviceMatchingListenerPort)."""

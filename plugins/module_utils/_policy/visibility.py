@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Generic, Iterable, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from .ages import contest, dated, eldest_of, orders
 from .records import Egress, Labels, SidecarObject
 from .selecting import Selecting
 from .services import DESTINATION, Destination, DestinationPort
+
+_Item = TypeVar("_Item")
 
 
 class SidecarIndex:
@@ -78,6 +80,11 @@ class Patterns:
     def __bool__(self) -> bool:
         return bool(self.exact or self._ends)
 
+    @property
+    def has_patterns(self) -> bool:
+        """Whether something is covered that is not named."""
+        return bool(self._ends)
+
     def add(self, pattern: str) -> None:
         """Takes in a host or a pattern."""
         if pattern.startswith("*"):
@@ -91,9 +98,7 @@ class Patterns:
         if host in self.exact:
             return True
         name = host[1:] if host.startswith("*") else host
-        return any(
-            length <= len(name) and name[len(name) - length :] in self._ends for length in self._lengths
-        )
+        return any(length <= len(name) and name[len(name) - length :] in self._ends for length in self._lengths)
 
 
 class _Hosts:
@@ -143,25 +148,54 @@ class _Listener:
         return tuple(port for port in destination.ports if not self.port or port.number == self.port)
 
 
-class View(NamedTuple):
-    """What one Sidecar object imports for the clients of one namespace."""
+class View:
+    """What one Sidecar object, or several that say the same, imports for the clients of one namespace."""
 
-    name: str
-    listeners: Tuple[_Listener, ...]
-    outbound: Optional[str]
+    __slots__ = ("_at_port", "listeners", "outbound")
+
+    def __init__(self, listeners: Tuple[_Listener, ...], outbound: Optional[str]) -> None:
+        self.listeners = listeners
+        self.outbound = outbound
+        self._at_port: Dict[int, List[int]] = {}
+        """The places of the listeners for each port, 0 for all ports."""
+        for place, listener in enumerate(listeners):
+            self._at_port.setdefault(listener.port, []).append(place)
+
+    def listeners_for(self, ports: Iterable[int]) -> List[_Listener]:
+        """The listeners for all ports or one of these, in their order."""
+        places = {place for number in {0, *ports} for place in self._at_port.get(number, ())}
+        return [self.listeners[place] for place in sorted(places)]
+
+    @property
+    def everything(self) -> bool:
+        """Whether it imports what is imported without any Sidecar."""
+        only = self.listeners[0]
+        every = only.hosts.get("*")
+        whole = every is not None and every.everything and not any(found.excluded for found in only.hosts.values())
+        return len(self.listeners) == 1 and whole and only.captures and not only.proxy
 
     def namespaces(self) -> Set[str]:
         """Namespaces of which something may be imported; `*` stands for all."""
         return {namespace for listener in self.listeners for namespace in listener.hosts}
 
+    def hosts(self) -> Tuple[Set[Tuple[str, str]], Set[str]]:
+        """What may be imported: single hosts, each with its namespace, and namespaces of which there are patterns."""
+        single: Set[Tuple[str, str]] = set()
+        patterns: Set[str] = set()
+        for listener in self.listeners:
+            for namespace, found in listener.hosts.items():
+                single.update((namespace, host) for host in found.imported.exact)
+                patterns.update([namespace] if found.imported.has_patterns else [])
+        return single, patterns
+
     def ports(self, destination: Destination) -> Optional[FrozenSet[int]]:
         """The ports of a destination that are visible: None for all, an empty set for none."""
         found: Set[int] = set()
-        for listener in self.listeners:
+        for listener in self.listeners_for(port.number for port in destination.ports):
             if listener.imports(destination):
                 if not listener.port:
                     return None
-                found.update(port.number for port in destination.ports if port.number == listener.port)
+                found.add(listener.port)
         return frozenset(found)
 
     def wholes(self) -> Tuple[Set[str], Set[str]]:
@@ -175,11 +209,6 @@ class View(NamedTuple):
         left_out = {namespace for namespace, found in hosts.items() if found.excluded}
         return {namespace for namespace, found in hosts.items() if found.everything}, left_out
 
-    def has_all_of(self, namespace: str) -> bool:
-        """Whether everything of a namespace is surely imported, be it no Service."""
-        whole, left_out = self.wholes()
-        return not {namespace, "*"}.isdisjoint(whole) and {namespace, "*"}.isdisjoint(left_out)
-
     def only_aside(self, destination: Destination) -> FrozenSet[int]:
         """The visible ports of a destination that are met at other addresses than the destination's alone.
 
@@ -188,7 +217,7 @@ class View(NamedTuple):
         """
         straight: Set[int] = set()
         found: Set[int] = set()
-        for listener in self.listeners:
+        for listener in self.listeners_for(port.number for port in destination.ports):
             if listener.imports(destination):
                 numbers = {port.number for port in listener.ports(destination)}
                 (found if listener.aside else straight).update(numbers)
@@ -206,11 +235,39 @@ class View(NamedTuple):
 
     def locks(self, destination: Destination, port: int) -> bool:
         """Whether a listener for this port takes in a destination, whatever the destination's own ports."""
-        return any(one.port == port and not one.aside and one.imports(destination) for one in self.listeners)
+        places = self._at_port.get(port, ()) if port else ()
+        return any(not self.listeners[place].aside and self.listeners[place].imports(destination) for place in places)
 
     def listens(self, destination: Destination) -> bool:
         """Whether a proxy makes listeners of its own for a destination's addresses."""
-        return any(listener.captures and listener.imports(destination) for listener in self.listeners)
+        return any(listener.captures and listener.imports(destination) for listener in self.listeners_for(()))
+
+
+class Importers(Generic[_Item]):
+    """Clients with a Sidecar, by the hosts that they may import: nobody else is asked about a destination."""
+
+    __slots__ = ("_by_host", "_by_namespace")
+
+    def __init__(self) -> None:
+        self._by_host: Dict[Tuple[str, str], List[Tuple[int, _Item]]] = {}
+        self._by_namespace: Dict[str, List[Tuple[int, _Item]]] = {}
+
+    def add(self, bit: int, item: _Item, view: View) -> None:
+        """Takes a client in, with what its Sidecar imports."""
+        single, patterns = view.hosts()
+        for namespace in patterns:
+            self._by_namespace.setdefault(namespace, []).append((bit, item))
+        for namespace, host in single:
+            if namespace not in patterns:
+                self._by_host.setdefault((namespace, host), []).append((bit, item))
+
+    def of(self, destination: Destination) -> Dict[int, _Item]:
+        """Those that may import a destination, by their bits."""
+        found: Dict[int, _Item] = {}
+        for namespace in (destination.namespace, "*"):
+            found.update(self._by_namespace.get(namespace, ()))
+            found.update(self._by_host.get((namespace, destination.host), ()))
+        return found
 
 
 _EVERYTHING = Egress(0, False, ("*/*",))
@@ -219,10 +276,15 @@ _EVERYTHING = Egress(0, False, ("*/*",))
 def view_of(sidecar: SidecarObject, namespace: str) -> View:
     """A Sidecar as seen from a namespace: `./` in the root's object means the client's own. No egress means all."""
     listeners = tuple(_Listener(egress, namespace) for egress in sidecar.egress or (_EVERYTHING,))
-    return View(f"{sidecar.namespace}/{sidecar.name}", listeners, sidecar.outbound)
+    return View(listeners, sidecar.outbound)
 
 
-NO_SIDECAR = View("", (_Listener(_EVERYTHING, ""),), None)
+def is_relative(sidecar: SidecarObject) -> bool:
+    """Whether a Sidecar means something else to each namespace."""
+    return any(text.startswith(("./", "~./")) for egress in sidecar.egress or () for text in egress.hosts)
+
+
+NO_SIDECAR = View((_Listener(_EVERYTHING, ""),), None)
 """What a proxy imports to which no Sidecar applies."""
 
 
@@ -297,7 +359,7 @@ def _owned(visible: List[Destination], view: Optional[View], client: str) -> Dic
         for item in visible:
             owners.add(item, item.ports)
         return owners.ports
-    for listener in view.listeners:
+    for listener in view.listeners_for(port.number for item in visible for port in item.ports):
         imported = [item for item in visible if listener.imports(item)]
         if listener.port:
             imported = [item for item in imported if listener.ports(item)]

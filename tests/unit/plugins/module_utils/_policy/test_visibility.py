@@ -234,7 +234,7 @@ def listener_of(*hosts, home="cafe", **more):
 
 def view_through(egress):
     """What listeners show a client in cafe."""
-    return View("", tuple(_Listener(one, "cafe") for one in egress), None)
+    return View(tuple(_Listener(one, "cafe") for one in egress), None)
 
 
 def destination(place="shop/a", ports=(80,), host="a.test", age="2026-01-01T00:00:01", kubernetes=False, **more):

@@ -17,7 +17,8 @@ from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of, without_others
 from .outcomes import Clients, Outcome, Outcomes
-from .push_context import Patch, PushContext, mode_of
+from .patches import Patch
+from .push_context import PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
 from .rows import BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge

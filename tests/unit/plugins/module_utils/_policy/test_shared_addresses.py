@@ -162,6 +162,25 @@ def test_many_claims_hide_nothing(protocol: str, addresses: list[str]) -> None:
     assert answer(judge(SERVERS, db(protocol), alike, claim(address)), CLIENT, "cellar/db") == expected
 
 
+def test_many_claims_of_other_ports_are_no_alarm() -> None:
+    """An address at which many things are found, each at a port of its own, is not contested."""
+    others = [
+        claim(where=f"tenant/e{number}", ports=[{"number": 4000 + number, "name": "p", "protocol": "TCP"}])
+        for number in range(40)
+    ]
+    assert answer(judge(SERVERS, db(), others), CLIENT, "cellar/db") == MTLS
+
+
+@pytest.mark.parametrize("mode", ["SIMPLE", None], ids=["one of them differs", "all are alike"])
+def test_many_names_for_one_place_where_the_first_is_taken(mode: str | None) -> None:
+    """More claims than are compared one by one: what any of them differs in counts, and nothing where none differs."""
+    entries = [claim("240.0.0.1", where=f"tenant/e{number:02}", age=100 + number) for number in range(40)]
+    rules = [rule("tenant/r", "tenant.e00.example", tls(mode))] if mode else []
+    found = judge(SERVERS, entries, rules)
+    for name in ("tenant/e01", "tenant/e39"):
+        assert answer(found, CLIENT, name) == (UNKNOWN if mode else "plaintext -> plaintext")
+
+
 def test_hosts_of_one_entry_that_share_its_address_are_no_alarm() -> None:
     """Many names for one proxy outside, of which some have TLS of the proxy's: HTTP, so the name decides."""
     entry = claim("240.0.0.1", "HTTP", hosts=[f"h{number}.example" for number in range(30)])

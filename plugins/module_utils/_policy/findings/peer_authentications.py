@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..engine import State
 from ..membership import Workload
@@ -300,8 +300,9 @@ def _winners(
         if found and (id(found), place.ambient) not in asked:
             asked.add((id(found), place.ambient))
             winner = index.workload_policy(namespace, place.labels, place.ambient)
-            for group in found if winner is not None else ():
-                over.setdefault(id(group), []).append(winner)
+            if winner is not None:
+                for group in found:
+                    over.setdefault(id(group), []).append(winner)
     return over
 
 

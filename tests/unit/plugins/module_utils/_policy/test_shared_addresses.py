@@ -15,7 +15,6 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.shared_addr
     Finders,
     _Claim,
     _keeps,
-    _range,
     through_shared_addresses,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
@@ -186,24 +185,6 @@ def test_hosts_of_one_entry_that_share_its_address_are_no_alarm() -> None:
     entry = claim("240.0.0.1", "HTTP", hosts=[f"h{number}.example" for number in range(30)])
     rows = edges(judge(SERVERS, entry, rule("tenant/r", "h1.example", tls("SIMPLE"))), CLIENT, service="tenant/e")
     assert {row["verdict"] for row in rows} == {"plaintext", "tls"}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("10.0.0.5", None, id="an address"),
-        pytest.param("10.0.0.5/32", None, id="a range of one"),
-        pytest.param("10.0.0.4/31", "10.0.0.4/31", id="a range of two"),
-        pytest.param("10.0.0.5/24", "10.0.0.0/24", id="by an address in it"),
-        pytest.param("fd00::7/128", None, id="a range of one of IPv6"),
-        pytest.param("fd00::7/64", "fd00::/64", id="a range of IPv6"),
-        pytest.param("10.0.0.5/99", None, id="what is none"),
-        pytest.param("a.example/8", None, id="a name"),
-    ],
-)
-def test_which_addresses_are_ranges(text: str, expected: str | None) -> None:
-    found = _range(text)
-    assert (found if found is None else str(found)) == expected
 
 
 def at(age: str, *export_to: str, http: bool = False, instance: str = "") -> _Claim:

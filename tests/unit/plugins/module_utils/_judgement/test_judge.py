@@ -540,6 +540,9 @@ def test_counts_are_those_of_the_rows() -> None:
 def test_one_port_that_is_bypassed_is_the_remedy(ports: list[dict[str, Any]], remedy: str) -> None:
     assert _remedy(workload(ports=ports), "otherwise") == remedy
     assert _remedy(workload(mesh="none", ports=ports), "otherwise") == "no proxy"
+    assert _remedy(workload(mesh="ambient", ports=ports), "otherwise") == remedy
+    assert _remedy(workload(mesh="gateway", ports=ports), "otherwise") == "gateway"
+    assert _remedy(workload(mesh="gateway", ports=ports), "broken") == "broken"
     assert _remedy(None, "otherwise") == "otherwise"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._foreign.lines import joined, section
 from .._foreign.visible import visible
-from .judge import ShownClients, clients_of, members_of
+from .clients import ShownClients, clients_of, members_of
 from .violations import IN_MESH, everybody, is_outside
 
 BAD = ("broken", "plaintext", "unknown")

@@ -408,18 +408,24 @@ class Judge:
         subset: Optional[Subset],
         endpoint: Endpoint,
     ) -> None:
-        """Remembers policies that turn mutual TLS off for what could not take it, were it on."""
+        """Remembers policies that turn mutual TLS off for what could not take it, were it on.
+
+        Clients infer from the namespace's policy; where a workload has one of its own, that of the namespace may be
+        changed before it.
+        """
         plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
         policies, opened = plane.peer_authentications, plane.peer_authentications.opened()
-        what = sent(self._cluster(destination, port, outcome, subset, opened), endpoint, opened, _hbone(plane, outcome))
-        for reached, met in self._arrivals(destination, port, endpoint, what, gateway, opened=True):
-            answer = self._trusting(plane, destination, reached, met)
-            if answer.verdict == "broken":
-                for decision in (
-                    policies.decide(endpoint.namespace, endpoint.labels),
-                    policies.decide_namespace(destination.namespace),
-                ):
-                    for name in filter(None, (decision.policy, decision.port_policy)):
+        cluster = self._cluster(destination, port, outcome, subset, opened)
+        shared = {policies.decide_namespace(destination.namespace).policy}
+        decision = policies.decide(endpoint.namespace, endpoint.labels)
+        decides = decision.exception_at(endpoint.port) or decision.policy
+        every = {*shared, decision.policy, decision.port_policy}
+        for known, all_opened, names in ((opened, True, every), (policies, False, shared)):
+            what = sent(cluster, endpoint, known, _hbone(plane, outcome))
+            for reached, met in self._arrivals(destination, port, endpoint, what, gateway, all_opened):
+                answer = self._trusting(plane, destination, reached, met)
+                if answer.verdict == "broken" and (all_opened or decides not in shared):
+                    for name in filter(None, names):
                         self.disabled.setdefault(name, set()).add(answer.reason)
 
     def _arrivals(

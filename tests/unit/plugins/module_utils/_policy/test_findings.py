@@ -318,6 +318,15 @@ def test_mutual_tls_is_let_in_where_nothing_breaks_by_it(what, server, fix):
     assert all(row["fix"].startswith(fix) for row in rows)
 
 
+def test_the_policy_of_a_workload_goes_before_that_of_its_namespace():
+    """Clients that dial the pods themselves infer from the namespace's alone."""
+    mesh = [mesh_config(), pod("demo/a"), pod("demo/c"), headless("demo/a"), peer("demo/n", "DISABLE")]
+    own = peer("demo/w", "DISABLE", A)
+    fixes = {row["object"]: row["fix"] for row in judge(mesh, own)["findings"] if row["id"] == "MTLS-007"}
+    assert fixes["Deployment demo/c"] == f"{NOW} to every endpoint; PeerAuthentication demo/w is DISABLE"
+    assert fixes["Deployment demo/a"] == "set PERMISSIVE, then STRICT"
+
+
 def test_a_rule_that_agrees_with_a_server_that_takes_no_mutual_tls_is_no_finding():
     mesh = [pod("demo/a"), service("demo/a"), rule("demo/r", "a", tls("DISABLE")), peer("demo/n", "DISABLE")]
     assert [row["id"] for row in judge(mesh)["findings"]] == ["MTLS-007"]

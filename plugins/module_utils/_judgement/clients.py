@@ -19,6 +19,8 @@ class ShownClients(NamedTuple):
     inside: str
     """Those that are, or may be, in the mesh; empty where there are none."""
     known: bool
+    lacking: bool = False
+    """Whether all of those inside lack the proxy that their labels ask for."""
 
 
 NOBODY = ShownClients("nobody", "", known=False)
@@ -31,7 +33,10 @@ def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any
         members = members_of(ids, workloads)
         inside = [client for client in members if not is_outside(workloads.get(client))]
         found[name] = ShownClients(
-            _names(members, workloads), _names(inside, workloads) if inside else "", bool(members)
+            _names(members, workloads),
+            _names(inside, workloads) if inside else "",
+            bool(members),
+            bool(inside) and all((workloads.get(client) or {}).get("lacks_proxy") for client in inside),
         )
     return found
 

@@ -309,7 +309,8 @@ def _edge(
         # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
         verdict = "refused"
     elif verdict == "broken":
-        kind, remedy, names = BROKEN, _remedy(server, BROKEN), clients.inside or clients.all
+        kind, remedy = BROKEN, "lacks proxy" if clients.lacking else _remedy(server, BROKEN)
+        names = clients.inside or clients.all
     elif verdict == "plaintext":
         kind, remedy = PLAINTEXT, _remedy(server, _plaintext_remedy(edge, server, clients))
     elif verdict not in ("mtls", "tls"):

@@ -200,7 +200,7 @@ def test_the_workload_at_an_address(pod, listed, found):
 def judged_workload(place, mode="STRICT", in_mesh="sidecar"):
     namespace, name = place.split("/")
     row = {"id": f"{namespace}/Deployment/{name}", "namespace": namespace, "kind": "Deployment", "name": name}
-    return {**row, "mesh": in_mesh, "mode": mode, "ports": [], "pods": [f"{name}-1"]}
+    return {**row, "mesh": in_mesh, "mode": mode, "lacks_proxy": False, "ports": [], "pods": [f"{name}-1"]}
 
 
 def judged_edge(service, endpoint, clients, verdict="mtls"):
@@ -245,7 +245,9 @@ def test_what_a_narrowed_answer_holds(wanted, services, clients, sets):
     found = mesh.narrow(WHOLE, wanted)
     assert [edge["service"] for edge in found["edges"]] == services
     assert sorted(item["id"] for item in found["clients"]) == sorted(clients)
-    assert all(set(item) == {"id", "namespace", "kind", "name", "mesh", "mode"} for item in found["clients"])
+    assert all(
+        set(item) == {"id", "namespace", "kind", "name", "mesh", "mode", "lacks_proxy"} for item in found["clients"]
+    )
     assert found["client_sets"] == {name: WHOLE["client_sets"][name] for name in sets}
     assert [item["name"] for item in found["namespaces"]] == [
         name for name in ("demo", "shop", "cafe") if name in wanted

@@ -21,6 +21,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     namespace,
     peer,
     pod,
+    port_tls,
     rule,
     service,
     subset,
@@ -296,6 +297,22 @@ def test_mutual_tls_is_let_in_where_nothing_breaks_by_it(what, server, fix):
     rows = [row for row in judge(mesh)["findings"] if row["id"] == "MTLS-007"]
     assert {row["object"] for row in rows} == {"Deployment demo/a", "Deployment demo/c"}, what
     assert all(row["fix"].startswith(fix) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("host", "policy", "fix"),
+    [
+        ("a.demo", None, "write a.demo.svc.cluster.local, or delete it"),
+        ("a.demo", tls("ISTIO_MUTUAL"), "write a.demo.svc.cluster.local, or delete it"),
+        ("a.demo", tls("DISABLE"), "delete it: for a.demo.svc.cluster.local it would send plaintext"),
+        ("a.demo", port_tls(80, "DISABLE"), "delete it: for a.demo.svc.cluster.local it would send plaintext"),
+        ("b.demo", tls("DISABLE"), "correct its host, or delete it"),
+    ],
+    ids=["no tls", "mutual TLS", "plaintext", "plaintext at a port", "nobody knows what is meant"],
+)
+def test_a_rule_without_effect_is_not_mended_into_one_that_harms(host, policy, fix):
+    found = judge(mesh_config(), pod("demo/a"), service("demo/a"), rule("demo/r", host, policy))["findings"]
+    assert [row["fix"] for row in found if row["id"] == "MTLS-034"] == [fix]
 
 
 def test_the_policy_of_a_workload_goes_before_that_of_its_namespace():

@@ -105,7 +105,9 @@ def of_finding(manifests: Mesh, finding: Manifest) -> Steps:
         return [step for one in name.split(" + ") for step in without(named(manifests, kind, one), sends_mutual)]
     if finding["fix"] == "set PERMISSIVE, then STRICT":
         return permissive(manifests, finding["message"])
-    if finding["fix"].endswith(("or delete it", "keep one PeerAuthentication for each scope", "merge them into one")):
+    if finding["fix"].startswith("delete it: ") or finding["fix"].endswith(
+        ("or delete it", "keep one PeerAuthentication for each scope", "merge them into one")
+    ):
         return [{"op": "delete", "manifest": named(manifests, kind, name)}]
     return []
 

@@ -15,6 +15,7 @@ from .gateways import GatewayIndex
 from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
 from .membership import Workload
+from .mesh import Mesh
 from .outbound import UNDECIDED, bypass_of, without_others
 from .outcomes import Clients, Outcome, Outcomes
 from .patches import Patch
@@ -70,6 +71,8 @@ class Judge:
         that they cover."""
         self.disabled: Dict[str, Set[str]] = {}
         """By PeerAuthentications that are DISABLE, "ns/name": what would break if they were PERMISSIVE, and why."""
+        self.switched_off: Dict[str, Set[str]] = {}
+        """By revisions without auto-mTLS: what would break with it, and why."""
 
     def edges(self) -> List[Edge]:
         """All rows, in order."""
@@ -295,6 +298,8 @@ class Judge:
                 answer = self._trusting(plane, destination, reached, met)
                 if answer.part == BY_SERVER and answer.verdict == "plaintext":
                     self._remark_disabled(destination, port, outcome, subset, endpoint)
+                elif not plane.mesh.auto_mtls and not cluster.by_rule and answer.verdict == "plaintext":
+                    self._remark_switched_off(destination, port, outcome, subset, endpoint)
                 if cluster.by_rule and not outcome.rivals:
                     if cluster.sent == "plaintext" and answer[1] in ("plaintext", "broken"):
                         where = (endpoint, reached)
@@ -315,6 +320,32 @@ class Judge:
             rows.append(((port.number, name, None), _nobody(destination, port, what, name)))
         return rows
 
+    def _decider(self, endpoint: Endpoint) -> Optional[str]:
+        """The PeerAuthentication by which a server accepts what it does, "ns/name"."""
+        workload = endpoint.workload
+        if workload is None:
+            return None
+        policies = self._planes(workload.shape.revision).peer_authentications
+        decision = policies.decide(workload.namespace, workload.labels)
+        return decision.exception_at(endpoint.port) or decision.policy
+
+    def _remark_switched_off(
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        outcome: Outcome,
+        subset: Optional[Subset],
+        endpoint: Endpoint,
+    ) -> None:
+        """Remembers a mesh configuration that turns auto-mTLS off for what could not take mutual TLS, were it on."""
+        plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
+        cluster = self._cluster(destination, port, outcome, subset, mesh=plane.mesh._replace(auto_mtls=True))
+        what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
+        for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
+            answer = self._trusting(plane, destination, reached, met)
+            if answer.verdict == "broken":
+                self.switched_off.setdefault(plane.mesh.name, set()).add(answer.reason)
+
     def _cluster(
         self,
         destination: Destination,
@@ -322,15 +353,16 @@ class Judge:
         outcome: Outcome,
         subset: Optional[Subset],
         policies: Optional[PeerAuthenticationIndex] = None,
+        mesh: Optional[Mesh] = None,
     ) -> Cluster:
-        """What the client's proxy has for this; by other policies than those that there are, where some are given."""
+        """What the client's proxy has for this, or would have by other policies or another mesh configuration."""
         plane = self._planes(outcome.revision)
         return cluster_of(
             destination,
             port,
             outcome.rule,
             subset,
-            plane.mesh,
+            mesh or plane.mesh,
             policies or plane.peer_authentications,
             outcome.kind in ROUTERS,
             outcome.metadata_certs,
@@ -410,21 +442,20 @@ class Judge:
     ) -> None:
         """Remembers policies that turn mutual TLS off for what could not take it, were it on.
 
-        Clients infer from the namespace's policy; where a workload has one of its own, that of the namespace may be
-        changed before it.
+        Clients infer from the namespace's policy; where a workload has one of its own, or its control plane another
+        one than the client's, the first may be changed before the second.
         """
         plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
         policies, opened = plane.peer_authentications, plane.peer_authentications.opened()
         cluster = self._cluster(destination, port, outcome, subset, opened)
         shared = {policies.decide_namespace(destination.namespace).policy}
         decision = policies.decide(endpoint.namespace, endpoint.labels)
-        decides = decision.exception_at(endpoint.port) or decision.policy
         every = {*shared, decision.policy, decision.port_policy}
-        for known, all_opened, names in ((opened, True, every), (policies, False, shared)):
+        for known, all_opened, names in ((opened, True, every), (opened, False, every), (policies, False, shared)):
             what = sent(cluster, endpoint, known, _hbone(plane, outcome))
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway, all_opened):
                 answer = self._trusting(plane, destination, reached, met)
-                if answer.verdict == "broken" and (all_opened or decides not in shared):
+                if answer.verdict == "broken" and (all_opened or self._decider(reached) not in names):
                     for name in filter(None, names):
                         self.disabled.setdefault(name, set()).add(answer.reason)
 

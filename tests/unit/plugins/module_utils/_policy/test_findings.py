@@ -21,6 +21,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     namespace,
     peer,
     pod,
+    port_tls,
     rule,
     service,
     subset,
@@ -332,12 +333,63 @@ def test_mutual_tls_is_let_in_where_nothing_breaks_by_it(what, server, fix):
     assert all(row["fix"].startswith(fix) for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("host", "policy", "fix"),
+    [
+        ("a.demo", None, "write a.demo.svc.cluster.local, or delete it"),
+        ("a.demo", tls("ISTIO_MUTUAL"), "write a.demo.svc.cluster.local, or delete it"),
+        ("a.demo", tls("DISABLE"), "delete it: for a.demo.svc.cluster.local it would send plaintext"),
+        ("a.demo", port_tls(80, "DISABLE"), "delete it: for a.demo.svc.cluster.local it would send plaintext"),
+        ("b.demo", tls("DISABLE"), "correct its host, or delete it"),
+    ],
+    ids=["no tls", "mutual TLS", "plaintext", "plaintext at a port", "nobody knows what is meant"],
+)
+def test_a_rule_without_effect_is_not_mended_into_one_that_harms(host, policy, fix):
+    found = judge(mesh_config(), pod("demo/a"), service("demo/a"), rule("demo/r", host, policy))["findings"]
+    assert [row["fix"] for row in found if row["id"] == "MTLS-034"] == [fix]
+
+
+@pytest.mark.parametrize(
+    ("what", "server", "fix"),
+    [
+        ("all can take it", [pod("demo/a")], "remove enableAutoMtls: false from the mesh configuration"),
+        (
+            "a port bypasses the proxy",
+            [pod("demo/a", annotations={f"{TRAFFIC}/excludeInboundPorts": "8080"})],
+            "before you remove enableAutoMtls: false from the mesh configuration, mend what could not take mutual TLS: "
+            "auto-mTLS sends Istio mTLS; port 8080 of demo/Deployment/a bypasses its proxy",
+        ),
+        (
+            "a rule keeps it from there",
+            [
+                pod("demo/a", annotations={f"{TRAFFIC}/excludeInboundPorts": "8080"}),
+                rule("demo/r", "a", tls("DISABLE")),
+            ],
+            "remove enableAutoMtls: false from the mesh configuration",
+        ),
+        ("no proxy", [pod("demo/a", "none")], "remove enableAutoMtls: false from the mesh configuration"),
+    ],
+    ids=["all can take it", "a port bypasses the proxy", "a rule keeps it from there", "no proxy"],
+)
+def test_auto_mtls_is_switched_on_where_nothing_breaks_by_it(what, server, fix):
+    mesh = [mesh_config(enableAutoMtls=False), pod("demo/c"), service("demo/a"), *server]
+    assert [row["fix"] for row in judge(mesh)["findings"] if row["object"] == "revision default"] == [fix], what
+
+
 def test_the_policy_of_a_workload_goes_before_that_of_its_namespace():
     """Clients that dial the pods themselves infer from the namespace's alone."""
     mesh = [mesh_config(), pod("demo/a"), pod("demo/c"), headless("demo/a"), peer("demo/n", "DISABLE")]
     own = peer("demo/w", "DISABLE", A)
     fixes = {row["object"]: row["fix"] for row in judge(mesh, own)["findings"] if row["id"] == "MTLS-007"}
     assert fixes["Deployment demo/c"] == f"{NOW} to every endpoint; PeerAuthentication demo/w is DISABLE"
+    assert fixes["Deployment demo/a"] == "set PERMISSIVE, then STRICT"
+
+
+def test_the_policy_of_a_servers_control_plane_goes_before_that_of_the_clients():
+    mesh = [mesh_config(), pod("demo/a", revision="canary"), pod("demo/c"), service("demo/a"), mesh_config("canary")]
+    both = [peer("istio-system/m", "DISABLE"), peer("demo/n", "DISABLE", rev="canary")]
+    fixes = {row["object"]: row["fix"] for row in judge(mesh, both)["findings"] if row["id"] == "MTLS-007"}
+    assert fixes["Deployment demo/c"] == f"{NOW}; PeerAuthentication demo/n is DISABLE"
     assert fixes["Deployment demo/a"] == "set PERMISSIVE, then STRICT"
 
 

@@ -38,6 +38,10 @@ class Inputs:
         self.problems: list[str] = []
         self._given: Any = plain(given)
 
+    def raw(self, option: str) -> Any:
+        """As it was given, in plain values; None for what was not."""
+        return self._given.get(option)
+
     def text(self, option: str, choices: Sequence[str] = ()) -> str:
         """Text, empty for null. With `choices` it has to be one of them."""
         value = self._given.get(option)

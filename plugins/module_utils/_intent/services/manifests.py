@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from .entries import SERVING, Asked, Manifest, Port, Service, container_name
+from ..contents import marks
+from .entries import ROLE, SERVING, Asked, Manifest, Port, Service, container_name
 
-MARKS = {"app.kubernetes.io/managed-by": "meshproof.mtls", "meshproof.mtls/role": "istio_services"}
+MARKS = marks(ROLE)
 API_VERSIONS = {
     "ServiceAccount": "v1",
     "Deployment": "apps/v1",

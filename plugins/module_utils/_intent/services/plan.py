@@ -13,7 +13,7 @@ from . import readiness
 from .comparison import paths, seen
 from .entries import SERVING, Asked, Manifest, Service, read
 from .manifests import API_VERSIONS, MARKS, manifests, part, pod_template, template_labels
-from .ownership import controller, is_ending, is_ours, owners, tool
+from .owners import controller, is_ending, is_ours, owners, tool
 
 Key = tuple[str, str, str]
 """Kind, namespace and name."""

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._foreign.visible import visible
-from .manifests import MARKS
+from ..contents import is_marked
+from .entries import ROLE
 
 _OWNERS = (
     "app.kubernetes.io/managed-by",
@@ -28,8 +29,7 @@ _TOOLS = ("argocd.", "helm.toolkit.", "kustomize.toolkit.", "meta.helm.sh/")
 
 def is_ours(manifest: Mapping[str, Any]) -> bool:
     """Whether this role made it, or took it over: by both of its marks."""
-    labels = manifest["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in MARKS.items())
+    return is_marked(manifest, ROLE)
 
 
 def is_ending(manifest: Mapping[str, Any]) -> bool:

@@ -164,7 +164,7 @@ def _identity(item: Mapping[str, Any], key: tuple[str, ...]) -> tuple[str, ...]:
 
 def _same(there: Any, wanted: Any, quantity: bool) -> bool:
     if there == wanted:
-        return isinstance(there, bool) == isinstance(wanted, bool)
+        return True
     if not quantity:
         return False
     old, new = (_amount(value) for value in (there, wanted))

@@ -119,8 +119,8 @@ def _workload(service: Service, there: Optional[Mapping[str, Any]], labels: Mani
     spec["template"] = template
     if service.kind == "Deployment":
         spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
-    else:
-        spec["serviceName"] = part(there, "spec").get("serviceName") or service.name
+    elif name := service.name if there is None else part(there, "spec").get("serviceName"):
+        spec["serviceName"] = name
     return spec
 
 

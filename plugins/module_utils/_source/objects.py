@@ -94,7 +94,7 @@ def _run(
     objects: list[dict[str, Any]] = []
     unread: list[dict[str, Any]] = []
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as threads:
-        for kind, wanted, found in threads.map(lambda job: (*job, _attempt(cluster, *job, manager)), jobs):
+        for kind, wanted, found in threads.map(lambda job: (*job, _attempt(cluster, job[0], job[1], manager)), jobs):
             if not isinstance(found, ClusterError):
                 objects += found
             elif found.status == 401:
@@ -135,13 +135,13 @@ def _read(cluster: Cluster, kind: Kind, wanted: Wanted) -> list[dict[str, Any]]:
 def _brief(item: dict[str, Any], kind: Kind, manager: str) -> dict[str, Any]:
     """A manifest under its own kind, without what only the API server or kubectl needs."""
     metadata = item["metadata"]
-    applied = [
-        entry
-        for entry in metadata.pop("managedFields", None) or ()
-        if manager and entry.get("manager") == manager and entry.get("operation") == "Apply"
-    ]
-    if applied:
-        metadata["managedFields"] = applied
+    applied = metadata.pop("managedFields", None)
+    if manager and isinstance(applied, list):
+        metadata["managedFields"] = [
+            entry
+            for entry in applied
+            if isinstance(entry, dict) and entry.get("manager") == manager and entry.get("operation") == "Apply"
+        ]
     if isinstance(metadata.get("annotations"), dict):
         metadata["annotations"].pop(_LAST_APPLIED, None)
     return {**item, "apiVersion": kind.api_version, "kind": kind.kind}

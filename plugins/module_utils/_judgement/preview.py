@@ -69,7 +69,9 @@ def _lines(manifest: Mapping[str, Any] | None, as_text: Callable[[Any], str]) ->
     if manifest is None:
         return []
     meta = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels") if key in manifest["metadata"]}
-    shown = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": meta, "spec": manifest["spec"]}
+    shown = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": meta}
+    if "spec" in manifest:
+        shown["spec"] = manifest["spec"]
     # str.splitlines knows ends of lines that are none to a reader, such as U+2028.
     return [f"{line}\n" for line in as_text(shown).rstrip("\n").split("\n")]
 

@@ -18,7 +18,8 @@ from .membership import Workload
 from .mesh import Mesh
 from .outbound import UNDECIDED, bypass_of, without_others
 from .outcomes import Clients, Outcome, Outcomes
-from .push_context import Patch, PushContext, mode_of
+from .patches import Patch
+from .push_context import PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
 from .rows import BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge
@@ -169,7 +170,7 @@ class Judge:
             return []
         if port.number in outcome.unclear:
             return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", outcome.claim))
-        if state == "visible" and outcome.ports is not None and port.number not in outcome.ports:
+        if outcome.ports is not None and port.number not in outcome.ports:
             state = outcome.hidden
         bypass = bypass_of(outcome.outbound, destination, port.number)
         if state != "unknown" and outcome.kind == "sidecar" and bypass:

@@ -76,6 +76,16 @@ LEADS = [
     ("a headless Service: the port that is dialled", [*PARTS, far("db.data.svc", 8080)], {DB: "plaintext -> broken"}),
     ("a pod's name", [*PARTS, far("db-1.db.data.svc.cluster.local", 8080)], {DB: "plaintext -> broken"}),
     (
+        "the name of one of two pods",
+        [*PARTS, pod("data/x", labels={"app": "db"}), far("db-5f5-1.db.data.svc.cluster.local", 8080)],
+        {DB: "plaintext -> broken"},
+    ),
+    (
+        "the name of a pod that is not there: any of them",
+        [*PARTS, pod("data/x", "none", labels={"app": "db"}), far("db-9.db.data.svc.cluster.local", 8080)],
+        {DB: "plaintext -> broken", "data/Deployment/x": "plaintext -> plaintext"},
+    ),
+    (
         "an alias",
         [*STRICT, alias("cafe/other", "a.shop.svc.cluster.local"), far("other.cafe")],
         {A: "plaintext -> broken"},
@@ -298,12 +308,15 @@ SPELLINGS = [
     ("a range of IPv6", [*DUAL, far("", **RANGE, addresses=["fd00::/64"])], (), ("unknown", "inside")),
     ("a range beside them", [*BARE, far("", **RANGE, addresses=["10.2.0.0/16"])], (), ("tls", "egress")),
     ("what is no range", [*BARE, far("", **RANGE, addresses=["10.1.0.0/99"])], (), ("tls", "egress")),
+    ("a pod's name by its address", [*BARE, far("10-1-0-7.shop.pod.cluster.local", **OWN_TLS)], (),
+     ("plaintext", "inside")),
+    ("such a name of nobody", [*BARE, far("10-1-0-8.shop.pod.cluster.local", **OWN_TLS)], (), ("tls", "egress")),
     ("a Service that was not read", [far("a.zoo.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
     ("the same by a shorter name", [far("a.zoo.svc", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
     ("a pod of it", [far("a-0.a.zoo.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
     ("another namespace's", [far("a.shop.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("tls", "egress")),
     ("a name elsewhere", [far("api.example.com", **OWN_TLS)], NO_SERVICES, ("tls", "egress")),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,13 @@ BEFORE = "before you remove its tls settings that send plaintext, mend what keep
 NO_SERVICES = [{"kind": "Service", "namespace": "demo", "reason": "forbidden"}]
 
 
+FAR = istio("ServiceEntry", "demo/e", {
+    "hosts": ["far.example"], "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+    "location": "MESH_EXTERNAL", "resolution": "DNS",
+})  # fmt: skip
+FAR_MUTUAL = [STRICT, pod("demo/a"), FAR, rule("demo/r", "far.example", tls("ISTIO_MUTUAL"))]
+
+
 def member(where: str, *ports: dict[str, Any]) -> dict[str, Any]:
     """A pod of a StatefulSet."""
     found = pod(where, ports=list(ports))
@@ -155,6 +162,19 @@ SAID = [
     ("the workload that accepts plaintext", "MTLS-024", "Deployment demo/b", "AuthorizationPolicy demo/p then refuses",
      [STRICT, pod("demo/a"), pod("demo/b", ports=[{"containerPort": 8080}, {"containerPort": 9090}]),
       peer("demo/b", "STRICT", {"app": "b"}, {9090: "PERMISSIVE"}), IDENTITY]),
+    *(
+        (what, "MTLS-024", "Deployment demo/a", "AuthorizationPolicy demo/p then refuses",
+         [pod("demo/a"), istio("AuthorizationPolicy", "demo/p", spec, group="security")])
+        for what, spec in (
+            ("of this workload", {**CALLERS, "selector": {"matchLabels": A}}),
+            ("by its namespace", {"rules": [{"from": [{"source": {"namespaces": ["demo"]}}]}]}),
+            ("by its account", {"rules": [{"from": [{"source": {"serviceAccounts": ["demo/x"]}}]}]}),
+            ("as a refusal of whoever has none",
+             {"action": "DENY", "rules": [{"from": [{"source": {"notPrincipals": ["*"]}}]}]}),
+            ("as one of several refusals",
+             {"action": "DENY", "rules": [{"from": [{"source": {"notPrincipals": ["*"]}}]}, {"to": []}]}),
+        )
+    ),
     ("the first of two listeners", "MTLS-026", "Sidecar demo/s", "tls of ingress port 443 has",
      [istio("Sidecar", "demo/s", {"ingress": both("tls", 443, 80)})]),
     ("a member of a set without a Service", "MTLS-031", "StatefulSet demo/a", "port 7000 is in no Service",
@@ -509,6 +529,7 @@ QUIET = [
             pod("demo/c", "none", initContainers=[{"name": "wait-for-db"}]),
         ],
     ),
+    ("a rule for one host outside: whoever names it may know that it takes the mesh's TLS", FAR_MUTUAL),
     (
         "a policy that is shadowed at one control plane, or selects nothing but what an entry describes",
         [
@@ -558,3 +579,28 @@ def test_nothing_is_said_of_a_proxy_that_nobody_could_see():
 @pytest.mark.parametrize(("title", "manifests"), QUIET, ids=[row[0] for row in QUIET])
 def test_quiet(title, manifests):
     assert judge(manifests)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({**CALLERS, "selector": {"matchLabels": {"app": "b"}}}, id="of another workload"),
+        pytest.param({**CALLERS, "targetRef": {"kind": "Gateway", "name": "g"}}, id="of what a gateway passes on"),
+        pytest.param({**CALLERS, "targetRefs": [{"kind": "Service", "name": "a"}]}, id="of what a waypoint passes on"),
+        pytest.param({**CALLERS, "action": "DENY"}, id="refuses those who have one"),
+        pytest.param({**CALLERS, "action": "AUDIT"}, id="refuses nobody"),
+        pytest.param({"rules": [*CALLERS["rules"], {}]}, id="another rule lets everybody in"),
+        pytest.param(
+            {"rules": [{"from": [{"source": {"principals": ["*"]}}, {"source": {"ipBlocks": ["::/0"]}}]}]},
+            id="an address does as well",
+        ),
+        pytest.param({"rules": []}, id="lets nobody in, whoever he is"),
+        pytest.param(
+            {"action": "DENY", "rules": [{"from": [{"source": {"notPrincipals": ["*"]}}], "to": [{}]}]},
+            id="refuses those who have none something",
+        ),
+    ],
+)
+def test_no_identity_is_demanded(spec):
+    policy = istio("AuthorizationPolicy", "demo/p", spec, group="security")
+    assert "MTLS-024" not in {row["id"] for row in judge(pod("demo/a"), policy)["findings"]}

@@ -703,3 +703,20 @@ def test_what_thousands_of_pods_say_is_kept_once():
     assert one["metadata"]["labels"]["own"] == "istio-value"
     assert one["metadata"]["labels"]["own"].__class__ is Text
     assert (one["metadata"]["labels"]["number"], other["metadata"]["labels"]["number"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("containers", "kept"),
+    [
+        pytest.param(
+            [{"name": "d", "image": "x", "securityContext": {"runAsUser": 1, "privileged": True}, "args": ["-x"]}],
+            [{"name": "d", "securityContext": {"runAsUser": 1}}],
+            id="its name and whose user it is",
+        ),
+        pytest.param([{"name": "d"}, "x", 5], [{"name": "d"}, "x", 5], id="what is none"),
+        pytest.param({"name": "d", "image": "x"}, {"name": "d", "image": "x"}, id="no list"),
+    ],
+)
+def test_slim_keeps_of_a_debug_container(containers, kept):
+    found = slim({"kind": "Pod", "metadata": {}, "spec": {"ephemeralContainers": containers}})
+    assert found["spec"] == {"ephemeralContainers": kept}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_left
+from functools import lru_cache
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from .membership import Workload
@@ -205,6 +206,7 @@ def _at_pod(workload: Workload, port: int) -> Endpoint:
     return Endpoint(workload.id, workload, port, "disabled", workload.namespace, workload.labels)
 
 
+@lru_cache(maxsize=16384)
 def canonical(text: str) -> str:
     """One spelling for each address and name. `::ffff:192.0.2.1` is 192.0.2.1 to whoever dials it."""
     name = text.lower().rstrip(".")

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_left
-from functools import lru_cache
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from .membership import Workload
 from .mesh import CLUSTER_DOMAIN
+from .ranges import address_of, canonical, network_of
 from .services import Catalogue, Destination, Endpoint
 
 _SERVICES = ("", ".svc", f".svc.{CLUSTER_DOMAIN}")
@@ -96,6 +96,9 @@ class Addresses:
             service = self._by_address.get(name)
             if service is not None:
                 return self._through(service, port, f"{address} is the cluster IP of Service {service.name}")
+            claimed = self._catalogue.claimed(name)
+            if claimed:
+                return [Landing(None, doubt=claimed)]
             workload = self._catalogue.at(name)
             return [] if workload is None else [Landing(_at_pod(workload, port), f"{address} is a pod's address")]
         if "/" in name:
@@ -131,9 +134,8 @@ class Addresses:
 
     def _inside(self, text: str) -> str:
         """An address of a range that is a Service's or a pod's; "" where none is known."""
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
+        network = network_of(text)
+        if network is None:
             return ""
         if self._sorted is None:
             numbers: Dict[int, List[int]] = {4: [], 6: []}
@@ -204,18 +206,3 @@ class Addresses:
 
 def _at_pod(workload: Workload, port: int) -> Endpoint:
     return Endpoint(workload.id, workload, port, "disabled", workload.namespace, workload.labels)
-
-
-@lru_cache(maxsize=16384)
-def canonical(text: str) -> str:
-    """One spelling for each address and name. `::ffff:192.0.2.1` is 192.0.2.1 to whoever dials it."""
-    name = text.lower().rstrip(".")
-    address = address_of(name)
-    return name if address is None else str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def address_of(name: str) -> Optional[Union[ipaddress.IPv4Address, ipaddress.IPv6Address]]:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None

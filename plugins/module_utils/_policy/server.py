@@ -101,22 +101,25 @@ class PeerAuthenticationIndex:
 
     def __init__(self, peers: List[PeerAuthentication], root: str, unread: Unread) -> None:
         self.root = root
+        self._peers = peers
+        self._opened: Optional[PeerAuthenticationIndex] = None
         self.mesh: Optional[PeerAuthentication] = None
         self.namespaces: Dict[str, PeerAuthentication] = {}
         self.workloads: Dict[str, List[PeerAuthentication]] = {}
         self.ignored: List[PeerAuthentication] = []
+        self.scopes: Dict[str, List[PeerAuthentication]] = {}
+        """Those without a selector by their namespace, in Istio's order."""
         self.shadowed: Dict[str, PeerAuthentication] = {}
         self._unread = unread
         self._decisions: Dict[object, Decision] = {}
         self._selecting: Dict[str, Selecting[PeerAuthentication]] = {}
         self._eldest: Dict[Tuple[int, bool], Optional[PeerAuthentication]] = {}
         """The winner of those that select something, by the identity of their tuple and whether it is for ztunnel."""
-        scopes: Dict[str, List[PeerAuthentication]] = {}
         for peer in sorted(peers, key=lambda item: (item.age, item.name, item.namespace)):
-            self._add(peer, scopes)
+            self._add(peer)
         self._ambient_namespaces: Dict[str, PeerAuthentication] = {}
         self._ambient_mesh: Optional[PeerAuthentication] = None
-        for namespace, found in scopes.items():
+        for namespace, found in self.scopes.items():
             winner = eldest(found)
             if namespace == root:
                 self.mesh = winner
@@ -130,7 +133,7 @@ class PeerAuthenticationIndex:
             if winner is found[0]:
                 self.shadowed.update((name_of(peer), winner) for peer in found[1:])
 
-    def _add(self, peer: PeerAuthentication, scopes: Dict[str, List[PeerAuthentication]]) -> None:
+    def _add(self, peer: PeerAuthentication) -> None:
         """Scope: no selector in root is the mesh, elsewhere the namespace; a selector in root is ignored."""
         if peer.selector:
             if peer.namespace == self.root:
@@ -138,7 +141,25 @@ class PeerAuthenticationIndex:
             else:
                 self.workloads.setdefault(peer.namespace, []).append(peer)
         else:
-            scopes.setdefault(peer.namespace, []).append(peer)
+            self.scopes.setdefault(peer.namespace, []).append(peer)
+
+    def opened(self) -> PeerAuthenticationIndex:
+        """The same, were every DISABLE a PERMISSIVE."""
+        if self._opened is None:
+
+            def opened(mode: str) -> str:
+                return PERMISSIVE if mode == DISABLE else mode
+
+            found = [
+                peer._replace(mode=opened(peer.mode), ports={port: opened(mode) for port, mode in peer.ports.items()})
+                for peer in self._peers
+            ]
+            self._opened = PeerAuthenticationIndex(found, self.root, self._unread)
+        return self._opened
+
+    def decide_namespace(self, namespace: str) -> Decision:
+        """The effective mode of a namespace, from which clients infer."""
+        return self._compose(namespace, None)
 
     def namespace_mode(self, namespace: str) -> str:
         """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""

@@ -11,18 +11,16 @@ HTTP's. ztunnel finds a destination by its address alone. Whoever may write a Se
 
 from __future__ import annotations
 
-import ipaddress
 from bisect import bisect_left, bisect_right
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .addresses import address_of, canonical
 from .ages import dated
+from .ranges import Network, address_of, canonical, range_of
 from .rows import Edge
 from .services import Destination, DestinationPort
 
 _Met = Tuple[Optional[str], str, str]
 """endpoint, client_tls and verdict."""
-_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 BY_ADDRESS, BY_RANGE, BY_NAME = "address", "range", "name"
 _MOST = 20
 """Claims of one place that are compared with another without any effect, and ranges around one address and port.
@@ -261,12 +259,12 @@ def _union(masks: Iterable[int]) -> int:
 def _claims(destinations: Iterable[Destination]) -> _Claimed:
     """The addresses and names with several claims. A Service's are its own: one at least is a ServiceEntry's."""
     found: Dict[str, List[_Claim]] = {}
-    ranges: List[Tuple[_Network, _Claim]] = []
+    ranges: List[Tuple[Network, _Claim]] = []
     for item in destinations:
         if item.kubernetes:
             continue
         for text in item.addresses:
-            network = _range(text)
+            network = range_of(text)
             if network is not None:
                 ranges.extend((network, _Claim(item, port, BY_RANGE)) for port in item.ports)
             elif item.ports:
@@ -299,19 +297,8 @@ def _short_names(service: Destination) -> Tuple[str, ...]:
     return name, f"{name}.{namespace}", f"{name}.{namespace}.svc"
 
 
-def _range(text: str) -> Optional[_Network]:
-    """A range of several addresses; one of a single address is that address to Istio."""
-    if "/" not in text:
-        return None
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-    return network if network.num_addresses > 1 else None
-
-
 def _add_ranges(
-    claims: Dict[str, List[_Claim]], ranges: Sequence[Tuple[_Network, _Claim]]
+    claims: Dict[str, List[_Claim]], ranges: Sequence[Tuple[Network, _Claim]]
 ) -> Dict[Tuple[str, int], List[_Claim]]:
     """Adds ranges to the HTTP ports at addresses inside of them: elsewhere the listener of an address counts.
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..engine import State
 from ..membership import Workload
-from ..records import PeerAuthentication
+from ..records import Labels, PeerAuthentication
 from ..selecting import Selecting
 from ..server import UNSET, PeerAuthenticationIndex, name_of
+from ..services import Endpoint
 from .kinds import Finding, FindingKind
 from .wording import listed
 
@@ -115,20 +116,64 @@ KINDS = (IGNORED_IN_ROOT, SHADOWED, SELECTS_NOTHING, SETS_NOTHING, SERVICE_PORT)
 
 
 def rules(state: State) -> Iterable[Finding]:
-    """By each control plane that workloads have, and whatever reads them."""
+    """What has no effect, and what does not have the one that it seems to."""
+    yield from _idle(state)
     workloads: Dict[str, List[Workload]] = {}
     for workload in state.workloads:
         workloads.setdefault(workload.namespace, []).append(workload)
-    revisions: List[Optional[str]] = [*sorted({w.shape.revision for w in state.workloads if w.shape.revision})]
-    for revision in revisions or [None]:
-        index = state.plane(revision).peer_authentications
-        yield from _by_scope(index)
-        for namespace, peers in index.workloads.items():
-            yield from _by_selector(state, index, peers, workloads.get(namespace, ()))
     targets = _targets(state)
     for peer in state.snapshot.peer_authentications:
         yield from _alone(peer)
     yield from _of_services(state.snapshot.peer_authentications, workloads, targets)
+
+
+def _idle(state: State) -> Iterable[Finding]:
+    """What has no effect at any control plane that reads it: those of workloads, and what clients take for a VM's."""
+    places = _places(state)
+    revisions: List[Optional[str]] = [*sorted({w.shape.revision for w in state.workloads if w.shape.revision})]
+    if not revisions or any(endpoint.workload is None for endpoint in _endpoints(state)):
+        revisions.append(None)
+    found: Dict[str, List[Finding]] = {}
+    counting: Set[str] = set()
+    for index in {id(plane): plane.peer_authentications for plane in map(state.plane, revisions)}.values():
+        for name, finding in (*_by_scope(index), *_by_selector(state, index, places)):
+            if finding is None:
+                counting.add(name)
+            else:
+                found.setdefault(name, []).append(finding)
+    for name, them in found.items():
+        if name not in counting:
+            yield from them
+
+
+class _Place(NamedTuple):
+    """What a selector may select: the labels of a workload, or those that an entry gives an endpoint."""
+
+    labels: Labels
+    ambient: bool = False
+
+
+def _endpoints(state: State) -> Iterable[Endpoint]:
+    for destination in state.destinations:
+        for port in destination.ports:
+            yield from port.endpoints
+
+
+def _places(state: State) -> Dict[str, List[_Place]]:
+    """By namespace. Clients look up the mode of an endpoint by its own labels, whatever is there."""
+    found: Dict[str, List[_Place]] = {}
+    if not any(peer.selector for peer in state.snapshot.peer_authentications):
+        return found
+    for workload in state.workloads:
+        found.setdefault(workload.namespace, []).append(_Place(workload.labels, workload.mesh == "ambient"))
+    written = {
+        (endpoint.namespace, tuple(sorted(endpoint.labels.items())))
+        for endpoint in _endpoints(state)
+        if endpoint.workload is None or endpoint.labels != endpoint.workload.labels
+    }
+    for namespace, labels in sorted(written):
+        found.setdefault(namespace, []).append(_Place(dict(labels)))
+    return found
 
 
 def _targets(state: State) -> Dict[str, List[Tuple[str, int, int]]]:
@@ -177,57 +222,88 @@ def _called(peer: PeerAuthentication) -> str:
     return f"PeerAuthentication {name_of(peer)}"
 
 
-def _by_scope(index: PeerAuthenticationIndex) -> Iterable[Finding]:
+_Told = Tuple[str, Optional[Finding]]
+"""A PeerAuthentication, "ns/name", and why it has no effect; None where it has one, or may have."""
+
+
+def _by_scope(index: PeerAuthenticationIndex) -> Iterable[_Told]:
     """What has no effect where it stands."""
     for peer in index.ignored:
-        yield IGNORED_IN_ROOT.at(
-            _called(peer),
-            "has a selector and lives in the root namespace: it is ignored, also for workloads there",
-            "move it to the namespace of the workloads",
+        yield (
+            name_of(peer),
+            IGNORED_IN_ROOT.at(
+                _called(peer),
+                "has a selector and lives in the root namespace: it is ignored, also for workloads there",
+                "move it to the namespace of the workloads",
+            ),
         )
-    for name, winner in index.shadowed.items():
-        yield SHADOWED.at(
-            f"PeerAuthentication {name}",
-            f"has no effect: {name_of(winner)} is older and has the same scope",
-            "keep one PeerAuthentication for each scope",
+    for peer in (peer for found in index.scopes.values() for peer in found):
+        winner = index.shadowed.get(name_of(peer))
+        yield (
+            name_of(peer),
+            winner
+            and SHADOWED.at(
+                _called(peer),
+                f"has no effect: {name_of(winner)} is older and has the same scope",
+                "keep one PeerAuthentication for each scope",
+            ),
         )
 
 
 def _by_selector(
-    state: State, index: PeerAuthenticationIndex, peers: Iterable[PeerAuthentication], workloads: Sequence[Workload]
-) -> Iterable[Finding]:
+    state: State, index: PeerAuthenticationIndex, places: Mapping[str, Sequence[_Place]]
+) -> Iterable[_Told]:
     """What has no effect on any workload of its namespace: none is selected, or an older one selects them all.
 
     Nothing is said where it is unknown which is the older.
     """
-    groups: Dict[FrozenSet[Tuple[str, str]], List[PeerAuthentication]] = {}
-    for peer in peers:
-        groups.setdefault(frozenset((peer.selector or {}).items()), []).append(peer)
-    selecting = Selecting(groups.values(), lambda group: group[0].selector)
-    winners: Dict[int, Optional[PeerAuthentication]] = {}
-    """By the identity of the groups that select some workloads: the same for all of these."""
+    for namespace, peers in index.workloads.items():
+        groups: Dict[FrozenSet[Tuple[str, str]], List[PeerAuthentication]] = {}
+        for peer in peers:
+            groups.setdefault(frozenset((peer.selector or {}).items()), []).append(peer)
+        over = _winners(index, namespace, list(groups.values()), places.get(namespace, ()))
+        for group in groups.values():
+            above = over.get(id(group), [])
+            contested = any(winner.doubt for winner in above)
+            older = sorted({name_of(winner) for winner in above})
+            for peer in group:
+                finding = None
+                if not above and not state.unread.covers("Pod", namespace):
+                    finding = SELECTS_NOTHING.at(
+                        _called(peer), "selects no workload", "correct its selector or delete it"
+                    )
+                elif above and not contested and name_of(peer) not in older:
+                    finding = SHADOWED.at(
+                        _called(peer),
+                        f"has no effect: {listed(older)} is older and selects the same workloads; port maps never"
+                        " merge",
+                        "merge them into one",
+                    )
+                yield name_of(peer), finding
+
+
+def _winners(
+    index: PeerAuthenticationIndex,
+    namespace: str,
+    groups: Sequence[List[PeerAuthentication]],
+    places: Iterable[_Place],
+) -> Dict[int, List[PeerAuthentication]]:
+    """Who wins where a group of one selector selects something, by the group's identity.
+
+    What the same groups select has the same winner, and is asked about once.
+    """
+    selecting = Selecting(groups, lambda group: group[0].selector)
+    asked: Set[Tuple[int, bool]] = set()
     over: Dict[int, List[PeerAuthentication]] = {}
-    """By the identity of a group: who wins where it selects something."""
-    for workload in workloads:
-        found = selecting.of(workload.labels)
-        if found and id(found) not in winners:
-            winner = winners[id(found)] = index.workload_policy(workload.namespace, workload.labels)
-            for group in found:
-                over.setdefault(id(group), []).extend([winner] if winner is not None else [])
-    effective = {name_of(winner) for winner in winners.values() if winner is not None}
-    for group in groups.values():
-        above = over.get(id(group), [])
-        contested = any(winner.doubt for winner in above)
-        older = listed(sorted({name_of(winner) for winner in above}))
-        for peer in group:
-            if not above and not state.unread.covers("Pod", peer.namespace):
-                yield SELECTS_NOTHING.at(_called(peer), "selects no workload", "correct its selector or delete it")
-            elif above and not contested and name_of(peer) not in effective:
-                yield SHADOWED.at(
-                    _called(peer),
-                    f"has no effect: {older} is older and selects the same workloads; port maps never merge",
-                    "merge them into one",
-                )
+    for place in places:
+        found = selecting.of(place.labels)
+        if found and (id(found), place.ambient) not in asked:
+            asked.add((id(found), place.ambient))
+            winner = index.workload_policy(namespace, place.labels, place.ambient)
+            if winner is not None:
+                for group in found:
+                    over.setdefault(id(group), []).append(winner)
+    return over
 
 
 def _alone(peer: PeerAuthentication) -> Iterable[Finding]:

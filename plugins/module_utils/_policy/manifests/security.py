@@ -35,9 +35,7 @@ def peer_authentication(_parser: PodParser, snapshot: Snapshot, manifest: Mappin
     spec = closed(manifest.get("spec"), _PEER_AUTHENTICATION, "spec")
     by_port = mapping(spec.get("portLevelMtls"), "spec.portLevelMtls")
     if len(by_port) > _MOST_PORTS:
-        raise Malformed(
-            f"spec.portLevelMtls has {len(by_port)} ports, of which {_MOST_PORTS} at most are looked at"
-        )
+        raise Malformed(f"spec.portLevelMtls has {len(by_port)} ports, of which {_MOST_PORTS} at most are looked at")
     ports = {
         number_of(port, "a port of portLevelMtls"): _peer_mode(mtls, f"portLevelMtls[{port}]")
         for port, mtls in by_port.items()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._foreign import compressed, json_text, yaml_text
@@ -100,3 +101,31 @@ def test_gzip_that_is_refused(raw, most, why):
 
 def test_all_members_of_gzip_are_read_and_padding_is_none():
     assert compressed.inflated(gzip.compress(b"a") + gzip.compress(b"b") + b"\0" * 512, 2) == b"ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        pytest.param("a: &x [" + "1," * 500 + "]\nb: [" + "*x," * 500 + "]", True, id="a list many times"),
+        pytest.param("a: &x {" + ",".join(f"k{n}: 1" for n in range(500)) + "}\nb: [" + "*x," * 500 + "]", True,
+                     id="a mapping many times"),
+        pytest.param("a: &x [[" + "1," * 500 + "]]\nb: [" + "*x," * 500 + "]", True, id="what lies in another"),
+        pytest.param("a: &x [" + "1," * 500 + "]\nb: [" + "*x," * 3 + "]", False, id="a list a few times"),
+        pytest.param("a: &x 1\nb: [" + "*x," * 500 + "]", False, id="a value many times"),
+    ],
+)  # fmt: skip
+def test_what_aliases_make_is_weighed_by_all_that_is_in_them(text, made):
+    if made:
+        with pytest.raises(Unreadable, match="has aliases that make"):
+            yaml_text.parse(text)
+    else:
+        assert yaml_text.parse(text)
+
+
+def test_what_lies_between_the_always_allowed_and_too_much_is_read():
+    """A dump of pods: some of each differs, the most is the same."""
+    differs = random.Random(1)
+    pods = b"".join(differs.randbytes(200) + b"x" * 20_000 for dummy in range(900))
+    raw = gzip.compress(pods)
+    assert len(raw) * 400 > len(pods) > 16 * 2**20
+    assert compressed.inflated(raw, 2**31) == pods

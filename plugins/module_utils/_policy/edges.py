@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from .addresses import Addresses
 from .aliases import aliases_of, as_dialled, by_name, of_aliases
-from .client import Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
+from .client import RULE, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import Which, mutual, plaintext, unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
@@ -24,6 +24,7 @@ from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
 from .rows import BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge
 from .scopes import ROUTERS, WAYPOINT, Scopes
+from .selecting import Selecting
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN, PeerAuthenticationIndex
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .shared_addresses import Finders, through_shared_addresses
@@ -33,6 +34,10 @@ from .withheld import beside_withheld
 
 Remark = Tuple[str, str, str, str]
 RowKey = Tuple[int, Optional[str], Optional[str]]
+_MOST_SUBSETS = 20_000
+"""Subsets of a DestinationRule, times the ports of a destination. In real meshes these are dozens."""
+_MOST_TOGETHER = 200_000
+"""The same of all destinations: a rule may be for all hosts."""
 _NOBODY_ELSE = {
     False: "REGISTRY_ONLY forbids what a proxy does not know",
     True: "a gateway passes nothing on to what it does not know",
@@ -66,6 +71,8 @@ class Judge:
         )
         self._addresses = Addresses(all_destinations, catalogue)
         self.members = self._scopes.members
+        self._asked: Dict[int, int] = {}
+        """How many subsets were judged, by the identity of all of a rule."""
         self.remarks: Set[Remark] = set()
         """(what, DestinationRule, host, what else stands against mutual TLS) for rules that contradict the endpoints
         that they cover."""
@@ -109,6 +116,10 @@ class Judge:
         return rows
 
     def _judge(self, destination: Destination) -> List[Edge]:
+        if destination.cut:
+            answer = Answer("unknown", "unknown", destination.hidden_endpoints)
+            everyone = (1 << len(self.members)) - 1
+            return [_edge(destination, (port.number, None, None), answer, everyone) for port in destination.ports[:1]]
         found: Dict[RowKey, Dict[Answer, int]] = {}
         unrouted: Dict[str, Answer] = {}
         for kind in ROUTES:
@@ -215,9 +226,20 @@ class Judge:
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
     ) -> List[Tuple[RowKey, Answer]]:
         """The rows of clients with one DestinationRule, or with none."""
-        rows = self._through_proxy(destination, port, outcome, None, clients)
-        for subset in outcome.rule.subsets if outcome.rule is not None else ():
-            rows.extend(self._through_proxy(destination, port, outcome, subset, clients))
+        subsets = outcome.rule.subsets if outcome.rule is not None else ()
+        self._asked[id(subsets)] = self._asked.get(id(subsets), 0) + len(subsets)
+        if len(subsets) * len(destination.ports) > _MOST_SUBSETS or self._asked[id(subsets)] > _MOST_TOGETHER:
+            why = f"{RULE} has more subsets for the ports of {destination.name} than are looked at"
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
+        rows = self._through_proxy(destination, port, outcome, None, clients, port.endpoints)
+        selecting = Selecting(subsets, lambda subset: dict(subset.labels))
+        members: Dict[str, List[Endpoint]] = {}
+        for endpoint in port.endpoints if subsets else ():
+            for subset in selecting.of(endpoint.labels):
+                members.setdefault(subset.name, []).append(endpoint)
+        for subset in subsets:
+            own = members.get(subset.name, ())
+            rows.extend(self._through_proxy(destination, port, outcome, subset, clients, own))
         return rows
 
     def _known(self, destination: Destination, port: DestinationPort, outcome: Outcome) -> DestinationPort:
@@ -283,16 +305,16 @@ class Judge:
         outcome: Outcome,
         subset: Optional[Subset],
         clients: Clients,
+        endpoints: Iterable[Endpoint],
     ) -> List[Tuple[RowKey, Answer]]:
+        """The rows of one subset, or of none, which has these endpoints."""
         plane = self._planes(outcome.revision)
         gateway = outcome.kind in ROUTERS
         cluster = self._cluster(destination, port, outcome, subset)
         silent: Optional[Cluster] = None
         name = subset.name if subset is not None else None
         done: Dict[str, Answer] = {}
-        for endpoint in port.endpoints:
-            if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
-                continue
+        for endpoint in endpoints:
             what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
                 answer = self._trusting(plane, destination, reached, met)

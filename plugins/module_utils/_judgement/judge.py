@@ -118,6 +118,7 @@ def judge(
     if limit is not None:
         accepted[EGRESS] = limit
         violations += [violation_of(row) for row in egress if row["kind"]]
+    standing = sources_together.evidence(status, probe, sources, require)
     exceeded = [kind for kind, most in accepted.items() if counts[kind] > most]
     judgement = {
         "verdict": "fail" if exceeded else "pass",
@@ -134,7 +135,8 @@ def judge(
         },
         "limits": accepted,
         "scope": scope,
-        "evidence": sources_together.evidence(status, probe, sources, require),
+        "evidence": standing,
+        "unproven": sources_together.unproven(standing, ports),
         "violations": violations,
         "servers": servers,
         "edges": edges,

@@ -24,7 +24,7 @@ ON_REQUEST = (FINDING,)
 EGRESS = "egress_plaintext"
 
 # What a row of the tables says, worst first.
-FAIL, WARNING, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "excluded", "ok")
+FAIL, WARNING, UNPROVEN, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "unproven", "excluded", "ok")
 
 NOBODY_THERE = "no endpoint"
 """What becomes of a connection to a port behind which nothing is: no fault of mutual TLS, and no proof of it."""

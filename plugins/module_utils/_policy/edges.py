@@ -10,7 +10,7 @@ from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 from .addresses import Addresses
 from .aliases import aliases_of, as_dialled, by_name, of_aliases
 from .client import RULE, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
-from .destination_rules import Which, mutual, plaintext, unset, unset_policy
+from .destination_rules import mutual, plaintext, unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
@@ -38,6 +38,8 @@ _MOST_SUBSETS = 20_000
 """Subsets of a DestinationRule, times the ports of a destination. In real meshes these are dozens."""
 _MOST_TOGETHER = 200_000
 """The same of all destinations: a rule may be for all hosts."""
+NO_PLAINTEXT, NO_MUTUAL, NOT_DISABLED, AUTO_MTLS = "no plaintext", "no mutual", "not disabled", "auto-mTLS"
+"""Changes that a remedy could ask for: of a rule's tls, of every policy, and of the mesh configuration."""
 _NOBODY_ELSE = {
     False: "REGISTRY_ONLY forbids what a proxy does not know",
     True: "a gateway passes nothing on to what it does not know",
@@ -311,7 +313,13 @@ class Judge:
         plane = self._planes(outcome.revision)
         gateway = outcome.kind in ROUTERS
         cluster = self._cluster(destination, port, outcome, subset)
-        silent: Optional[Cluster] = None
+        known: Dict[str, Cluster] = {}
+
+        def instead(change: str) -> Cluster:
+            if change not in known:
+                known[change] = self._instead(change, destination, port, outcome, subset)
+            return known[change]
+
         name = subset.name if subset is not None else None
         done: Dict[str, Answer] = {}
         for endpoint in endpoints:
@@ -319,18 +327,19 @@ class Judge:
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
                 answer = self._trusting(plane, destination, reached, met)
                 if answer.part == BY_SERVER and answer.verdict == "plaintext":
-                    self._remark_disabled(destination, port, outcome, subset, endpoint)
+                    self._remark_disabled(destination, port, outcome, endpoint, instead)
                 elif not plane.mesh.auto_mtls and not cluster.by_rule and answer.verdict == "plaintext":
-                    self._remark_switched_off(destination, port, outcome, subset, endpoint)
+                    self._remark_switched_off(destination, port, outcome, endpoint, instead)
                 if cluster.by_rule and not outcome.rivals:
                     if cluster.sent == "plaintext" and answer[1] in ("plaintext", "broken"):
                         where = (endpoint, reached)
-                        if self._remark_plaintext(destination, port, outcome, subset, clients.rules, where, answer[1]):
+                        if self._remark_plaintext(destination, port, outcome, clients.rules, where, answer[1], instead):
                             answer = answer._replace(part=BY_RULE)
                     elif cluster.sent == "ISTIO_MUTUAL":
                         self._remark_mutual(destination, clients.rules, reached, answer[1])
-                        silent = silent or self._without(mutual, destination, port, outcome, subset)
-                        without = sent(silent, endpoint, plane.peer_authentications, _hbone(plane, outcome)).tls
+                        without = sent(
+                            instead(NO_MUTUAL), endpoint, plane.peer_authentications, _hbone(plane, outcome)
+                        ).tls
                         if answer[1] == "mtls" and without not in ("mtls", "hbone"):
                             self.remarks.update(("kept", rule, destination.host, "") for rule in clients.rules)
                 done[reached.id] = _worse(done.get(reached.id), answer)
@@ -356,13 +365,12 @@ class Judge:
         destination: Destination,
         port: DestinationPort,
         outcome: Outcome,
-        subset: Optional[Subset],
         endpoint: Endpoint,
+        instead: Callable[[str], Cluster],
     ) -> None:
         """Remembers a mesh configuration that turns auto-mTLS off for what could not take mutual TLS, were it on."""
         plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
-        cluster = self._cluster(destination, port, outcome, subset, mesh=plane.mesh._replace(auto_mtls=True))
-        what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
+        what = sent(instead(AUTO_MTLS), endpoint, plane.peer_authentications, _hbone(plane, outcome))
         for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
             answer = self._trusting(plane, destination, reached, met)
             if answer.verdict == "broken":
@@ -390,15 +398,21 @@ class Judge:
             outcome.metadata_certs,
         )
 
-    def _without(
+    def _instead(
         self,
-        which: Which,
+        change: str,
         destination: Destination,
         port: DestinationPort,
         outcome: Outcome,
         subset: Optional[Subset],
     ) -> Cluster:
-        """The cluster that there would be if the rule did not set such TLS."""
+        """The cluster that there would be after a change."""
+        plane = self._planes(outcome.revision)
+        if change == NOT_DISABLED:
+            return self._cluster(destination, port, outcome, subset, plane.peer_authentications.opened())
+        if change == AUTO_MTLS:
+            return self._cluster(destination, port, outcome, subset, mesh=plane.mesh._replace(auto_mtls=True))
+        which = plaintext if change == NO_PLAINTEXT else mutual
         rule = unset(outcome.rule, which) if outcome.rule is not None else None
         if subset is not None:
             subset = subset._replace(policy=unset_policy(subset.policy, which))
@@ -417,10 +431,10 @@ class Judge:
         destination: Destination,
         port: DestinationPort,
         outcome: Outcome,
-        subset: Optional[Subset],
         rules: Set[str],
         where: Tuple[Endpoint, Endpoint],
         before: str,
+        instead: Callable[[str], Cluster],
     ) -> bool:
         """Remembers a rule that sends plaintext, to what could take mutual TLS or not, and what speaks against silence.
 
@@ -435,8 +449,7 @@ class Judge:
         best = "hbone" if server.startswith("ambient-") else "mtls"
         takes = _is_meshed(reached) and verdict(best, server, False) == "mtls"
         plane = self._planes(outcome.revision)
-        silent = self._without(plaintext, destination, port, outcome, subset)
-        what = sent(silent, endpoint, plane.peer_authentications, _hbone(plane, outcome))
+        what = sent(instead(NO_PLAINTEXT), endpoint, plane.peer_authentications, _hbone(plane, outcome))
         for other, met in self._arrivals(destination, port, endpoint, what, gateway):
             if other.id != reached.id:
                 continue
@@ -459,8 +472,8 @@ class Judge:
         destination: Destination,
         port: DestinationPort,
         outcome: Outcome,
-        subset: Optional[Subset],
         endpoint: Endpoint,
+        instead: Callable[[str], Cluster],
     ) -> None:
         """Remembers policies that turn mutual TLS off for what could not take it, were it on.
 
@@ -469,12 +482,11 @@ class Judge:
         """
         plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
         policies, opened = plane.peer_authentications, plane.peer_authentications.opened()
-        cluster = self._cluster(destination, port, outcome, subset, opened)
         shared = {policies.decide_namespace(destination.namespace).policy}
         decision = policies.decide(endpoint.namespace, endpoint.labels)
         every = {*shared, decision.policy, decision.port_policy}
         for known, all_opened, names in ((opened, True, every), (opened, False, every), (policies, False, shared)):
-            what = sent(cluster, endpoint, known, _hbone(plane, outcome))
+            what = sent(instead(NOT_DISABLED), endpoint, known, _hbone(plane, outcome))
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway, all_opened):
                 answer = self._trusting(plane, destination, reached, met)
                 if answer.verdict == "broken" and (all_opened or self._decider(reached) not in names):

@@ -193,20 +193,20 @@ def test_a_service_entry_that_nobody_understands_betters_no_edge_of_its_namespac
     assert answer(result, "shop/c", "shop/b") == "mtls -> mtls"
 
 
-def gap(**fields: Any) -> dict[str, Any]:
+def hole(**fields: Any) -> dict[str, Any]:
     return {"kind": "Sidecar", "reason": "forbidden", **fields}
 
 
-GAPS = [
+HOLES = [
     ("nothing", [], [], (False, False, False)),
-    ("here", [gap(namespace="shop")], [], (True, False, True)),
-    ("everywhere", [gap()], [], (True, True, True)),
-    ("everywhere but here", [gap(**{"except": ["shop"]})], [], (False, True, True)),
-    ("everywhere but there", [gap(**{"except": ["zoo"]})], [], (True, False, True)),
-    ("everywhere but on both sides", [gap(**{"except": ["shop", "zoo"]})], [], (False, False, True)),
-    ("twice, each but for one", [gap(**{"except": ["shop"]}), gap(**{"except": ["zoo"]})], [], (True, True, True)),
-    ("where it is no name", [gap(namespace="No Name")], [], (True, True, True)),
-    ("where it is no text", [gap(namespace=["shop"])], [], (True, True, True)),
+    ("here", [hole(namespace="shop")], [], (True, False, True)),
+    ("everywhere", [hole()], [], (True, True, True)),
+    ("everywhere but here", [hole(**{"except": ["shop"]})], [], (False, True, True)),
+    ("everywhere but there", [hole(**{"except": ["zoo"]})], [], (True, False, True)),
+    ("everywhere but on both sides", [hole(**{"except": ["shop", "zoo"]})], [], (False, False, True)),
+    ("twice, each but for one", [hole(**{"except": ["shop"]}), hole(**{"except": ["zoo"]})], [], (True, True, True)),
+    ("where it is no name", [hole(namespace="No Name")], [], (True, True, True)),
+    ("where it is no text", [hole(namespace=["shop"])], [], (True, True, True)),
     ("another kind", [{"kind": "Pod", "namespace": "shop"}], [], (False, False, False)),
     ("what cannot be understood here", [], [Problem("Sidecar", "shop", "s", "why")], (True, False, True)),
     ("what could be anything, here", [], [Problem("", "shop", "s", "why")], (True, False, True)),
@@ -215,7 +215,7 @@ GAPS = [
 ]
 
 
-@pytest.mark.parametrize(("what", "items", "problems", "expected"), GAPS, ids=[row[0] for row in GAPS])
+@pytest.mark.parametrize(("what", "items", "problems", "expected"), HOLES, ids=[row[0] for row in HOLES])
 def test_where_something_may_exist_that_was_not_read(what, items, problems, expected):
     found = Unread(items, problems)
     covered = found.covers("Sidecar", "shop"), found.covers("Sidecar", "zoo"), found.anywhere("Sidecar")
@@ -225,14 +225,14 @@ def test_where_something_may_exist_that_was_not_read(what, items, problems, expe
 @pytest.mark.parametrize(
     ("items", "namespaces", "withheld"),
     [
-        ([gap(namespace="shop")], {"shop"}, True),
-        ([gap(namespace="shop")], {"zoo"}, False),
-        ([gap(namespace="shop")], {"zoo", "shop"}, True),
-        ([gap(namespace="shop")], None, True),
-        ([gap()], {"zoo"}, True),
-        ([gap()], set(), False),
-        ([gap(**{"except": ["zoo"]})], {"zoo"}, False),
-        ([gap(**{"except": ["zoo"]})], {"zoo", "shop"}, True),
+        ([hole(namespace="shop")], {"shop"}, True),
+        ([hole(namespace="shop")], {"zoo"}, False),
+        ([hole(namespace="shop")], {"zoo", "shop"}, True),
+        ([hole(namespace="shop")], None, True),
+        ([hole()], {"zoo"}, True),
+        ([hole()], set(), False),
+        ([hole(**{"except": ["zoo"]})], {"zoo"}, False),
+        ([hole(**{"except": ["zoo"]})], {"zoo", "shop"}, True),
         ([{"kind": "Pod"}], None, False),
         ([], None, False),
     ],

@@ -263,7 +263,7 @@ def test_rows_grow_with_situations_not_with_clients():
 
 AT_A = Endpoint("shop/Deployment/a", None, 8080, "istio", "shop", {"app": "a"})
 TUNNELS = AT_A._replace(labels={"app": "a", "networking.istio.io/tunnel": "http"})
-BARE = AT_A._replace(tls_mode="disabled")
+LEGACY = AT_A._replace(tls_mode="disabled")
 NEVER, TO_ZTUNNEL, EVERYWHERE = Hbone(False, False), Hbone(True, False), Hbone(True, True)
 BY_AUTO = Cluster("auto", "", False, None)
 BY_RULE = Cluster("ISTIO_MUTUAL", "a rule", False, None, by_rule=True)
@@ -280,18 +280,18 @@ def policies(mode: str | None = None, ports: dict[int, str] | None = None) -> Pe
     ("cluster", "endpoint", "peers", "hbone", "expected"),
     [
         pytest.param(BY_AUTO, AT_A, policies(), NEVER, "mtls", id="auto-mTLS to a sidecar"),
-        pytest.param(BY_AUTO, BARE, policies(), NEVER, "plaintext", id="auto-mTLS to what has none"),
+        pytest.param(BY_AUTO, LEGACY, policies(), NEVER, "plaintext", id="auto-mTLS to what has none"),
         pytest.param(BY_AUTO, AT_A, policies("DISABLE"), NEVER, "plaintext", id="auto-mTLS to what takes none"),
         pytest.param(BY_AUTO, AT_A, policies(None, {8080: "DISABLE"}), NEVER, "plaintext", id="at this port"),
         pytest.param(BY_AUTO, AT_A, policies(None, {8081: "DISABLE"}), NEVER, "mtls", id="at another port"),
-        pytest.param(BY_AUTO._replace(same_for_all=True), BARE, policies(), NEVER, "mtls", id="the same to all"),
+        pytest.param(BY_AUTO._replace(same_for_all=True), LEGACY, policies(), NEVER, "mtls", id="the same to all"),
         pytest.param(BY_AUTO._replace(override="ISTIO_MUTUAL"), AT_A, policies("DISABLE"), NEVER, "mtls",
                      id="the top level of a rule goes before the policy"),
         pytest.param(BY_AUTO._replace(override="DISABLE"), AT_A, policies(), NEVER, "plaintext",
                      id="whatever it says"),
-        pytest.param(BY_AUTO._replace(override="ISTIO_MUTUAL"), BARE, policies(), NEVER, "plaintext",
+        pytest.param(BY_AUTO._replace(override="ISTIO_MUTUAL"), LEGACY, policies(), NEVER, "plaintext",
                      id="but for what has no sidecar"),
-        pytest.param(BY_RULE, BARE, policies(), NEVER, "mtls", id="a rule"),
+        pytest.param(BY_RULE, LEGACY, policies(), NEVER, "mtls", id="a rule"),
         pytest.param(BY_RULE._replace(sent="SIMPLE"), AT_A, policies(), NEVER, "simple", id="a rule for TLS"),
         pytest.param(BY_RULE._replace(sent="MUTUAL"), AT_A, policies(), NEVER, "mutual", id="a rule for its own"),
         pytest.param(BY_RULE._replace(sent="plaintext"), AT_A, policies(), NEVER, "plaintext", id="a rule for none"),
@@ -329,8 +329,8 @@ def test_tls_of_a_rules_own_runs_inside_hbone(mode, why):
         (TUNNELS, False, False),
         (TUNNELS._replace(tls_mode="disabled"), False, True),
         (AT_A, True, False),
-        (BARE, False, False),
-        (BARE._replace(labels={"networking.istio.io/tunnel": "none"}), True, False),
+        (LEGACY, False, False),
+        (LEGACY._replace(labels={"networking.istio.io/tunnel": "none"}), True, False),
     ],
 )
 def test_who_gets_hbone(endpoint, preferred, expected):

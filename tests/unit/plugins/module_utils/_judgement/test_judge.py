@@ -314,6 +314,7 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
             {**PLAIN, "part": "external"},
             "if the host speaks TLS",
         ),
+        (OPENED, {**PLAIN, "part": "rule"}, "remove the tls by which the DestinationRule"),
         (
             OPENED,
             {**PLAIN, "part": "endpoint"},

@@ -332,8 +332,7 @@ def test_whom_labels_select_in_a_namespace(selector, expected):
 HOST_NETWORK = {"hostNetwork": True}
 ADDRESSES = [
     ("a pod's", [pod("shop/a", ip="10.0.0.1")], "shop/Deployment/a", None),
-    ("of two that claim it the first by id", [pod("shop/a", ip="10.0.0.1"), pod("shop/b", ip="10.0.0.1")],
-     "shop/Deployment/a", None),
+    ("nobody's where two claim it", [pod("shop/a", ip="10.0.0.1"), pod("shop/b", ip="10.0.0.1")], None, None),
     ("nobody's", [pod("shop/a", ip="10.0.0.2")], None, None),
     ("a node's", [pod("shop/a", ip="10.0.0.1", **HOST_NETWORK)], None, "shop/Deployment/a"),
     ("a node's with several pods of a namespace",

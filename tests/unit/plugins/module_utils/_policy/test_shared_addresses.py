@@ -15,7 +15,6 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.shared_addr
     Finders,
     _Claim,
     _keeps,
-    _range,
     through_shared_addresses,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
@@ -162,29 +161,30 @@ def test_many_claims_hide_nothing(protocol: str, addresses: list[str]) -> None:
     assert answer(judge(SERVERS, db(protocol), alike, claim(address)), CLIENT, "cellar/db") == expected
 
 
+def test_many_claims_of_other_ports_are_no_alarm() -> None:
+    """An address at which many things are found, each at a port of its own, is not contested."""
+    others = [
+        claim(where=f"tenant/e{number}", ports=[{"number": 4000 + number, "name": "p", "protocol": "TCP"}])
+        for number in range(40)
+    ]
+    assert answer(judge(SERVERS, db(), others), CLIENT, "cellar/db") == MTLS
+
+
+@pytest.mark.parametrize("mode", ["SIMPLE", None], ids=["one of them differs", "all are alike"])
+def test_many_names_for_one_place_where_the_first_is_taken(mode: str | None) -> None:
+    """More claims than are compared one by one: what any of them differs in counts, and nothing where none differs."""
+    entries = [claim("240.0.0.1", where=f"tenant/e{number:02}", age=100 + number) for number in range(40)]
+    rules = [rule("tenant/r", "tenant.e00.example", tls(mode))] if mode else []
+    found = judge(SERVERS, entries, rules)
+    for name in ("tenant/e01", "tenant/e39"):
+        assert answer(found, CLIENT, name) == (UNKNOWN if mode else "plaintext -> plaintext")
+
+
 def test_hosts_of_one_entry_that_share_its_address_are_no_alarm() -> None:
     """Many names for one proxy outside, of which some have TLS of the proxy's: HTTP, so the name decides."""
     entry = claim("240.0.0.1", "HTTP", hosts=[f"h{number}.example" for number in range(30)])
     rows = edges(judge(SERVERS, entry, rule("tenant/r", "h1.example", tls("SIMPLE"))), CLIENT, service="tenant/e")
     assert {row["verdict"] for row in rows} == {"plaintext", "tls"}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("10.0.0.5", None, id="an address"),
-        pytest.param("10.0.0.5/32", None, id="a range of one"),
-        pytest.param("10.0.0.4/31", "10.0.0.4/31", id="a range of two"),
-        pytest.param("10.0.0.5/24", "10.0.0.0/24", id="by an address in it"),
-        pytest.param("fd00::7/128", None, id="a range of one of IPv6"),
-        pytest.param("fd00::7/64", "fd00::/64", id="a range of IPv6"),
-        pytest.param("10.0.0.5/99", None, id="what is none"),
-        pytest.param("a.example/8", None, id="a name"),
-    ],
-)
-def test_which_addresses_are_ranges(text: str, expected: str | None) -> None:
-    found = _range(text)
-    assert (found if found is None else str(found)) == expected
 
 
 def at(age: str, *export_to: str, http: bool = False, instance: str = "") -> _Claim:

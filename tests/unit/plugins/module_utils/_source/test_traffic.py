@@ -247,7 +247,7 @@ def test_a_silent_namespace_is_told_from_one_of_which_nobody_reports(monkeypatch
 def test_access_logs_are_asked_for_by_a_workload_or_a_namespace(monkeypatch):
     asked = []
 
-    def from_logs(given, connect, wanted):
+    def from_logs(_given, _connect, wanted):
         asked.append((wanted.workloads, wanted.namespaces))
         return [], [], []
 

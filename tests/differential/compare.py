@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from plugins.module_utils._policy import evaluate
 
 from .referee import UNNAMED_PORT, proxies
-from .routing import led_to
+from .routing import led_by, led_to
 
 Manifest = dict[str, Any]
 
@@ -102,6 +102,8 @@ class _World:
         self.manifests = manifests
         self.istio: dict[str, Any] = answer["proxies"]
         self.engine: dict[Dial, Rows] = {}
+        # To hosts that the client's proxy may know for a VirtualService alone.
+        self.strangers: set[Dial] = set()
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
         self.aliases = _ends(manifests)
@@ -270,6 +272,8 @@ class _World:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
                 rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
+                if self.routed and met and all(_agree(Difference("", _at_worst(one), met)) for one in reached):
+                    continue  # the claimant's own routes lead there, or elsewhere
                 if not all(met and met.tls in one.tls.split("|") for one in reached):
                     yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
 
@@ -319,7 +323,10 @@ class _World:
                     client = f"{workload['namespace']}/{pod}"
                     if client not in self.proxies:
                         continue
-                    found = rows[Dial(client, edge["host"], edge["port"], edge["subset"])]
+                    dial = Dial(client, edge["host"], edge["port"], edge["subset"])
+                    if "does not know otherwise" in edge["reason"]:
+                        self.strangers.add(dial)
+                    found = rows[dial]
                     for endpoint in endpoints:
                         found[endpoint] = _worse(found.get(endpoint), Met(edge["client_tls"], edge["verdict"]))
         return rows, bare
@@ -346,16 +353,22 @@ class _World:
         led = led_to(proxy["routing"], dial.host, dial.port, dialled, spoken)
         # Which of several headless Services at one address has its listener, is followed on its own.
         sharing = {self._sharing(proxy, meant, address) for address in dialled} - {"", name}
-        if any(cluster.split("|")[3] in self.targets for cluster in sharing):
+        split = meant.host in self.headless and led_by(proxy["routing"], dialled, dial.port) - {name} - sharing
+        if split or any(cluster.split("|")[3] in self.targets for cluster in sharing):
             return engine  # sharing or led there, who knows
         led -= sharing
         if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
             return engine if _unknown(engine) else self._unknown_to(meant, engine)
-        if hidden and name in led and all(met.verdict == "plaintext" for met in engine.values()):
-            return engine  # of what a proxy knows for a VirtualService alone, no better than what passes as it is
+        if self._naming(dial.host) and (hidden or dial in self.strangers):
+            # What a proxy knows for a VirtualService alone, if at all. Where the engine cannot tell, it need not.
+            away = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - {name} - _NOWHERE)]
+            found = {
+                endpoint: _worst([met, *away, *(own.values() if name in led else ())])
+                for endpoint, met in self._unknown_to(dial, engine).items()
+            }
+            return {place: _at_worst(met) if led - _NOWHERE else _or_unknown(met) for place, met in found.items()}
         if hidden and name not in led:
-            # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
-            # followed, where else one may lead who asks for it at a port of something else.
+            # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not.
             return self._unknown_to(meant, engine)
         naming = [*self._naming(dial.host), *(self._naming(meant.host) if meant != dial else ())]
         if not naming:
@@ -365,7 +378,12 @@ class _World:
         led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
         targets = self._with_ends(_targets(naming))
-        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in targets}
+        claimants = {host for address in dialled for host in self.claims.get(address, ()) if host != meant.host}
+        strays = sharing | {
+            cluster
+            for cluster in led - {name} - _NOWHERE
+            if cluster.split("|")[3] not in targets or cluster.split("|")[3] in claimants
+        }
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - strays - {name} - _NOWHERE)]
         nobody = dial.host in self.headless and not dialled and spoken != "http"
         if nobody:
@@ -384,6 +402,7 @@ class _World:
             item
             for item in self.manifests
             if item["kind"] == "VirtualService"
+            and "mesh" in item["spec"].get("gateways", ["mesh"])
             and any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
         ]
 
@@ -411,7 +430,7 @@ class _World:
         met = _worst(self._direct(dial, engine).values())
         if _is_hidden(engine) or any(found.verdict == "unknown" for found in engine.values()):
             # The proxy knows it for this route alone, or whoever dials it does not surely reach it.
-            return _open(met, Met("unknown", "unknown"))
+            return _or_unknown(met)
         return met
 
     def _direct(self, dial: Dial, engine: Rows) -> Rows:
@@ -596,6 +615,10 @@ def _at_worst(met: Met) -> Met:
         return Met(ANY, ANY)
     last = max(map(_ORDER.index, met.verdict.split("|")))
     return Met(ANY, "|".join(_ORDER[: last + 1]))
+
+
+def _or_unknown(met: Met) -> Met:
+    return _open(met, Met("unknown", "unknown"))
 
 
 def _full(host: str, service: Manifest) -> str:

@@ -32,6 +32,17 @@ def led_to(routing: Any, host: str, port: int, addresses: Iterable[str], spoken:
     return found
 
 
+def led_by(routing: Any, addresses: Iterable[str], port: int) -> set[str]:
+    """The clusters to which the listeners of their own lead that some addresses have."""
+    return {
+        cluster
+        for listener in routing["listeners"]
+        if listener["address"] in addresses and listener["port"] == port
+        for chain in listener["chains"] or ()
+        for cluster in chain["clusters"] or ()
+    }
+
+
 def _taking(chains: Any, host: str, spoken: str) -> Iterator[Any]:
     """The chains for what is spoken, where a listener tells it apart."""
     named = [chain for chain in chains if any(_fits(host, name) for name in chain["names"] or ())]

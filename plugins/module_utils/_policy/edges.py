@@ -73,15 +73,17 @@ class Judge:
         rows: List[Edge] = []
         for destination in self._destinations:
             rows.extend(self._judge(destination))
-        rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
-        who = Finders(self._scopes.listening, self._scopes.locking, self._scopes.sidecars, self._scopes.ambient)
-        rows = through_shared_addresses(rows, self._destinations, who)
         unread = any(map(self._unread.anywhere, ROUTES))
-        before, routes = rows, (self._virtual_services, self._scopes.routed_by, self._scopes.locking)
+        scopes = self._scopes
+        before, routes = rows, (self._virtual_services, scopes.routed_by, scopes.locking, scopes.importing)
         aliases = list(aliases_of(self._destinations))
         # A route to an alias leads to what it stands for, but not through several (route.go GetDestinationCluster).
         direct = [(alias, target) for alias, target in aliases if alias.alias.lower().rstrip(".") == target]
         rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct)))
+        # Whose listener takes a connection, decides which VirtualServices count; a route leads to no address.
+        rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
+        who = Finders(self._scopes.listening, self._scopes.locking, self._scopes.sidecars, self._scopes.ambient)
+        rows = through_shared_addresses(rows, self._destinations, who)
         # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
         named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
         named = through_routes(named, dialled, *routes, True, before)
@@ -178,7 +180,7 @@ class Judge:
             return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
         if state == "blocked":
             unknown = f"blocked: {why}, and {_NOBODY_ELSE[outcome.kind == 'gateway']}"
-            return self._plain(destination, port, lambda endpoint: Answer("none", "broken", unknown))
+            return _not_known(self._plain(destination, port, lambda endpoint: Answer("none", "broken", unknown)))
         if state == "bypass" and outcome.outbound is not None and outcome.outbound.own_mtls:
             why += ", and the application has its certificate (OUTPUT_CERTS): what it sends itself, nobody knows"
             return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
@@ -190,14 +192,15 @@ class Judge:
                 if why
                 else "the client has no proxy"
             )
-            return self._met(destination, port, lambda endpoint: Sent("none", text))
+            rows = self._met(destination, port, lambda endpoint: Sent("none", text))
+            return _not_known(rows) if state == "passthrough" else rows
         if outcome.kind == "ambient":
             return self._met(destination, port, _from_ambient)
         port = self._known(destination, port, outcome)
         if destination.resolution.startswith("DNS") and not port.endpoints and not destination.hidden_endpoints:
             # core/cluster_builder.go buildCluster: no cluster at all, so the destination is as good as unknown.
             why = f"the client's proxy does not know {destination.host}, which has no endpoint to resolve"
-            return self._plain(destination, port, lambda endpoint: Answer("none", NO_ENDPOINT, why))
+            return _not_known(self._plain(destination, port, lambda endpoint: Answer("none", NO_ENDPOINT, why)))
         rows = self._by_rule(destination, port, outcome, clients)
         for rule in outcome.rivals:
             other = self._by_rule(destination, port, outcome._replace(rule=rule), clients)
@@ -216,7 +219,8 @@ class Judge:
     def _known(self, destination: Destination, port: DestinationPort, outcome: Outcome) -> DestinationPort:
         """A port with the endpoints that the client's proxy gets: not those of entries for other revisions, and on
         gateways, which have no ORIGINAL_DST clusters, not the addresses that clients dial of themselves."""
-        if outcome.kind in ROUTERS and destination.resolution == "NONE" and not destination.kubernetes:
+        dialled = destination.resolution == "NONE" and not destination.kubernetes and destination.selector is None
+        if outcome.kind in ROUTERS and dialled:
             return port._replace(endpoints=(), inferred=())
         sees = self._planes(outcome.revision).sees_revision
         if any(endpoint.revision is not None for endpoint in (*port.endpoints, *port.inferred)):
@@ -488,13 +492,18 @@ def _patched(patches: Tuple[Patch, ...], key: RowKey) -> Optional[Answer]:
     return None
 
 
+def _not_known(rows: List[Tuple[RowKey, Answer]]) -> List[Tuple[RowKey, Answer]]:
+    """The rows of what a client's proxy takes and does not know."""
+    return [(key, answer._replace(known=False)) for key, answer in rows]
+
+
 def _is_meshed(endpoint: Endpoint) -> bool:
     return endpoint.workload is not None and endpoint.workload.mesh in ("sidecar", "ambient")
 
 
 def _edge(destination: Destination, key: RowKey, answer: Answer, mask: int) -> Edge:
     """A row of the result. Where nobody is, a connection fails, and not for what either side does about TLS."""
-    row = Edge(destination.name, destination.host, *key, *answer[:3], mask, part=answer.part)
+    row = Edge(destination.name, destination.host, *key, *answer[:3], mask, part=answer.part, known=answer.known)
     return row._replace(verdict="broken", state=NO_ENDPOINT) if answer.verdict == NO_ENDPOINT else row
 
 

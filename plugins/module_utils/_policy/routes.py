@@ -49,6 +49,7 @@ def through_routes(
     virtual_services: List[VirtualService],
     clients_of: Callable[[VirtualService], Tuple[int, int]],
     locking: Callable[[Destination, int], int],
+    importing: Callable[[VirtualService, int], int],
     others: bool = False,
     elsewhere: Iterable[Edge] = (),
 ) -> List[Edge]:
@@ -56,8 +57,9 @@ def through_routes(
 
     `locking` gives the sidecars for which a Sidecar's listener says what a port speaks, and not the destination: nobody
     knows which kinds of routes count for them. `clients_of` gives the sidecars whose control planes may hand them a
-    VirtualService, and of these those that surely get it. `others` says whether something else may decide, too.
-    `elsewhere` are rows of further hosts. Rows of subsets stay: they say what is met by whoever is led to the subset.
+    VirtualService, and of these those that surely get it; `importing` leaves of some those whose Sidecar may import a
+    host of it. `others` says whether something else may decide, too. `elsewhere` are rows of further hosts. Rows of
+    subsets stay: they say what is met by whoever is led to the subset.
     """
     index = _Index(virtual_services)
     if not index:
@@ -94,6 +96,12 @@ def through_routes(
                     if any(answer.place == place for answer, dummy in parts):
                         parts = _parts(service, led, known_rows, clients, place)
                     found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, away)]
+                if index.may_be_for_strangers(service, port):
+                    found[place] = [
+                        part
+                        for row in found.get(place, ())
+                        for part in _to_a_stranger(row, service, clients_of, importing)
+                    ]
                 retold = locking(destination, port.number) & known[id(service)][0] if other else 0
                 if retold:
                     why = f"a Sidecar's listener says what port {port.number} speaks, and so whether {other} counts"
@@ -180,6 +188,27 @@ def _led(row: Edge, parts: List[Tuple[_Answer, int]], away: int) -> Iterator[Edg
         yield row._replace(clients=rest)
 
 
+def _to_a_stranger(
+    row: Edge,
+    service: VirtualService,
+    clients_of: Callable[[VirtualService], Tuple[int, int]],
+    importing: Callable[[VirtualService, int], int],
+) -> Iterator[Edge]:
+    """A row of what a proxy does not know: requests may be led to the host all the same, or elsewhere.
+
+    Nothing is worse than that they pass as they are in plaintext.
+    """
+    led = 0
+    if not row.known and row.verdict not in ("plaintext", "unknown"):
+        led = importing(service, row.clients & clients_of(service)[0])
+    if led:
+        why = f"{service.kind} {service.namespace}/{service.name} may lead requests for {row.host}, which the client's "
+        why += "proxy does not know otherwise"
+        yield row._replace(clients=led, client_tls="unknown", verdict="unknown", reason=why, state=NORMAL)
+    if row.clients & ~led:
+        yield row._replace(clients=row.clients & ~led)
+
+
 def _kinds(port: DestinationPort) -> Tuple[str, ...]:
     """The kinds of routes that count for a port by what it speaks; one that is sniffed may speak HTTP.
 
@@ -244,6 +273,18 @@ class _Index:
         """The name of a VirtualService with routes that do not count for what a port speaks; "" where it has none."""
         kinds = _kinds(port)
         return f"{item.kind} {item.namespace}/{item.name}" if any(one.kind not in kinds for one in item.routes) else ""
+
+    def may_be_for_strangers(self, item: VirtualService, port: DestinationPort) -> bool:
+        """Whether a proxy may have routes of a VirtualService for a host that it does not know.
+
+        core/httproute.go BuildSidecarOutboundVirtualHosts: at port 80 it has all of them, at any other port those with
+        a host that it knows there.
+        """
+        hosts = self._hosts[id(item)]
+        single = len(hosts) == 1 and not any(host.startswith("*") for host in hosts)
+        if (port.number != 80 and single and not item.entries) or "http" not in _kinds(port):
+            return False
+        return bool(item.doubt) or any(route.kind == "http" for route in item.routes)
 
     def led(self, item: VirtualService, port: DestinationPort, ports: _Ports) -> _Led:
         """Where a VirtualService leads the requests for a port of any of its hosts."""

@@ -104,7 +104,8 @@ class Scopes:
         self._views: Dict[Tuple[str, str], View] = {}
         self.members: List[List[str]] = []
         """The workloads' ids in each scope, by the number of its bit."""
-        self._sidecars: List[Tuple[int, Optional[View]]] = []
+        self._view_of: Dict[int, Optional[View]] = {}
+        """What the Sidecars of those with a sidecar import, by their bit."""
         self._locking: List[Tuple[int, View]] = []
         """Those with a Sidecar that has listeners for single ports."""
         self.sidecars: Dict[Tuple[str, ...], int] = {}
@@ -141,7 +142,7 @@ class Scopes:
             return
         self.proxied.append((bit, scope))
         if scope.kind == "sidecar":
-            self._sidecars.append((bit, scope.view))
+            self._view_of[bit] = scope.view
             if scope.view is not None and any(listener.port for listener in scope.view.listeners):
                 self._locking.append((bit, scope.view))
             exported = self._planes(scope.revision).mesh.service_export
@@ -278,13 +279,24 @@ class Scopes:
             )
         return self._recipients.of(item)
 
+    def importing(self, item: VirtualService, clients: int) -> int:
+        """Those of some sidecars whose Sidecar may import a VirtualService by one of its hosts."""
+        rest = clients
+        while rest:
+            bit = rest & -rest
+            rest ^= bit
+            view = self._view_of[bit]
+            if view is not None and not view.may_import(item.namespace, item.hosts):
+                clients &= ~bit
+        return clients
+
     def withheld(self, kind: str) -> int:
         """The clients to which objects of a kind may be exported that the caller could not read.
 
         A Sidecar that names its namespaces keeps out what is in all others. ztunnel knows all ServiceEntries.
         """
         found = self.ambient if kind == "ServiceEntry" and self._unread.withheld(kind, None) else 0
-        for bit, view in self._sidecars:
+        for bit, view in self._view_of.items():
             namespaces = view.namespaces() if view is not None else {"*"}
             if self._unread.withheld(kind, None if "*" in namespaces else namespaces):
                 found |= bit
@@ -315,7 +327,7 @@ class Scopes:
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""
         found = 0
-        for bit, view in self._sidecars:
+        for bit, view in self._view_of.items():
             if view is None or view.listens(destination):
                 found |= bit
         return found

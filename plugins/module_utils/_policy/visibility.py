@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .ages import contest, dated, eldest_of, orders
 from .membership import matches
@@ -74,9 +74,21 @@ class _Hosts:
             return True
         return any(covered(host, pattern) for pattern in self.wildcard)
 
+    def may_route(self, host: str) -> bool:
+        """Whether a VirtualService with this host may be imported (virtualservice.go VSMatches)."""
+        if host in self.exact:
+            return True
+        patterns = (*self.wildcard, *self.exact) if host.startswith("*") else self.wildcard
+        return any(_fit(host, pattern) for pattern in patterns)
+
     def excludes(self, host: str) -> bool:
         """Whether a host is left out by a `~` entry."""
         return any(covered(host, pattern) for pattern in self.excluded)
+
+
+def _fit(one: str, other: str) -> bool:
+    """pkg/config/host/name.go Matches: whichever has the wider pattern."""
+    return covered(one, other) or covered(other, one)
 
 
 class _Listener:
@@ -140,6 +152,16 @@ class View(NamedTuple):
                     return None
                 found.update(port.number for port in destination.ports if port.number == listener.port)
         return frozenset(found)
+
+    def may_import(self, namespace: str, hosts: Iterable[str]) -> bool:
+        """Whether an object of a namespace may be imported that is for hosts, whatever a Sidecar leaves out."""
+        found = [
+            listener.hosts[where]
+            for listener in self.listeners
+            for where in (namespace, "*")
+            if where in listener.hosts
+        ]
+        return any(item.everything or any(map(item.may_route, hosts)) for item in found)
 
     def wholes(self) -> Tuple[Set[str], Set[str]]:
         """Namespaces of which everything is imported at any port, be it no Service, and those of which not all is.

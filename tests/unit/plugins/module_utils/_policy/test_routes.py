@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    edges,
     egress,
     istio,
     judge,
@@ -377,3 +378,61 @@ def test_a_sidecars_listener_says_which_routes_count(port: int, expected: str) -
     lead = istio("VirtualService", "shop/v", {"hosts": ["safe"], "tcp": [{"route": [to("bare")]}]})
     assert verdict(lead)[0] == "mtls"
     assert verdict(lead, sidecar)[0] == expected
+
+
+PRIVATE = service("shop/private", ".", ports=WEB, selector={"app": "safe"})
+CLOSED = mesh_config(outboundTrafficPolicy={"mode": "REGISTRY_ONLY"})
+ELSEWHERE = {"http": [{"route": [to("bare.shop.svc.cluster.local")]}]}
+
+
+def names(*hosts: str, where: str = "shop/v", **spec: Any) -> dict[str, Any]:
+    """A VirtualService for hosts of the shop."""
+    full = [f"{host}.shop.svc.cluster.local" for host in hosts]
+    return istio("VirtualService", where, {"hosts": full, **(spec or ELSEWHERE)})
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], "broken"),
+        ([names("private")], "unknown"),
+        ([names("private", http=[{"route": [to("private.shop.svc.cluster.local")]}])], "unknown"),
+        ([names("private", http=[{"match": PATH, "route": [to("private.shop.svc.cluster.local")]}])], "unknown"),
+        ([names("private", tcp=ELSEWHERE["http"])], "broken"),
+        ([names("two")], "broken"),
+        ([names("private", where="zoo/v"), egress("cafe/s", "shop/*")], "broken"),
+        ([names("private"), egress("cafe/s", "shop/safe.shop.svc.cluster.local")], "broken"),
+        ([names("private", "safe"), egress("cafe/s", "shop/safe.shop.svc.cluster.local")], "unknown"),
+        ([names("private"), egress("cafe/s", "shop/*.shop.svc.cluster.local")], "unknown"),
+        ([{**names("private"), "spec": {**names("private")["spec"], "exportTo": ["."]}}], "broken"),
+    ],
+    ids=[
+        "no route names it", "elsewhere", "to itself", "to itself for a path", "of connections", "of another host",
+        "of a namespace that the Sidecar does not import", "a Sidecar that imports another host",
+        "a Sidecar that imports another of its hosts", "a Sidecar that imports all hosts of its namespace",
+        "not exported to the client",
+    ],
+)  # fmt: skip
+def test_what_a_proxy_does_not_know_may_be_led_elsewhere(more: list[dict[str, Any]], expected: str) -> None:
+    """A route for a host that is hidden from a client counts all the same (core/httproute.go)."""
+    world = [item for item in WORLD if item["kind"] != "ConfigMap"]
+    result = judge([*world, CLOSED, PRIVATE, *more])
+    assert {row["verdict"] for row in edges(result, "cafe/c", service="shop/private")} == {expected}
+
+
+@pytest.mark.parametrize(("hosts", "expected"), [(["private"], "broken"), (["private", "safe"], "unknown")], ids=str)
+def test_at_other_ports_than_80_a_proxy_has_routes_of_hosts_that_it_knows(hosts: list[str], expected: str) -> None:
+    """selectVirtualServices."""
+    ports = [{"name": "http-web", "port": 8000, "targetPort": 8080}]
+    other = service("shop/private", ".", ports=ports, selector={"app": "safe"})
+    world = [item for item in WORLD if item["kind"] != "ConfigMap"]
+    result = judge([*world, CLOSED, other, names(*hosts)])
+    assert {row["verdict"] for row in edges(result, "cafe/c", service="shop/private")} == {expected}
+
+
+def test_what_passes_a_proxy_by_has_no_routes() -> None:
+    aside = pod("cafe/c", annotations={"traffic.sidecar.istio.io/excludeOutboundPorts": "80"})
+    world = [item for item in WORLD if item["kind"] == "Service" or item["metadata"]["name"] != "c-5f5-1"]
+    sealed = peer("shop/p", "STRICT")
+    result = judge([*world, PRIVATE, sealed, aside, names("private")])
+    assert {row["verdict"] for row in edges(result, "cafe/c", service="shop/private")} == {"broken"}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from plugins.module_utils._policy import evaluate
 
 from .referee import UNNAMED_PORT, proxies
-from .routing import led_by, led_to
+from .routing import NO_ROUTE, led_by, led_to
 
 Manifest = dict[str, Any]
 
@@ -60,7 +60,8 @@ class Result(NamedTuple):
 # Of two answers for one endpoint the worse one counts, as the contract of evaluate() has it.
 HBONE_PORT = 15008
 ANY = "any"
-_NOWHERE = {"PassthroughCluster", "BlackHoleCluster"}
+_PASSING = {"PassthroughCluster", "BlackHoleCluster"}
+_NOWHERE = {*_PASSING, NO_ROUTE}
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
 
 
@@ -104,6 +105,8 @@ class _World:
         self.engine: dict[Dial, Rows] = {}
         # To hosts that the client's proxy may know for a VirtualService alone.
         self.strangers: set[Dial] = set()
+        # Which of several without an address has the listener for all addresses.
+        self.doubted: set[Dial] = set()
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
         self.aliases = _ends(manifests)
@@ -135,6 +138,13 @@ class _World:
             workload = self.workload_of_pod[name]["id"]
             for port, offers in proxy["serves"].items():
                 self.serves[workload].setdefault(int(port), set()).update(offers)
+        # ServiceEntries without endpoints of their own: their hosts are dialled wherever DNS says.
+        self.plain = {
+            host
+            for item in manifests
+            if item["kind"] == "ServiceEntry" and "workloadSelector" not in item["spec"]
+            for host in item["spec"]["hosts"]
+        }
         self.rivals = _rivals(manifests)
         self.routes_needed = _rivals(manifests, by_routes=True)
         self.domains = dict(_trust_domains(manifests))
@@ -212,6 +222,8 @@ class _World:
                 met = found.get(endpoint)
                 # Where an alias's name counts, and where what it stands for, the engine does not follow in every mesh.
                 if (shared or dial.host in self.aliases) and met is not None and met.verdict == "unknown":
+                    continue
+                if dial in self.doubted and met is not None and met.verdict == "unknown":
                     continue
                 if self._aside(dial) and (met is None or met.verdict == "unknown"):
                     continue
@@ -326,6 +338,8 @@ class _World:
                     dial = Dial(client, edge["host"], edge["port"], edge["subset"])
                     if "does not know otherwise" in edge["reason"]:
                         self.strangers.add(dial)
+                    if "may lead elsewhere what is sent" in edge["reason"] or "of every address" in edge["reason"]:
+                        self.doubted.add(dial)
                     found = rows[dial]
                     for endpoint in endpoints:
                         found[endpoint] = _worse(found.get(endpoint), Met(edge["client_tls"], edge["verdict"]))
@@ -360,13 +374,9 @@ class _World:
         if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
             return engine if _unknown(engine) else self._unknown_to(meant, engine)
         if self._naming(dial.host) and (hidden or dial in self.strangers):
-            # What a proxy knows for a VirtualService alone, if at all. Where the engine cannot tell, it need not.
-            away = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - {name} - _NOWHERE)]
-            found = {
-                endpoint: _worst([met, *away, *(own.values() if name in led else ())])
-                for endpoint, met in self._unknown_to(dial, engine).items()
-            }
-            return {place: _at_worst(met) if led - _NOWHERE else _or_unknown(met) for place, met in found.items()}
+            return self._to_stranger(dial, engine, led)
+        if meant == dial and not self._naming(dial.host) and not self._sharers(dial) and not sharing:
+            return self._by_listeners(dial, engine, led, own)
         if hidden and name not in led:
             # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not.
             return self._unknown_to(meant, engine)
@@ -396,6 +406,37 @@ class _World:
         # Where it cannot tell that no request stays, the engine counts the host itself, too.
         return {endpoint: _open(away, met) if away else met for endpoint, met in found.items()} if others else own
 
+    def _by_listeners(self, dial: Dial, engine: Rows, led: set[str], own: Rows) -> Rows:
+        """What is met where no VirtualService names a host, by the listeners that take what is sent there."""
+        name = f"outbound|{dial.port}||{dial.host}"
+        if led == {name} or self.named[dial.host] > 1:
+            return own  # of several with one host each has addresses and ports of its own
+        cluster = self.istio[dial.client]["clusters"].get(name) or {}
+        if cluster.get("type") == "ORIGINAL_DST" and not self._dialled(dial) and dial.host not in self.plain:
+            # Nobody is dialled, or the client itself.
+            passed = self._unknown_to(dial, engine)
+            return {place: _open(met, passed[place]) if place in passed else met for place, met in own.items()}
+        if led <= _PASSING:
+            return self._unknown_to(dial, engine)
+        met = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - _NOWHERE - {name})]
+        met += own.values() if name in led else ()
+        met += self._unknown_to(dial, engine).values() if led & _PASSING else ()
+        met += [Met(ANY, "broken")] if NO_ROUTE in led else []
+        worst = _worst(met)
+        return dict.fromkeys(engine or own, _at_worst(Met(ANY, "plaintext") if worst.verdict == "unknown" else worst))
+
+    def _to_stranger(self, dial: Dial, engine: Rows, led: set[str]) -> Rows:
+        """What is met at a host that a proxy knows for a VirtualService alone, if at all.
+
+        Where the engine cannot tell, it need not.
+        """
+        away = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - _NOWHERE)]
+        found: Rows = {}
+        for endpoint, met in self._unknown_to(dial, engine).items():
+            worst = _worst([met, *away])
+            found[endpoint] = _at_worst(worst) if led - _NOWHERE else _or_unknown(worst)
+        return found
+
     def _naming(self, host: str) -> list[Manifest]:
         """The VirtualServices that may mean a host."""
         return [
@@ -412,7 +453,7 @@ class _World:
 
     def _dialled(self, dial: Dial) -> list[str]:
         """The addresses at which a client finds a host; of a headless Service those of its pods but for itself."""
-        if dial.host not in self.headless:
+        if dial.host not in self.headless and (self.dialling.get(dial.host) or dial.host in self.plain):
             return self.dialling.get(dial.host, [])
         cluster = self.istio[dial.client]["clusters"].get(f"outbound|{dial.port}||{dial.host}") or {}
         own = self.pods[dial.client]["status"]["podIP"]

@@ -16,7 +16,8 @@ from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of, without_others
-from .outcomes import Clients, Outcome, Outcomes
+from .outcomes import SIDECAR, Clients, Outcome, Outcomes
+from .port_listeners import Astray
 from .push_context import Patch, PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
@@ -82,8 +83,7 @@ class Judge:
         rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct)))
         # Whose listener takes a connection, decides which VirtualServices count; a route leads to no address.
         rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
-        who = Finders(self._scopes.listening, self._scopes.locking, self._scopes.sidecars, self._scopes.ambient)
-        rows = through_shared_addresses(rows, self._destinations, who)
+        rows = through_shared_addresses(rows, self._destinations, self._finders())
         # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
         named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
         named = through_routes(named, dialled, *routes, True, before)
@@ -102,6 +102,11 @@ class Judge:
             )
         )
         return rows
+
+    def _finders(self) -> Finders:
+        scopes = self._scopes
+        who = (scopes.listening, scopes.locking, scopes.seizing, scopes.sidecars, scopes.ambient)
+        return Finders(*who, locked=bool(scopes.locked))
 
     def _judge(self, destination: Destination) -> List[Edge]:
         found: Dict[RowKey, Dict[Answer, int]] = {}
@@ -205,7 +210,23 @@ class Judge:
         for rule in outcome.rivals:
             other = self._by_rule(destination, port, outcome._replace(rule=rule), clients)
             rows = _agreed(rows, other, outcome.contest)
+        if port.number in outcome.astray.passing or port.number in outcome.astray.doubtful:
+            # Those of subsets stay: a VirtualService may lead there.
+            kept = [(key, answer) for key, answer in rows if key[1] is not None]
+            return [*self._astray(destination, port, outcome, clients), *kept]
         return rows
+
+    def _astray(
+        self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
+    ) -> List[Tuple[RowKey, Answer]]:
+        """The rows of a port that a Sidecar's listener for it does not surely lead to the destination."""
+        where = f"the first listener of {SIDECAR} for port {port.number}"
+        if port.number in outcome.astray.doubtful:
+            why = f"{where} may lead elsewhere what is sent to {destination.host}"
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
+        why = f"{where} does not lead to {destination.host}"
+        passing = outcome._replace(state=outcome.hidden, why=why, astray=Astray())
+        return self._rows_of_one(destination, port, passing, clients)
 
     def _by_rule(
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients

@@ -11,6 +11,7 @@ from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, T
 from .client import ISTIO, RULE
 from .destination_rules import Choice, Setting, choice
 from .outbound import NOTHING_CAPTURED
+from .port_listeners import Astray, astray, unaddressed
 from .push_context import Patch, PushContext
 from .records import Outbound
 from .scopes import Scope, Scopes, patches_for
@@ -48,6 +49,8 @@ class Outcome(NamedTuple):
     """Why."""
     patches: Tuple[Patch, ...] = ()
     """What EnvoyFilters can change of what is sent to this destination."""
+    astray: Astray = Astray()
+    """Ports that the proxy knows and does not surely lead to this destination."""
 
 
 class Clients:
@@ -95,6 +98,7 @@ class Outcomes:
         self._planes = planes
         self._unread = unread
         self._shared = SharedHosts(destinations, scopes, planes, self._meaning)
+        self._unaddressed = unaddressed(destinations)
         self._constant = [(_of_unproxied(scope), bit) for bit, scope in scopes.unproxied]
 
     def of(self, destination: Destination) -> Dict[Outcome, Clients]:
@@ -180,6 +184,8 @@ class Outcomes:
                 outcome = outcome._replace(rivals=rules[1:], contest=contest)
             if unclear:
                 outcome = outcome._replace(unclear=unclear, claim=claim)
+            if gone != Astray():
+                outcome = outcome._replace(astray=gone, hidden=hidden)
             if scope.patches:
                 outcome = outcome._replace(patches=patches_for(scope.patches, destination))
             return _join(found, outcome, mask)
@@ -189,6 +195,7 @@ class Outcomes:
         elsewhere = frozenset(port for port, owner in owners.ports.items() if owner is not destination)
         unclear: FrozenSet[int] = frozenset()
         claim = ""
+        gone = Astray()
         if scope.doubt:
             join("unknown", scope.doubt)
             return
@@ -208,6 +215,7 @@ class Outcomes:
             aside = view.only_aside(destination)
             if aside:
                 unclear, claim = unclear | aside, claim or _met_aside(destination)
+            gone = astray(view, destination, self._unaddressed)
         if why:
             clients = join(hidden, why)
         else:
@@ -221,7 +229,7 @@ class Outcomes:
             clients = join("visible", why, settings, ports, hidden if ports else "", rules.contest)
             if rules.found[0] is not None:
                 clients.rules.add(str(rules.found[0]))
-        if view is not None and (SIDECAR in why or SIDECAR in claim):
+        if view is not None and (SIDECAR in why or SIDECAR in claim or gone != Astray()):
             clients.sidecars.add(view.name)
 
     def _hiding(

@@ -259,6 +259,8 @@ class Egress(NamedTuple):
     hosts: Tuple[str, ...]
     aside: bool = False
     """Whether it listens at an address of its own, which whoever dials a Service's does not meet."""
+    speaks: str = "http"
+    """What it speaks at a port of its own, whatever its hosts do: http, tcp, tls, or "" for what Istio sniffs."""
 
 
 class Ingress(NamedTuple):

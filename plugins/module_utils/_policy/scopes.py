@@ -106,7 +106,7 @@ class Scopes:
         """The workloads' ids in each scope, by the number of its bit."""
         self._view_of: Dict[int, Optional[View]] = {}
         """What the Sidecars of those with a sidecar import, by their bit."""
-        self._locking: List[Tuple[int, View]] = []
+        self.locked: List[Tuple[int, View]] = []
         """Those with a Sidecar that has listeners for single ports."""
         self.sidecars: Dict[Tuple[str, ...], int] = {}
         """Those with a sidecar, by whom their control plane exports a Service to that does not say it."""
@@ -144,7 +144,7 @@ class Scopes:
         if scope.kind == "sidecar":
             self._view_of[bit] = scope.view
             if scope.view is not None and any(listener.port for listener in scope.view.listeners):
-                self._locking.append((bit, scope.view))
+                self.locked.append((bit, scope.view))
             exported = self._planes(scope.revision).mesh.service_export
             self.sidecars[exported] = self.sidecars.get(exported, 0) | bit
         for host in {patch.touch.host for patch in scope.patches}:
@@ -319,8 +319,16 @@ class Scopes:
     def locking(self, destination: Destination, port: int) -> int:
         """The clients with a Sidecar's listener for a port that takes in a destination."""
         found = 0
-        for bit, view in self._locking:
+        for bit, view in self.locked:
             if view.locks(destination, port):
+                found |= bit
+        return found
+
+    def seizing(self, destination: Destination, port: int) -> int:
+        """Those of them for which that listener is not for HTTP."""
+        found = 0
+        for bit, view in self.locked:
+            if view.locks(destination, port, http=False):
                 found |= bit
         return found
 

@@ -7,6 +7,9 @@ core/listener.go buildSidecarOutboundListener: a port that is not HTTP gets a li
 Where one is there already, the filter chains of the destination that comes later are dropped. An HTTP port has only the
 listener at 0.0.0.0, to which Envoy prefers that of an address; a range is a filter chain there, and more specific than
 HTTP's. ztunnel finds a destination by its address alone. Whoever may write a ServiceEntry can claim any address.
+
+A ServiceEntry without an address has the listener at 0.0.0.0 of its ports: all such entries claim one place, and what a
+proxy does not know comes there, too. One for TLS is told apart by the names that are asked for.
 """
 
 from __future__ import annotations
@@ -17,13 +20,15 @@ from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple
 
 from .addresses import address_of, canonical
 from .ages import dated
+from .port_listeners import has_listeners_of_pods, is_unaddressed
 from .rows import Edge
 from .services import Destination, DestinationPort
 
 _Met = Tuple[Optional[str], str, str]
 """endpoint, client_tls and verdict."""
 _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
-BY_ADDRESS, BY_RANGE, BY_NAME = "address", "range", "name"
+BY_ADDRESS, BY_RANGE, BY_NAME, BY_NOTHING, BY_LISTENER = "address", "range", "name", "nothing", "listener"
+_WORST = ("unknown", "plaintext")
 _MOST = 20
 """Claims of one place that are compared one by one. In real meshes there are no more, or all are alike."""
 
@@ -33,7 +38,7 @@ _Key = Tuple[str, str, int]
 
 
 class _Claim(NamedTuple):
-    """A port of a destination that is found at an address, in a range of them, or by a name."""
+    """A port of a destination that is found at an address, in a range of them, by a name, or by its number alone."""
 
     destination: Destination
     port: DestinationPort
@@ -51,20 +56,24 @@ class Finders(NamedTuple):
     """The sidecars that have listeners of their own for a destination that they know."""
     locking: Callable[[Destination, int], int]
     """The sidecars for which a Sidecar's listener for a port takes in a destination, before all others."""
+    seizing: Callable[[Destination, int], int]
+    """Those of these for which that listener takes all that is sent to the port, as the destination has no address."""
     sidecars: Mapping[Tuple[str, ...], int]
     """All sidecars, by whom their control plane exports a destination to that does not say it."""
     ambient: int
+    locked: bool
+    """Whether any Sidecar has a listener for a port."""
 
 
 def through_shared_addresses(rows: List[Edge], destinations: List[Destination], finders: Finders) -> List[Edge]:
     """The rows; unknown for clients whose connection may be another destination's, with another answer."""
-    claims = _claims(destinations)
+    claims = _claims(destinations, finders.locked)
     if not claims:
         return rows
     contest = _Contest(claims, rows, finders)
     made: List[Edge] = []
     for row in rows:
-        for address, rival, takers in contest.rivals(row):
+        for address, rival, takers in (*contest.rivals(row), *contest.of_strangers(row)):
             if row.clients & takers:
                 made.append(_unknown(row._replace(clients=row.clients & takers), rival, address))
                 row = row._replace(clients=row.clients & ~takers)
@@ -84,10 +93,11 @@ class _Contest:
         self._places: Dict[_Key, List[Tuple[str, _Claim]]] = {}
         self._met: Dict[_Key, Dict[_Met, int]] = {}
         self._different: Dict[Tuple[_Key, _Key], int] = {}
+        self._worse: Dict[str, List[Tuple[Destination, int]]] = {}
         for place, found in claims.items():
             for claim in found:
                 self._met[claim.key] = {}
-                if claim.by != BY_RANGE:
+                if claim.by not in (BY_RANGE, BY_LISTENER):
                     self._places.setdefault(claim.key, []).append((place, claim))
         for row in rows:
             met = self._met.get((row.service, row.host, row.port))
@@ -108,12 +118,38 @@ class _Contest:
             others = [claim for claim in self._claims[place] if _differs(claim, own)]
             if place in self._crowded:
                 clients = self._everyone if any(not claim.port.http for claim in others) else self._finders.ambient
+                clients &= ~self._finders.ambient if own.by == BY_NOTHING else -1
                 yield place, others[0].destination, clients * self._crowded[place]
                 continue
             for rival in others:
                 takers = self._takers(own, rival)
                 if takers:
                     yield place, rival.destination, takers & self._otherwise(own, rival, row)
+
+    def of_strangers(self, row: Edge) -> Iterator[Tuple[str, Destination, int]]:
+        """Whose a connection may be that a proxy does not know, by which place, with the clients that meet worse there.
+
+        Nothing is worse than that it passes as it is in plaintext.
+        """
+        if row.known or row.subset is not None or row.verdict in _WORST:
+            return
+        place, rest = _anywhere(row.port), row.clients
+        if place not in self._worse:
+            claims = (*self._claims.get(place, ()), *self._claims.get(_seized(row.port), ()))
+            self._worse[place] = [(claim.destination, self._worse_at(claim)) for claim in claims]
+        for destination, clients in self._worse[place]:
+            if rest & clients:
+                yield place, destination, rest & clients
+                rest &= ~clients
+            if not rest:
+                return
+
+    def _worse_at(self, claim: _Claim) -> int:
+        """The clients that have a listener for a claim and meet the worst there."""
+        worse = _union(clients for what, clients in self._met[claim.key].items() if what[2] in _WORST)
+        if claim.by == BY_LISTENER:
+            return worse & self._finders.seizing(claim.destination, claim.port.number)
+        return worse & self._listens(claim)
 
     def _otherwise(self, own: _Claim, rival: _Claim, row: Edge) -> int:
         """The clients that do not meet the same at two destinations."""
@@ -131,10 +167,10 @@ class _Contest:
             # core/httproute.go dedupeDomains: a whole host goes before the short names of others.
             return self._listens(rival) if same and own.destination.kubernetes and not _kubernetes(rival) else 0
         found = self._finders.ambient if same and rival.by == BY_ADDRESS else 0
-        if rival.by == BY_ADDRESS:
+        if rival.by != BY_RANGE:
             # With a port of its own a listener is for a destination's only port, too, whatever that is.
             found |= self._finders.locking(rival.destination, own.port.number)
-        exact = own.port.http or rival.by == BY_ADDRESS
+        exact = own.port.http or rival.by != BY_RANGE
         if same and not rival.port.http and exact and not _keeps(own, rival, self._finders.sidecars):
             found |= self._listens(rival)
         return found
@@ -160,7 +196,7 @@ def _union(masks: Iterable[int]) -> int:
     return found
 
 
-def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
+def _claims(destinations: Iterable[Destination], locked: bool) -> Dict[str, List[_Claim]]:
     """The addresses and names with several claims. A Service's are its own: one at least is a ServiceEntry's."""
     found: Dict[str, List[_Claim]] = {}
     ranges: List[Tuple[_Network, _Claim]] = []
@@ -177,6 +213,11 @@ def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
         for port in item.ports:
             if port.http:
                 found.setdefault(item.host, []).append(_Claim(item, port, BY_NAME))
+            elif not item.addresses and not port.own_tls and not has_listeners_of_pods(item):
+                found.setdefault(_anywhere(port.number), []).append(_Claim(item, port, BY_NOTHING))
+    for item in filter(is_unaddressed, destinations if locked else ()):
+        for port in item.ports:
+            found.setdefault(_seized(port.number), []).append(_Claim(item, port, BY_LISTENER))
     if not found and not ranges:
         return {}
     claimed = set(found)
@@ -191,7 +232,21 @@ def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
         for name in claimed.intersection(_short_names(item)):
             found[name].extend(_Claim(item, port, BY_NAME) for port in item.ports if port.http)
     _add_ranges(found, ranges)
-    return {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
+    return {
+        place: them
+        for place, them in found.items()
+        if len({claim.destination.host for claim in them}) > 1 or them[0].by in (BY_NOTHING, BY_LISTENER)
+    }
+
+
+def _anywhere(port: int) -> str:
+    """The place of whatever is found by the number of its port alone."""
+    return f"port {port} of every address"
+
+
+def _seized(port: int) -> str:
+    """The place of whatever is found so where a Sidecar has a listener for the port."""
+    return f"port {port} of a Sidecar's listener"
 
 
 def _short_names(service: Destination) -> Tuple[str, ...]:
@@ -249,8 +304,8 @@ def _keeps(own: _Claim, rival: _Claim, exported: Iterable[Tuple[str, ...]]) -> b
 
 def _unknown(row: Edge, rival: Destination, address: str) -> Edge:
     kind = "Service" if rival.kubernetes else "ServiceEntry"
+    claimed = address if address == _anywhere(row.port) else f"{address} and port {row.port}, too"
     reason = (
-        f"{kind} {rival.name} claims {address} and port {row.port}, too, so the client's proxy may take this for a "
-        f"connection to {rival.host}"
+        f"{kind} {rival.name} claims {claimed}, so the client's proxy may take this for a connection to {rival.host}"
     )
     return row._replace(client_tls="unknown", verdict="unknown", reason=reason)

@@ -91,16 +91,19 @@ def _fit(one: str, other: str) -> bool:
     return covered(one, other) or covered(other, one)
 
 
-class _Listener:
+class EgressListener:
     """One egress listener, its hosts by namespace (convertIstioListenerToWrapper)."""
 
-    __slots__ = ("aside", "captures", "hosts", "port", "proxy")
+    __slots__ = ("aside", "captures", "hosts", "number", "port", "proxy", "speaks")
 
     def __init__(self, egress: Egress, namespace: str) -> None:
         self.aside = egress.aside
         self.captures = not egress.port and not egress.aside
         """Whether it stands for all traffic that iptables redirect, not for one address and port."""
+        self.number = egress.port
         self.port = 0 if egress.proxy_protocol else egress.port
+        """The only port of destinations that it is for; 0 for all of them."""
+        self.speaks = egress.speaks
         self.proxy = egress.proxy_protocol
         self.hosts: Dict[str, _Hosts] = {}
         for text in egress.hosts:
@@ -136,7 +139,7 @@ class View(NamedTuple):
     """What one Sidecar object imports for the clients of one namespace."""
 
     name: str
-    listeners: Tuple[_Listener, ...]
+    listeners: Tuple[EgressListener, ...]
     outbound: Optional[str]
 
     def namespaces(self) -> Set[str]:
@@ -203,9 +206,15 @@ class View(NamedTuple):
         only = self.listeners[0]
         return len(self.listeners) == 1 and any(only.imports(item) and only.ports(item) for item in own)
 
-    def locks(self, destination: Destination, port: int) -> bool:
-        """Whether a listener for this port takes in a destination, whatever the destination's own ports."""
-        return any(one.port == port and not one.aside and one.imports(destination) for one in self.listeners)
+    def locks(self, destination: Destination, port: int, http: bool = True) -> bool:
+        """Whether a listener for this port takes in a destination, whatever the destination's own ports.
+
+        Without `http` those that speak it do not count.
+        """
+        return any(
+            one.port == port and not one.aside and one.imports(destination) and (http or one.speaks != "http")
+            for one in self.listeners
+        )
 
     def listens(self, destination: Destination) -> bool:
         """Whether a proxy makes listeners of its own for a destination's addresses."""
@@ -217,11 +226,11 @@ _EVERYTHING = Egress(0, False, ("*/*",))
 
 def view_of(sidecar: SidecarObject, namespace: str) -> View:
     """A Sidecar as seen from a namespace: `./` in the root's object means the client's own. No egress means all."""
-    listeners = tuple(_Listener(egress, namespace) for egress in sidecar.egress or (_EVERYTHING,))
+    listeners = tuple(EgressListener(egress, namespace) for egress in sidecar.egress or (_EVERYTHING,))
     return View(f"{sidecar.namespace}/{sidecar.name}", listeners, sidecar.outbound)
 
 
-NO_SIDECAR = View("", (_Listener(_EVERYTHING, ""),), None)
+NO_SIDECAR = View("", (EgressListener(_EVERYTHING, ""),), None)
 """What a proxy imports to which no Sidecar applies."""
 
 

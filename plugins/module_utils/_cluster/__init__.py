@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .api import Cluster, connect
+from .discovery import Served, served
 from .errors import ClusterError
 from .forward import Forwards
 from .kinds import Kind
@@ -24,10 +25,12 @@ __all__ = [
     "Kind",
     "Options",
     "Page",
+    "Served",
     "ShortLivedPods",
     "Unusable",
     "connect",
     "get_through_service",
     "secrets_in",
     "secrets_of",
+    "served",
 ]

@@ -109,11 +109,11 @@ class Cluster:
         fields: str = "",
         stored: protobuf.Reader | None = None,
         end: float | None = None,
+        only_metadata: bool = False,
     ) -> Iterator[Page]:
         """All objects of a kind, page by page, so that the caller can drop what it does not need; see ``pages``."""
-        return pages.read(
-            self.request, pages.Wanted(kind, namespace, labels, fields, stored), self.server, end or self.deadline()
-        )
+        wanted = pages.Wanted(kind, namespace, labels, fields, stored, only_metadata)
+        return pages.read(self.request, wanted, self.server, end or self.deadline())
 
     def request(
         self,

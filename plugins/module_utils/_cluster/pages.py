@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple, Protocol
 from . import protobuf
 from .errors import ClusterError, no_json, wrong_answer
 from .kinds import Kind
-from .lists import Page, WrongAnswer, begins_well, decode, token_ahead
+from .lists import ONLY_METADATA, Page, WrongAnswer, begins_well, decode, token_ahead
 from .timed import Bounds
 
 MOST_PAGE_BYTES = 1024 * 1024 * 1024
@@ -42,6 +42,8 @@ class Wanted(NamedTuple):
     fields: str = ""
     stored: protobuf.Reader | None = None
     """Reads an item in protobuf, in which the list is asked for then; see protobuf.py."""
+    only_metadata: bool = False
+    """Whether nothing but the metadata is sent: a Secret's data stays where it is."""
 
     @property
     def path(self) -> str:
@@ -51,7 +53,16 @@ class Wanted(NamedTuple):
     @property
     def accept(self) -> str:
         """The header of this name."""
+        if self.only_metadata:
+            return "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
         return f"{protobuf.MEDIA_TYPE}, application/json" if self.stored else "application/json"
+
+    @property
+    def answered(self) -> Kind:
+        """The kind that the list's items say they are."""
+        if self.only_metadata:
+            return self.kind._replace(group="meta.k8s.io", version="v1", kind=ONLY_METADATA)
+        return self.kind
 
     def query(self, token: str) -> dict[str, Any]:
         """What is asked for with the page of a token, empty for the first one."""
@@ -74,7 +85,7 @@ def read(ask: Ask, wanted: Wanted, server: str, end: float) -> Iterator[Page]:
         def start(token: str) -> _PageOnItsWay:
             return _PageOnItsWay(threads, token, lambda announce: fetch(token, announce))
 
-        used = {""}
+        used: set[str] = set()
         following: _PageOnItsWay | None = start("")
         while following:
             ahead = following.next_token()
@@ -82,7 +93,7 @@ def read(ask: Ask, wanted: Wanted, server: str, end: float) -> Iterator[Page]:
             current, following = following, start(ahead) if ahead else None
             page = _decoded(wanted, current, fetch, server)
             del current  # its bytes, before its objects are used
-            if page.token and (page.token in used or len(used) > MOST_PAGES):
+            if page.token and (page.token in used or len(used) >= MOST_PAGES):
                 raise wrong_answer("names pages without end", wanted.path, server)
             used.add(page.token)
             # A page that was asked for again may end elsewhere than its first bytes said the first time.
@@ -142,7 +153,7 @@ def _decoded(wanted: Wanted, page: _PageOnItsWay, fetch: Callable[[str], bytes],
     body = page.body()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return decode(body, wanted.kind, wanted.namespace, wanted.stored)
+            return decode(body, wanted.answered, wanted.namespace, wanted.stored)
         except WrongAnswer as error:
             raise wrong_answer(str(error), wanted.path, server) from None
         except ValueError as error:

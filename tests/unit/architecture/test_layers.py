@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "_io": {"_foreign"},
     "_cluster": {"_foreign"},
     "_policy": {"_foreign"},
-    "_intent": {"_policy"},
+    "_intent": {"_policy", "_foreign"},
     "_snapshot": {"_policy", "_foreign", "_io"},
     "_audit": {"_policy", "_foreign"},
     "_evidence": {"_policy", "_foreign"},

@@ -27,6 +27,27 @@ def served(version, *names):
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": found}
 
 
+def discovered(*groups):
+    """The aggregated discovery of some groups: each a name and, for each version, its resources (``resource``)."""
+    items = [
+        {
+            "metadata": {"name": name},
+            "versions": [
+                {"version": version, "resources": resources, "freshness": "Current"}
+                for version, resources in versions.items()
+            ],
+        }
+        for name, versions in groups
+    ]
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+
+
+def resource(plural, kind, namespaced=True, verbs=("get", "list")):
+    """One resource of a version in the aggregated discovery."""
+    scope = "Namespaced" if namespaced else "Cluster"
+    return {"resource": plural, "responseKind": {"kind": kind}, "scope": scope, "verbs": list(verbs)}
+
+
 def otherwise(method, path):
     """What is there without being made for a test: a core kind that has no objects, else nothing."""
     parts = path.split("/")

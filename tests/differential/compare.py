@@ -353,7 +353,8 @@ class _World:
         hidden = _is_hidden(engine)
         if dial.subset is not None:
             # Known to the proxy for a VirtualService alone?
-            apart = self.routed and not engine and _is_hidden(self.engine.get(dial._replace(subset=None), {}))
+            whole = dial._replace(subset=None)
+            apart = self.routed and not engine and (whole in self.strangers or _is_hidden(self.engine.get(whole, {})))
             return {} if apart else own
         if proxy["routing"] is None:
             # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
@@ -384,6 +385,7 @@ class _World:
         if not naming:
             # By which names a Sidecar may import a host, the engine does not follow.
             return engine if meant != dial and imports and _unknown(engine) else own
+        lost = {cluster for cluster in led - _NOWHERE if cluster not in proxy["clusters"]}
         # What is met at a subset of the same port, the rows of the subset say.
         led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
@@ -403,6 +405,8 @@ class _World:
         if nobody or strays or imports or len(naming) > 1 or meant != dial:
             # Of several VirtualServices for one host the engine takes the worst, and all that a Sidecar may import.
             return {endpoint: _at_worst(away or met) for endpoint, met in found.items()}
+        if lost and _unknown(engine):
+            return engine  # of a subset that nobody has it says so, where an alias leads there
         # Where it cannot tell that no request stays, the engine counts the host itself, too.
         return {endpoint: _open(away, met) if away else met for endpoint, met in found.items()} if others else own
 
@@ -577,7 +581,8 @@ class _World:
         )
         verdicts = [_met(sent, offers)]
         if port in self.routes_needed:
-            verdicts += [_met(sent, offers | self.routes_needed[port]), "unknown"]
+            needed = self.routes_needed[port]
+            verdicts += [_met(sent, offers | needed), *(_met(sent, {kind}) for kind in sorted(needed)), "unknown"]
         return "|".join(dict.fromkeys([*verdicts, *(["unknown"] if doubtful and sent != "plaintext" else [])]))
 
     def _trusted(self, client: str, server: str, accepts: Any, cluster: Any) -> bool:
@@ -738,12 +743,18 @@ def _either(one: str, other: str) -> str:
 def _rivals(manifests: list[Manifest], by_routes: bool = False) -> dict[int, set[str]]:
     """What the servers of all Gateways offer that may listen at a port: where they differ, names or ages decide."""
     targets: dict[int, set[int]] = defaultdict(set)
+    sliced: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for item in manifests:
+        for port in item["ports"] if item["kind"] == "EndpointSlice" else ():
+            service = item["metadata"]["labels"]["kubernetes.io/service-name"]
+            sliced[f"Service {item['metadata']['namespace']}/{service}", port["name"]].add(port["port"])
     for manifest in manifests:
         for port in manifest["spec"].get("ports", ()) if manifest["kind"] in ("Service", "ServiceEntry") else ():
             number = port["port"] if manifest["kind"] == "Service" else port["number"]
             target = port.get("targetPort", number)
             # Names are those of container ports, and entries have ports of their own.
             targets[number].update((target,) if isinstance(target, int) else (8080, 9090))
+            targets[number].update(sliced.get((_name(manifest), str(port.get("name"))), ()))
     found: dict[int, set[str]] = defaultdict(set)
     for manifest in manifests:
         for number, kind, needs in _offers(manifest):

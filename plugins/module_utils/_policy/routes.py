@@ -73,6 +73,7 @@ def through_routes(
     ports: _Ports = {}
     for item in destinations:
         ports.setdefault(item.host, []).append([port.number for port in item.ports])
+    aliases = {item.host: item.alias_ports for item in destinations if item.alias}
     known: Dict[int, Tuple[int, int]] = {}
     met: Dict[Tuple[int, int, Tuple[str, ...]], List[Tuple[_Answer, int]]] = {}
     found = {place: list(own) for place, own in by_place.items()}
@@ -92,9 +93,10 @@ def through_routes(
                     key = (id(service), port.number, _kinds(port))
                     parts = met.get(key)
                     if parts is None:
+                        led = _by_name(led, port, aliases)
                         parts = met[key] = _parts(service, led, known_rows, clients)
                     if any(answer.place == place for answer, dummy in parts):
-                        parts = _parts(service, led, known_rows, clients, place)
+                        parts = _parts(service, _by_name(led, port, aliases), known_rows, clients, place)
                     found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, away)]
                 if index.may_be_for_strangers(service, port):
                     found[place] = [
@@ -108,6 +110,24 @@ def through_routes(
                     doubt = [(_Answer("unknown", "unknown", why), retold)]
                     found[place] = [part for row in found.get(place, ()) for part in _led(row, doubt, 0)]
     return [row for own in found.values() for row in own]
+
+
+def _by_name(led: _Led, port: DestinationPort, aliases: Dict[str, FrozenSet[int]]) -> _Led:
+    """Where requests are led, without aliases that have no port of this number.
+
+    core/httproute.go BuildSidecarOutboundVirtualHosts: the routes of a port know nothing of what has another one, and
+    take its name for that of a cluster.
+    """
+    if port.instance and not port.http:
+        return led
+    return led._replace(
+        targets=tuple(
+            target._replace(host=f"the name {target.host}")
+            if port.number not in aliases.get(target.host, {port.number})
+            else target
+            for target in led.targets
+        )
+    )
 
 
 def _parts(

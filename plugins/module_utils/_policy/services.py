@@ -110,6 +110,8 @@ class Destination(NamedTuple):
     """Whether its ports do not stand for their target ports in Gateways."""
     alias: str = ""
     """The name that an ExternalName Service stands for."""
+    alias_ports: FrozenSet[int] = frozenset()
+    """Its own ports: those of its name's host are what clients dial, but requests are led to it at these alone."""
     pod_addresses: Tuple[str, ...] = ()
     """Of a headless Service: all addresses that its name stands for; () where one of them is not known."""
 
@@ -451,7 +453,9 @@ def destinations(snapshot: Snapshot, catalogue: Catalogue) -> List[Destination]:
     found: List[Destination] = []
     for service in snapshot.services:
         own = service._replace(ports=(), selector=None) if service.external_name else service
-        found.extend(_bounded([_of_service(catalogue, own, slices.get((service.namespace, service.name), []))]))
+        made = _of_service(catalogue, own, slices.get((service.namespace, service.name), []))
+        ports = frozenset(port.number for port in service.ports) if service.external_name else frozenset()
+        found.extend(_bounded([made._replace(alias_ports=ports)]))
     for entry in snapshot.service_entries:
         found.extend(_bounded([_of_service_entry(catalogue, entry, host) for host in sorted(set(entry.hosts))]))
     return sorted(_share_endpoints(found), key=lambda item: (item.name, item.host, not item.kubernetes))

@@ -310,6 +310,21 @@ def test_a_route_to_an_alias_leads_to_what_it_stands_for(names, expected):
     assert verdict(*aliases, routes({"route": [to("alias")]}))[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "expected"),
+    [("http-web", 80, "mtls"), ("http-web", 81, "unknown"), ("tcp-web", 81, "mtls")],
+    ids=["at a port of its own", "at another port", "connections, at another port"],
+)
+def test_requests_are_led_to_an_alias_at_its_own_ports(name: str, own: int, expected: str) -> None:
+    """With another port its name is that of no cluster (route.go GetDestinationCluster)."""
+    alias = service("shop/alias", type="ExternalName", externalName="two.shop.svc.cluster.local", clusterIP=None,
+                    selector=None, ports=[{"name": "any", "port": own}])  # fmt: skip
+    raw = service("shop/raw", ports=[{"name": name, "port": 80, "targetPort": 8080}])
+    kind = name.partition("-")[0]
+    lead = istio("VirtualService", "shop/v", {"hosts": ["raw"], kind: [{"route": [to("alias", 80)]}]})
+    assert verdict(pod("shop/raw"), raw, alias, lead, host="raw")[0] == expected
+
+
 def test_a_host_of_several_services_may_mean_any_of_their_ports():
     """Of the two ports to which a route without one may lead, one may be of what the client's proxy does not know."""
 

@@ -106,7 +106,13 @@ class GatewayIndex:
         doubts: Dict[int, str] = {}
         chains: Dict[int, List[_Chain]] = {}
         dropped: Set[int] = set()
-        gateways = list(self._of(workload))
+        # What is for the pods of other Services alone, says nothing of these, and neither does its age.
+        own = list(self._all_targets(workload))
+        gateways = [
+            gateway
+            for gateway in self._of(workload)
+            if gateway.services is None or any(_names(gateway, target) for target in own)
+        ]
         ordered = all(map(dated, gateways))
         for targets in self._targets.get(workload.id) or [()]:
             merged = _Merged()

@@ -578,6 +578,15 @@ def test_mesh_clients_of_a_gateway_of_the_gateway_api(edge, meshed):
     assert answer(result, "cafe/m", f"edge/{MADE}") == meshed
 
 
+def test_a_gateway_of_other_pods_leaves_it_certain_which_server_comes_first() -> None:
+    """Its listeners carry no time; they are for the Service that it names, which is not of these pods."""
+    servers = [at_8443("SIMPLE", A, age=1), at_8443(None, A, "h", 2, **REDIRECT)]
+    other = kubernetes(HTTP, addresses=at((None, "other")))
+    for more in ([], [other]):
+        result = judge(pod("edge/gw", "gateway"), servers, more, service("edge/other", selector={"app": "other"}))
+        assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
+
+
 # Kubernetes' Ingresses.
 
 

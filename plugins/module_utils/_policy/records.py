@@ -342,6 +342,9 @@ class ServiceEntry(NamedTuple):
     export_to: Tuple[str, ...]
     untranslated: bool = False
     """As a Service's."""
+    allocated: Tuple[Tuple[str, str], ...] = ()
+    """Addresses that istiod chose, each with the host that it is for; "" for all of them. Who writes the status may
+    choose any."""
 
 
 class SliceEndpoint(NamedTuple):

@@ -112,6 +112,8 @@ class Destination(NamedTuple):
     """The name that an ExternalName Service stands for."""
     alias_ports: FrozenSet[int] = frozenset()
     """Its own ports: those of its name's host are what clients dial, but requests are led to it at these alone."""
+    allocated: Tuple[str, ...] = ()
+    """Addresses that are its own to the proxies that answer DNS themselves (ISTIO_META_DNS_CAPTURE)."""
     pod_addresses: Tuple[str, ...] = ()
     """Of a headless Service: all addresses that its name stands for; () where one of them is not known."""
 
@@ -442,6 +444,7 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
         item.selector,
         tuple(ports),
         item.untranslated,
+        allocated=tuple(address for address, owner in item.allocated if owner in ("", host)),
     )
 
 

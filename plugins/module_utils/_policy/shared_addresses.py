@@ -203,7 +203,7 @@ def _claims(destinations: Iterable[Destination], locked: bool) -> Dict[str, List
     for item in destinations:
         if item.kubernetes:
             continue
-        for text in item.addresses:
+        for text in (*item.addresses, *item.allocated):
             network = _range(text)
             for port in item.ports:
                 if network is not None:

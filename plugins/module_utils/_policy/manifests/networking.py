@@ -199,6 +199,8 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
         )
         for place, endpoint in enumerate(sequence(spec.get("endpoints"), "spec.endpoints"))
     )
+    given = mapping(manifest.get("status"), "status").get("addresses")
+    allocated = [mapping(item, "status.addresses") for item in sequence(given, "status.addresses")]
     snapshot.service_entries.append(
         ServiceEntry(
             identity.namespace,
@@ -214,5 +216,12 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
             selector_of(spec.get("workloadSelector"), "labels", "spec.workloadSelector"),
             tuple(sorted(set(strings(spec.get("exportTo"), "spec.exportTo")))),
             UNTRANSLATED in labels_of(identity.metadata.get("labels"), "metadata.labels"),
+            tuple(
+                (
+                    text_of(item.get("value"), "status.addresses.value"),
+                    text_of(item.get("host"), "status.addresses.host"),
+                )
+                for item in allocated
+            ),
         )
     )

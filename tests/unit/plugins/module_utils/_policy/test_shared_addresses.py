@@ -51,6 +51,13 @@ def claim(
     return found
 
 
+def chosen(address: str, host: str = "tenant.e.example", **more: Any) -> Manifest:
+    """A ServiceEntry with an address in its status alone, as istiod writes it, and whoever else may."""
+    found = claim(**more)
+    del found["spec"]["addresses"]
+    return {**found, "status": {"addresses": [{"value": address, "host": host}], "conditions": []}}
+
+
 def named(host: str, protocol: str, **spec: Any) -> Manifest:
     """A ServiceEntry with that host and no address."""
     return claim("203.0.113.1", protocol, hosts=[host], **spec)
@@ -102,6 +109,10 @@ def by_port(host: str, protocol: str, port: int = 3306) -> Manifest:
         ("a short name at another port",
          [db("http"), named("db.cellar", "HTTP", ports=[{"number": 80, "name": "p", "protocol": "HTTP"}])], MTLS),
         ("connections go by address, whatever the name", [db("tcp"), named("db.cellar", "TCP")], MTLS),
+        ("chosen by istiod", [db(), chosen("10.0.0.5")], UNKNOWN),
+        ("chosen by istiod for another host of the entry", [db(), chosen("10.0.0.5", "x.example")], MTLS),
+        ("chosen by istiod, and younger", [db(), chosen("10.0.0.5", age=9)], MTLS),
+        ("another one chosen by istiod", [db(), chosen("240.240.0.1")], MTLS),
         ("the same is met there", [db(), claim(endpoints=[], workloadSelector={"labels": {"app": "db"}},
                                                where="cellar/e", location="MESH_INTERNAL")], MTLS),
         ("a pod's address behind a headless Service",

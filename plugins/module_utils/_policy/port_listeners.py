@@ -49,6 +49,12 @@ def is_unaddressed(item: Destination) -> bool:
     return not item.addresses or any("/" in address for address in item.addresses)
 
 
+def takes_all(item: Destination, port: DestinationPort) -> bool:
+    """Whether a listener for it takes all that is sent to a port; one for TLS tells names apart, as one for HTTP."""
+    bare = not item.kubernetes and not item.addresses and not has_listeners_of_pods(item)
+    return bare and not port.http and not port.own_tls
+
+
 def has_listeners_of_pods(item: Destination) -> bool:
     """Whether a destination without an address has a listener for each of its pods, where no Sidecar says otherwise."""
     return item.headless or (item.resolution == "NONE" and item.selector is not None)
@@ -56,14 +62,10 @@ def has_listeners_of_pods(item: Destination) -> bool:
 
 def astray(view: View, destination: Destination, others: Unaddressed) -> Astray:
     """The ports of an imported destination that a Sidecar's listeners for ports take from it."""
-    by_number: Dict[int, EgressListener] = {}
-    for listener in view.listeners:
-        if listener.number:
-            by_number.setdefault(listener.number, listener)
     passing: Set[int] = set()
     doubtful: Set[int] = set()
-    for port in destination.ports if by_number else ():
-        first = by_number.get(port.number)
+    for port in destination.ports if view.first_at else ():
+        first = view.first_at.get(port.number)
         if first is None:
             continue
         met = _Met(view, first, destination, port, others.get(port.number, ()))
@@ -88,7 +90,7 @@ class _Met:
         self._first, self._port = first, port
         self._own = first.imports(destination)
         """Whether that listener is for it."""
-        self._also = any(one.captures and one.imports(destination) for one in view.listeners)
+        self._also = any(one.captures and one.imports(destination) for one in view.listeners_for(()))
         """Whether the one for all other ports is, too."""
         self._addressed = not is_unaddressed(destination)
         self._per_pod = has_listeners_of_pods(destination)

@@ -369,9 +369,12 @@ class _World:
         # Which of several headless Services at one address has its listener, is followed on its own.
         sharing = {self._sharing(proxy, meant, address) for address in dialled} - {"", name}
         split = meant.host in self.headless and led_by(proxy["routing"], dialled, dial.port) - {name} - sharing
-        if split or any(cluster.split("|")[3] in self.targets for cluster in sharing):
+        takers = {cluster.split("|")[3] for cluster in sharing}
+        if split or any(host in self.targets or self._naming(host) for host in takers):
             return engine  # sharing or led there, who knows
         led -= sharing
+        if self.named[meant.host] > 1 and not self._naming(dial.host):
+            return own  # of several with one host each has addresses and ports of its own
         if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
             return engine if _unknown(engine) else self._unknown_to(meant, engine)
         if self._naming(dial.host) and (hidden or dial in self.strangers):
@@ -413,8 +416,8 @@ class _World:
     def _by_listeners(self, dial: Dial, engine: Rows, led: set[str], own: Rows) -> Rows:
         """What is met where no VirtualService names a host, by the listeners that take what is sent there."""
         name = f"outbound|{dial.port}||{dial.host}"
-        if led == {name} or self.named[dial.host] > 1:
-            return own  # of several with one host each has addresses and ports of its own
+        if led == {name}:
+            return own
         cluster = self.istio[dial.client]["clusters"].get(name) or {}
         if cluster.get("type") == "ORIGINAL_DST" and not self._dialled(dial) and dial.host not in self.plain:
             # Nobody is dialled, or the client itself.
@@ -473,7 +476,8 @@ class _World:
         dial = Dial(client, host, int(port), subset or None)
         engine = self.engine.get(dial, {})
         met = _worst(self._direct(dial, engine).values())
-        if _is_hidden(engine) or any(found.verdict == "unknown" for found in engine.values()):
+        whole = self.engine.get(dial._replace(subset=None), {})
+        if _is_hidden(whole) or any(found.verdict == "unknown" for found in engine.values()):
             # The proxy knows it for this route alone, or whoever dials it does not surely reach it.
             return _or_unknown(met)
         return met

@@ -379,7 +379,7 @@ class _Generator:
                 spec["workloadSelector"] = {"labels": self.labels()}
             elif resolution == "STATIC" or self.chance(0.5):
                 spec["endpoints"] = [self.entry(ports, dns=resolution == "DNS") for _ in range(self.rnd.randint(1, 2))]
-        elif self.chance(0.15):
+        elif not self.contested and self.chance(0.15):
             spec["workloadSelector"] = {"labels": self.labels()}
         if self.chance(0.25):
             spec["exportTo"] = [self.pick((".", "*", "n1", "n2"))]

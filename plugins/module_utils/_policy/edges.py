@@ -84,7 +84,7 @@ class Judge:
         aliases = list(aliases_of(self._destinations))
         # A route to an alias leads to what it stands for, but not through several (route.go GetDestinationCluster).
         direct = [(alias, target) for alias, target in aliases if alias.alias.lower().rstrip(".") == target]
-        rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct)))
+        rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct, subsets=True)))
         # Whose listener takes a connection, decides which VirtualServices count; a route leads to no address.
         rows = through_shared_listeners(rows, self._destinations, scopes.listening, scopes.sidecars)
         who = Finders(scopes.listening, scopes.locking, scopes.sidecars, scopes.ambient)

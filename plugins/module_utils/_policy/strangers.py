@@ -13,11 +13,8 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple
 
 from .port_listeners import is_unaddressed, takes_all
-from .rows import Edge
-from .services import Destination, DestinationPort
-
-_WORST = ("unknown", "plaintext")
-"""Verdicts than which none is worse for what passes as it is."""
+from .rows import WORST_FIRST, Edge
+from .services import Destination
 
 
 class Listening(NamedTuple):
@@ -31,46 +28,56 @@ class Listening(NamedTuple):
     """Whether any Sidecar has a listener for a port."""
 
 
-_Worse = Dict[int, List[Tuple[Destination, int]]]
-"""By port: the destinations at which clients meet the worst that come there with whatever else they send to it."""
+_Met = Dict[int, List[Tuple[Destination, Dict[str, int]]]]
+"""By port: the destinations that take what else is sent to it, with the clients that meet each verdict there."""
 
 
 def through_open_listeners(rows: List[Edge], destinations: List[Destination], who: Listening) -> List[Edge]:
     """The rows; unknown for clients whose proxy may lead what it does not know to somebody else, and to worse."""
-    worse = _worse_at(rows, destinations, who)
-    if not worse:
+    met = _met(rows, destinations, who)
+    if not met:
         return rows
     made: List[Edge] = []
     for row in rows:
         rest = row.clients
-        exposed = not row.known and row.subset is None and row.verdict not in _WORST
-        for destination, clients in worse.get(row.port, ()) if exposed else ():
-            if rest & clients:
-                made.append(_unknown(row._replace(clients=rest & clients), destination))
-                rest &= ~clients
+        for destination, verdicts in met.get(row.port, ()) if not row.known and row.subset is None else ():
+            worse = rest & _worse(verdicts, row.verdict)
+            if worse:
+                made.append(_unknown(row._replace(clients=worse), destination))
+                rest &= ~worse
         if rest:
             made.append(row if rest == row.clients else row._replace(clients=rest))
     return made
 
 
-def _worse_at(rows: Iterable[Edge], destinations: Iterable[Destination], who: Listening) -> _Worse:
-    takers: Dict[Tuple[str, str, int], Tuple[Destination, DestinationPort]] = {}
+def _worse(verdicts: Dict[str, int], own: str) -> int:
+    """The clients that meet something worse. Nothing is worse than that it passes as it is in plaintext."""
+    found = 0
+    for verdict, clients in verdicts.items() if own != "plaintext" else ():
+        if WORST_FIRST.index(verdict) < WORST_FIRST.index(own):
+            found |= clients
+    return found
+
+
+def _met(rows: Iterable[Edge], destinations: Iterable[Destination], who: Listening) -> _Met:
+    takers: Dict[Tuple[str, str, int], Tuple[Destination, int]] = {}
     for item in destinations:
         for port in item.ports:
-            if takes_all(item, port) or (who.locked and is_unaddressed(item)):
-                takers[item.name, item.host, port.number] = (item, port)
-    met: Dict[Tuple[str, str, int], int] = {}
+            clients = who.listening(item) if takes_all(item, port) else 0
+            if who.locked and is_unaddressed(item):
+                clients |= who.seizing(item, port.number)
+            if clients:
+                takers[item.name, item.host, port.number] = (item, clients)
+    verdicts: Dict[Tuple[str, str, int], Dict[str, int]] = {}
     for row in rows if takers else ():
         key = (row.service, row.host, row.port)
-        if key in takers and row.verdict in _WORST and row.client_tls != "none" and row.subset is None:
-            met[key] = met.get(key, 0) | row.clients
-    found: _Worse = {}
-    for key, clients in met.items():
-        item, port = takers[key]
-        listening = who.listening(item) if takes_all(item, port) else 0
-        clients &= listening | (who.seizing(item, port.number) if who.locked else 0)
-        if clients:
-            found.setdefault(port.number, []).append((item, clients))
+        clients = takers[key][1] & row.clients if key in takers else 0
+        if clients and row.client_tls != "none" and row.subset is None:
+            own = verdicts.setdefault(key, {})
+            own[row.verdict] = own.get(row.verdict, 0) | clients
+    found: _Met = {}
+    for key, them in verdicts.items():
+        found.setdefault(key[2], []).append((takers[key][0], them))
     return found
 
 

@@ -151,3 +151,17 @@ def test_what_comes_to_the_listener_of_all_addresses(objects: list[Manifest], ex
     world = [item for item in WORLD if item["kind"] != "ConfigMap"]
     rows = edges(judge(world, CLOSED, objects), "shop/web", service="bank/pay")
     assert {row["verdict"] for row in rows} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("taker", "expected"),
+    [(None, "tls"), (far("TCP"), "unknown"), (inner("TCP"), "tls")],
+    ids=["nobody", "whoever is sent plaintext", "whoever is sent mutual TLS"],
+)
+def test_tls_of_the_applications_own_may_be_led_elsewhere(taker: Manifest | None, expected: str) -> None:
+    """To a host outside that the client's proxy does not know."""
+    ports = [{"number": 81, "name": "p", "protocol": "HTTPS"}]
+    spec = {"hosts": ["out.example"], "ports": ports, "resolution": "NONE", "exportTo": ["."]}
+    hidden = istio("ServiceEntry", "club/out", {**spec, "location": "MESH_EXTERNAL"})
+    rows = edges(judge(WORLD, hidden, taker or []), "shop/web", service="club/out")
+    assert {row["verdict"] for row in rows} == {expected}

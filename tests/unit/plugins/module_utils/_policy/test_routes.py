@@ -14,6 +14,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.rows import
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     edges,
     egress,
+    headless,
     istio,
     judge,
     mesh_config,
@@ -406,6 +407,43 @@ def test_a_sidecars_listener_says_which_routes_count(port: int, expected: str) -
     lead = istio("VirtualService", "shop/v", {"hosts": ["safe"], "tcp": [{"route": [to("bare")]}]})
     assert verdict(lead)[0] == "mtls"
     assert verdict(lead, sidecar)[0] == expected
+
+
+STRICT_SERVER = [
+    pod("shop/strict"),
+    headless("shop/strict", ports=WEB),
+    service("shop/firm", ports=WEB, selector={"app": "strict"}),
+    peer("shop/strict", "STRICT", {"app": "strict"}),
+    rule("shop/d", "strict", {"tls": {"mode": "DISABLE"}}),
+    rule("shop/e", "firm", {"tls": {"mode": "DISABLE"}}),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"), [("firm", "broken"), ("strict", "unknown")], ids=["with an address", "headless"]
+)
+def test_what_a_headless_service_is_sent_goes_to_whatever_was_dialled(target: str, expected: str) -> None:
+    """Its cluster is of the kind ORIGINAL_DST: with its settings, but not to its pods (core/cluster_builder.go)."""
+    assert verdict(*STRICT_SERVER, routes({"route": [to(target)]}))[0] == expected
+
+
+def test_a_connection_to_an_alias_without_a_port_is_led_to_the_only_port_of_the_alias() -> None:
+    alias = service("shop/alias", type="ExternalName", externalName="two.shop.svc.cluster.local", clusterIP=None,
+                    selector=None, ports=[{"name": "any", "port": 9}])  # fmt: skip
+    raw = service("shop/raw", ports=TCP)
+    lead = istio("VirtualService", "shop/v", {"hosts": ["raw"], "tcp": [{"route": [to("alias")]}]})
+    assert verdict(pod("shop/raw"), raw, alias, lead, host="raw")[0] == "unknown"
+    assert (
+        verdict(pod("shop/raw"), raw, {**alias, "spec": {**alias["spec"], "ports": TCP}}, lead, host="raw")[0] == "mtls"
+    )
+
+
+def test_a_route_to_a_subset_of_an_alias_leads_to_that_of_its_host() -> None:
+    alias = service("shop/alias", type="ExternalName", externalName="two.shop.svc.cluster.local", clusterIP=None,
+                    selector=None)  # fmt: skip
+    subsets = istio("DestinationRule", "shop/d", {"host": "two", "subsets": [{"name": "v1", "labels": {"app": "two"}}]})
+    for subset, expected in (("v1", "mtls"), ("v2", "unknown")):
+        assert verdict(alias, subsets, routes({"route": [to("alias", subset=subset)]}))[0] == expected
 
 
 PRIVATE = service("shop/private", ".", ports=WEB, selector={"app": "safe"})

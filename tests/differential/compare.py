@@ -160,10 +160,15 @@ class _World:
         for host, address, ports in _claims(manifests, self.pods):
             self.addresses[host].add(address)
             self.claims[address][host].update(ports)
+        # Their pods are dialled, at the ports of the Service.
         self.headless = {
-            _service_host(item)
-            for item in manifests
-            if item["kind"] == "Service" and item["spec"].get("clusterIP") == "None"
+            *(_service_host(item) for item in manifests if item["kind"] == "Service" and _is_headless(item)),
+            *(
+                host
+                for item in manifests
+                if item["kind"] == "ServiceEntry" and _is_headless(item)
+                for host in item["spec"]["hosts"]
+            ),
         }
 
     # --- servers -----------------------------------------------------------------------------------------------------
@@ -472,6 +477,13 @@ class _World:
         if known is None:
             # No such cluster: requests fail. Of what it does not know the engine says so.
             return Met("none|unknown|mtls|plaintext", "broken|unknown")
+        if (
+            known["type"] == "ORIGINAL_DST"
+            and known["any"] == "plaintext"
+            and self.proxies[client]["type"] == "sidecar"
+        ):
+            # Sent to whatever was dialled, not to the endpoints of this one.
+            return Met("unknown|plaintext", "unknown|plaintext")
         dummy, port, subset, host = cluster.split("|")
         dial = Dial(client, host, int(port), subset or None)
         engine = self.engine.get(dial, {})
@@ -805,8 +817,17 @@ def _claims(manifests: list[Manifest], pods: dict[str, Manifest]) -> Iterator[tu
                 found = [str(pod["status"]["podIP"]) for pod in pods.values()]
         else:
             hosts, found = spec.get("hosts", []), spec.get("addresses", [])
+            if hosts and _is_headless(manifest):
+                found = [str(pod["status"]["podIP"]) for pod in pods.values()]
         ports = {port.get("port", port.get("number")) for port in spec.get("ports", ())}
         yield from ((host, address, ports) for host in hosts for address in found if address)
+
+
+def _is_headless(item: Manifest) -> bool:
+    spec = item["spec"]
+    if item["kind"] == "Service":
+        return bool(spec.get("clusterIP") == "None")
+    return spec.get("resolution", "NONE") == "NONE" and "workloadSelector" in spec and not spec.get("addresses")
 
 
 def _mode(accepts: Any) -> str:

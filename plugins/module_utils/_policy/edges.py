@@ -400,7 +400,7 @@ class Judge:
         alone = False
         endpoint, reached = where
         gateway = outcome.kind in ROUTERS
-        direct = destination.headless and not gateway and reached.id == endpoint.id
+        direct = destination.has_listeners_of_pods and not gateway and reached.id == endpoint.id
         server, dummy = self._server(destination, reached, port.number if direct else reached.port)
         best = "hbone" if server.startswith("ambient-") else "mtls"
         takes = _is_meshed(reached) and verdict(best, server, False) == "mtls"
@@ -456,7 +456,7 @@ class Judge:
         opened: bool = False,
     ) -> List[Tuple[Endpoint, Answer]]:
         """What is sent to an endpoint, wherever that arrives. `opened`: as if no policy were DISABLE."""
-        number = port.number if destination.headless and not gateway else endpoint.port
+        number = port.number if destination.has_listeners_of_pods and not gateway else endpoint.port
         found: List[Tuple[Endpoint, Answer]] = []
         for landing in self._addresses.behind(endpoint, number, destination.host):
             reached = landing.endpoint

@@ -51,13 +51,8 @@ def is_unaddressed(item: Destination) -> bool:
 
 def takes_all(item: Destination, port: DestinationPort) -> bool:
     """Whether a listener for it takes all that is sent to a port; one for TLS tells names apart, as one for HTTP."""
-    bare = not item.kubernetes and not item.addresses and not has_listeners_of_pods(item)
+    bare = not item.kubernetes and not item.addresses and not item.has_listeners_of_pods
     return bare and not port.http and not port.own_tls
-
-
-def has_listeners_of_pods(item: Destination) -> bool:
-    """Whether a destination without an address has a listener for each of its pods, where no Sidecar says otherwise."""
-    return item.headless or (item.resolution == "NONE" and item.selector is not None)
 
 
 def astray(view: View, destination: Destination, others: Unaddressed) -> Astray:
@@ -93,7 +88,7 @@ class _Met:
         self._also = any(one.captures and one.imports(destination) for one in view.listeners_for(()))
         """Whether the one for all other ports is, too."""
         self._addressed = not is_unaddressed(destination)
-        self._per_pod = has_listeners_of_pods(destination)
+        self._per_pod = destination.has_listeners_of_pods
         self._http = first.speaks == "http" or first.proxy
         taken = not first.aside and first.speaks != "http"
         self._taken = taken and any(item is not destination and first.imports(item) for item in others)

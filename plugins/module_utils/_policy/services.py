@@ -127,6 +127,14 @@ class Destination(NamedTuple):
         """Whether it is the Service of the Kubernetes API server, whose endpoints the server writes itself."""
         return self.kubernetes and self.name == "default/kubernetes" and self.selector is None and not self.alias
 
+    @property
+    def has_listeners_of_pods(self) -> bool:
+        """Whether sidecars have a listener for it at each of its pods' addresses, where clients find these by DNS.
+
+        core/listener.go buildSidecarOutboundListeners: where no Sidecar says otherwise, and for what is not HTTP.
+        """
+        return self.headless or (self.resolution == "NONE" and self.selector is not None and not self.addresses)
+
     def exported_to(self, namespace: str, default: Tuple[str, ...]) -> bool:
         """Whether clients of a namespace get it (push_context.go IsServiceVisible)."""
         return exports_to(self.export_to or default, namespace, self.namespace)

@@ -165,3 +165,33 @@ def test_tls_of_the_applications_own_may_be_led_elsewhere(taker: Manifest | None
     hidden = istio("ServiceEntry", "club/out", {**spec, "location": "MESH_EXTERNAL"})
     rows = edges(judge(WORLD, hidden, taker or []), "shop/web", service="club/out")
     assert {row["verdict"] for row in rows} == {expected}
+
+
+def by_pods(where: str, host: str, age: int, protocol: str = "TCP") -> Manifest:
+    """A ServiceEntry whose host means the pods that it selects."""
+    ports = [{"number": 81, "name": "p", "protocol": protocol}]
+    spec = {"hosts": [host], "ports": ports, "resolution": "NONE", "location": "MESH_INTERNAL"}
+    return istio("ServiceEntry", where, {**spec, "workloadSelector": {"labels": {"app": "pay"}}}, age)
+
+
+@pytest.mark.parametrize(
+    ("ages", "protocol", "expected"),
+    [((1, 2), "TCP", "mtls"), ((2, 1), "TCP", "plaintext"), ((2, 1), "HTTP", "mtls")],
+    ids=["the older one's answer", "that of an older one", "HTTP goes by its name"],
+)
+def test_entries_that_select_the_same_pods_share_their_listeners(
+    ages: tuple[int, int], protocol: str, expected: str
+) -> None:
+    """As headless Services do."""
+    entries = [
+        by_pods("bank/one", "one.example", ages[0], protocol),
+        by_pods("bank/two", "two.example", ages[1], protocol),
+    ]
+    plain = rule("bank/d", "two.example", {"tls": {"mode": "DISABLE"}})
+    rows = edges(judge(WORLD, entries, plain), "shop/web", service="bank/one")
+    assert {row["verdict"] for row in rows} == {expected}
+
+
+def test_a_gateway_dials_the_pods_that_an_entry_without_resolution_selects() -> None:
+    world = [mesh_config(), pod("edge/gw", "gateway"), pod("bank/pay", ip="10.9.0.1")]
+    assert answer(judge(world, by_pods("bank/one", "one.example", 1)), "edge/gw", "bank/one") == MTLS

@@ -405,7 +405,7 @@ class _World:
             if cluster.split("|")[3] not in targets or cluster.split("|")[3] in claimants
         }
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - strays - {name} - _NOWHERE)]
-        nobody = dial.host in self.headless and not dialled and spoken != "http"
+        nobody = meant.host in self.headless and not dialled and spoken != "http"
         if nobody:
             others = []  # what listens to all addresses is not for it
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
@@ -595,11 +595,14 @@ class _World:
         doubtful = len(self.rivals.get(port, ())) > 1 or bool(
             {"mtls:named", "passthrough", "passthrough:named"} & serves
         )
+        tls_only = "plaintext" not in offers | self.rivals.get(port, set())
         verdicts = [_met(sent, offers)]
         if port in self.routes_needed:
             needed = self.routes_needed[port]
             verdicts += [_met(sent, offers | needed), *(_met(sent, {kind}) for kind in sorted(needed)), "unknown"]
-        return "|".join(dict.fromkeys([*verdicts, *(["unknown"] if doubtful and sent != "plaintext" else [])]))
+        return "|".join(
+            dict.fromkeys([*verdicts, *(["unknown"] if doubtful and (sent != "plaintext" or tls_only) else [])])
+        )
 
     def _trusted(self, client: str, server: str, accepts: Any, cluster: Any) -> bool:
         """Whether the server accepts the client's trust domain, and the client the server's."""

@@ -133,6 +133,8 @@ class GatewayIndex:
         found = {}
         for port, kinds in serves.items():
             column = _column(kinds)
+            if column == "sni" and port in dropped and not ordered:
+                column = "either"
             why = f"{', '.join(dict.fromkeys(servers[port]))} {_WORDS[column]}"
             found[port] = Opened(
                 column if column == UNKNOWN else f"gateway-{column}",
@@ -356,6 +358,7 @@ _WORDS: Dict[Optional[str], str] = {
     "tls": "with TLS of its own",
     "passthrough": "and passes TLS through",
     "sni": "with TLS that depends on the name that is asked for (SNI)",
+    "either": "with TLS, and which of them counts depends on their order, which cannot be told",
     "mtls": "with Istio mTLS",
     "named": "with Istio mTLS for some names (SNI)",
 }

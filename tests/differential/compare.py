@@ -379,7 +379,9 @@ class _World:
             return engine  # sharing or led there, who knows
         led -= sharing
         if self.named[meant.host] > 1 and not self._naming(dial.host):
-            return own  # of several with one host each has addresses and ports of its own
+            # Of several with one host each has addresses and ports of its own, on which listeners depend.
+            passed = self._unknown_to(meant, engine) if hidden and self.by_port else {}
+            return {place: _open(met, passed[place]) if place in passed else met for place, met in own.items()}
         if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
             return engine if _unknown(engine) else self._unknown_to(meant, engine)
         if self._naming(dial.host) and (hidden or dial in self.strangers):

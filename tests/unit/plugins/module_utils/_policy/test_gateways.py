@@ -594,6 +594,29 @@ def test_mesh_clients_of_a_gateway_of_the_gateway_api(edge, meshed):
     assert answer(result, "cafe/m", f"edge/{MADE}") == meshed
 
 
+def test_a_gateway_of_other_pods_leaves_it_certain_which_server_comes_first() -> None:
+    """Its listeners carry no time; they are for the Service that it names, which is not of these pods."""
+    servers = [at_8443("SIMPLE", A, age=1), at_8443(None, A, "h", 2, **REDIRECT)]
+    other = kubernetes(HTTP, addresses=at((None, "other")))
+    for more in ([], [other]):
+        result = judge(pod("edge/gw", "gateway"), servers, more, service("edge/other", selector={"app": "other"}))
+        assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("ages", "met"),
+    [((1, 2), "none -> tls"), ((2, 1), "none -> broken"), ((None, None), "none -> unknown")],
+    ids=["certificates of its own first", "Istio mTLS first", "nobody knows"],
+)
+def test_of_two_kinds_of_tls_for_one_name_the_first_one_counts(ages, met):
+    """For an application's own TLS: whether it meets a certificate of the gateway's own or of the mesh."""
+    servers = [at_8443("SIMPLE", A, age=ages[0]), at_8443("ISTIO_MUTUAL", A, "h", ages[1])]
+    before = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
+    result = judge(pod("edge/gw", "gateway"), servers, before, pod("out/c", "none"))
+    assert answer(result, "out/c", "edge/gw") == met
+    assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
+
+
 # Kubernetes' Ingresses.
 
 

@@ -105,7 +105,7 @@ class Judge:
         rows = through_open_listeners(rows, self._destinations, open_to_all)
         # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
         named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
-        named = through_routes(named, dialled, *routes, True, before)
+        named = through_routes(named, dialled, *routes, True, before, self._destinations)
         rows.extend(by_name(named, aliases, self._destinations, self._scopes.unnamed))
         rows = beside_withheld(rows, self._scopes.withheld)
         rows.sort(

@@ -52,14 +52,15 @@ def through_routes(
     importing: Callable[[VirtualService, int], int],
     others: bool = False,
     elsewhere: Iterable[Edge] = (),
+    further: Iterable[Destination] = (),
 ) -> List[Edge]:
     """The rows, with what is met elsewhere where a VirtualService leads there.
 
     `locking` gives the sidecars for which a Sidecar's listener says what a port speaks, and not the destination: nobody
     knows which kinds of routes count for them. `clients_of` gives the sidecars whose control planes may hand them a
     VirtualService, and of these those that surely get it; `importing` leaves of some those whose Sidecar may import a
-    host of it. `others` says whether something else may decide, too. `elsewhere` are rows of further hosts. Rows of
-    subsets stay: they say what is met by whoever is led to the subset.
+    host of it. `others` says whether something else may decide, too. `elsewhere` are rows of other hosts, `further` the
+    destinations that they are for. Rows of subsets stay: they say what is met by whoever is led to the subset.
     """
     index = _Index(virtual_services)
     if not index:
@@ -71,12 +72,13 @@ def through_routes(
     for row in elsewhere:
         known_rows.setdefault((row.host, row.port), []).append(row)
     ports: _Ports = {}
-    for item in destinations:
+    known_destinations = [*destinations, *further]
+    for item in known_destinations:
         own = sorted(item.alias_ports) if item.alias else [port.number for port in item.ports]
         ports.setdefault(item.host, []).append(own)
-    aliases = {item.host: item.alias_ports for item in destinations if item.alias}
+    aliases = {item.host: item.alias_ports for item in known_destinations if item.alias}
     # Clusters of the kind ORIGINAL_DST: sidecars send to the address that was dialled, whatever that is.
-    as_dialled = {item.host for item in destinations if item.resolution == "NONE" and not item.alias}
+    as_dialled = {item.host for item in known_destinations if item.resolution == "NONE" and not item.alias}
     known: Dict[int, Tuple[int, int]] = {}
     met: Dict[Tuple[int, int, Tuple[str, ...]], List[Tuple[_Answer, int]]] = {}
     found = {place: list(own) for place, own in by_place.items()}

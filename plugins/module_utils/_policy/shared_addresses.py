@@ -134,6 +134,8 @@ class _Contest:
         """Whose a connection may be instead, by which address, with the clients that would meet another answer."""
         rest = row.clients
         for place, own in self._places.get((row.service, row.host, row.port), ()):
+            if own.by == BY_NOTHING and row.client_tls == "none":
+                continue  # strangers.py
             for rival, takers in self._rivals_at(place, own, row):
                 if rest & takers:
                     yield place, rival.destination, rest & takers

@@ -10,7 +10,8 @@ passes the proxy as it is, or is refused.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple
+from heapq import nsmallest
+from typing import Callable, Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from .port_listeners import is_unaddressed, takes_all
 from .rows import WORST_FIRST, Edge
@@ -37,26 +38,37 @@ def through_open_listeners(rows: List[Edge], destinations: List[Destination], wh
     met = _met(rows, destinations, who)
     if not met:
         return rows
+    worse: Dict[Tuple[int, str], Tuple[int, str]] = {}
     made: List[Edge] = []
     for row in rows:
-        rest = row.clients
-        for destination, verdicts in met.get(row.port, ()) if not row.known and row.subset is None else ():
-            worse = rest & _worse(verdicts, row.verdict)
-            if worse:
-                made.append(_unknown(row._replace(clients=worse), destination))
-                rest &= ~worse
-        if rest:
-            made.append(row if rest == row.clients else row._replace(clients=rest))
+        if row.known or row.subset is not None or row.port not in met:
+            made.append(row)
+            continue
+        key = (row.port, row.verdict)
+        if key not in worse:
+            worse[key] = _worse(met[row.port], row.verdict)
+        clients, takers = worse[key]
+        if row.clients & clients:
+            why = f"{takers} has port {row.port} of every address, and the client's proxy, which does not know "
+            why += f"{row.host}, may take this for a connection to it"
+            unknown = row._replace(clients=row.clients & clients, client_tls="unknown", verdict="unknown", reason=why)
+            made.append(unknown._replace(part=""))
+        if row.clients & ~clients:
+            made.append(row._replace(clients=row.clients & ~clients))
     return made
 
 
-def _worse(verdicts: Dict[str, int], own: str) -> int:
-    """The clients that meet something worse. Nothing is worse than that it passes as it is in plaintext."""
+def _worse(met: List[Tuple[Destination, Dict[str, int]]], own: str) -> Tuple[int, str]:
+    """The clients that meet something worse, and where. Nothing is worse than that it passes as it is in plaintext."""
     found = 0
-    for verdict, clients in verdicts.items() if own != "plaintext" else ():
-        if WORST_FIRST.index(verdict) < WORST_FIRST.index(own):
-            found |= clients
-    return found
+    takers: Set[str] = set()
+    for destination, verdicts in met if own != "plaintext" else ():
+        for verdict, clients in verdicts.items():
+            if WORST_FIRST.index(verdict) < WORST_FIRST.index(own):
+                found |= clients
+                takers.add(destination.name)
+    shown = ", ".join(nsmallest(3, takers)) + (f" and {len(takers) - 3} more" if len(takers) > 3 else "")
+    return found, shown if len(takers) == 1 else f"one of {shown}"
 
 
 def _met(rows: Iterable[Edge], destinations: Iterable[Destination], who: Listening) -> _Met:
@@ -82,12 +94,3 @@ def _met(rows: Iterable[Edge], destinations: Iterable[Destination], who: Listeni
     for key, them in verdicts.items():
         found.setdefault(key[2], []).append((takers[key][0], them))
     return found
-
-
-def _unknown(row: Edge, taker: Destination) -> Edge:
-    kind = "Service" if taker.kubernetes else "ServiceEntry"
-    reason = (
-        f"{kind} {taker.name} has port {row.port} of every address, so the client's proxy, which does not know "
-        f"{row.host}, may take this for a connection to {taker.host}"
-    )
-    return row._replace(client_tls="unknown", verdict="unknown", reason=reason)

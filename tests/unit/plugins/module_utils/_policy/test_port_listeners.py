@@ -195,3 +195,19 @@ def test_entries_that_select_the_same_pods_share_their_listeners(
 def test_a_gateway_dials_the_pods_that_an_entry_without_resolution_selects() -> None:
     world = [mesh_config(), pod("edge/gw", "gateway"), pod("bank/pay", ip="10.9.0.1")]
     assert answer(judge(world, by_pods("bank/one", "one.example", 1)), "edge/gw", "bank/one") == MTLS
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}], ids=["passing", "blocked"]
+)
+def test_entries_without_address_that_clients_do_not_know_add_no_rows(config: Manifest) -> None:
+    """Each namespace with an entry of its own, that its own clients know alone: what others meet is one row."""
+    homes = [f"n{number}" for number in range(12)]
+    world = [mesh_config(**config), *(pod(f"{home}/web") for home in homes)]
+    entries = [
+        istio("ServiceEntry", f"{home}/e", {**far("TCP")["spec"], "hosts": [f"{home}.example"]}) for home in homes
+    ]
+    own_only = [istio("Sidecar", f"{home}/s", {"egress": [{"hosts": ["./*"]}]}) for home in homes]
+    found = judge(world, entries, own_only)["edges"]
+    assert len(found) == 2 * len(homes)
+    assert {row["verdict"] for row in found} == ({"plaintext"} if not config else {"plaintext", "unknown"})

@@ -425,6 +425,10 @@ STRICT_SERVER = [
 def test_what_a_headless_service_is_sent_goes_to_whatever_was_dialled(target: str, expected: str) -> None:
     """Its cluster is of the kind ORIGINAL_DST: with its settings, but not to its pods (core/cluster_builder.go)."""
     assert verdict(*STRICT_SERVER, routes({"route": [to(target)]}))[0] == expected
+    alias = service("shop/alias", type="ExternalName", externalName="safe.shop.svc.cluster.local", clusterIP=None,
+                    selector=None)  # fmt: skip
+    lead = routes({"route": [to(target)]}, host="alias")
+    assert verdict(*STRICT_SERVER, alias, lead, host="alias")[0] == expected
 
 
 def test_a_connection_to_an_alias_without_a_port_is_led_to_the_only_port_of_the_alias() -> None:

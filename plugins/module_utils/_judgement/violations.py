@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 # The kinds of violation, worst first. The limits and the counts carry the same names.
@@ -130,4 +131,9 @@ def worst_first(row: Row) -> tuple[int, int, str]:
 
 def shortened(names: Sequence[str], most: int = 3) -> str:
     """A few names, then how many more."""
-    return ", ".join(names[:most]) + (f" +{len(names) - most}" if len(names) > most else "") if names else "nobody"
+    return shortened_of(names, len(names), most)
+
+
+def shortened_of(names: Iterable[str], number: int, most: int = 3) -> str:
+    """The same of so many names, of which no more are taken than are shown."""
+    return ", ".join(islice(names, most)) + (f" +{number - most}" if number > most else "") if number else "nobody"

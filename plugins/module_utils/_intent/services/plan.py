@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..._foreign.visible import visible
@@ -24,7 +24,6 @@ _FIXED = {
 }
 """Fields that Kubernetes does not let anybody change."""
 _WORKLOADS = tuple(kind for kind in API_VERSIONS if kind in (*SERVING, "Job", "CronJob"))
-_MOST_PATHS = 3
 
 
 class _Wanted(NamedTuple):
@@ -56,7 +55,8 @@ def plan(given: Mapping[str, Any], observed: Optional[Mapping[str, Any]] = None)
     - `objects`: manifests to apply, those that differ from what is there. `remade`: Jobs that differ, which are deleted
       and made again. `stale`: references to what is removed. `left`: sentences about what of ours stays.
     - `changes`: pairs of `before` and `after`, cut down to the fields that are set. `lines`: the same for people.
-    - `watch`: what readiness.progress() waits for.
+    - `watch`: what readiness.progress() waits for, if it has to (`waits`); `leaving`: the same for what is removed.
+      That comes last, so that what takes its place runs before it goes.
     """
     asked = read(given)
     if observed is None or asked.problems:
@@ -87,13 +87,10 @@ class _Plan:
         remade = [item.manifest for item in possible if item.remade]
         going = [item for item in stale if is_ending(item)]
         stale = [item for item in stale if not is_ending(item)]
-        watch = readiness.watched(
-            [item.manifest for item in self.wanted if _key(item.manifest) not in self.unmet],
-            [_reference(item) for item in [*stale, *going]],
-        )
+        watch = readiness.watched([item.manifest for item in self.wanted if _key(item.manifest) not in self.unmet])
         changes = [{"before": item.before, "after": item.manifest} for item in changed]
         changes += [{"before": _brief(item), "after": None} for item in stale]
-        done = not objects and not stale and not remade and readiness.progress(watch, self.there.values()).done
+        running = not objects and not remade and readiness.progress(watch, self.there.values()).done
         return {
             "problems": self.problems,
             "warnings": self.warnings,
@@ -106,7 +103,8 @@ class _Plan:
             "changes": changes,
             "lines": [*_lines(changed, stale), *self.left],
             "watch": watch,
-            "waits": self.asked.wait and not done if self.asked.state == "present" else bool(stale or going),
+            "waits": self.asked.wait and not running,
+            "leaving": readiness.watched(gone=[_reference(item) for item in [*stale, *going]]),
             "wait_timeout": self.asked.wait_timeout,
         }
 
@@ -142,8 +140,12 @@ class _Plan:
                 self.left.append(f"stays: {_named(item)}, which {users} still uses")
         kept = [item for item in unasked if _key(item) not in keys]
         self.left += _leftovers([item for item in kept if _here(item, self.namespaces)], "istio_services_prune=true")
-        elsewhere = [item for item in kept if not _here(item, self.namespaces)]
-        self.left += _leftovers(elsewhere, "istio_services_state=absent with these entries")
+        elsewhere = ["/".join(_place(item)) for item in kept if not _here(item, self.namespaces)]
+        if elsewhere:
+            self.left.append(
+                f"stays: services of this role in namespaces that the list does not name: {_shortened(elsewhere, 10)}"
+                " (istio_services_state=absent with these entries removes them)"
+            )
         return removed
 
     def _users(self, account: Manifest, removed: set[Key]) -> str:
@@ -205,6 +207,13 @@ class _Plan:
                 )
             elif other := controller(there) or tool(there):
                 self.warnings.append(f"{item.place}: {whose}; it is taken over, and {other} may change it back")
+            if manifest["kind"] in _WORKLOADS and self.asked.adopt:
+                was, becomes = (part(pod_template(of), "spec").get("serviceAccountName") for of in (there, manifest))
+                if was != becomes:
+                    self.warnings.append(
+                        f"{item.place}: the pods of {_named(there)} run as ServiceAccount {visible(was or 'default', 63)}"
+                        f" and from then on as {becomes}: policies that name the identity have to follow"
+                    )
         if there is not None and item.before is not None:
             spec, before = manifest.get("spec") or {}, item.before.get("spec") or {}
             fixed = [key for key in _FIXED.get(manifest["kind"], ()) if key in spec and spec[key] != before.get(key)]
@@ -324,9 +333,7 @@ def _lines(changed: Iterable[_Wanted], stale: Iterable[Manifest]) -> list[str]:
         verb, detail = "new", ""
         if item.before is not None:
             verb = "made again" if item.remade else "changed"
-            found = list(paths(item.before, item.manifest))
-            more = f" and {len(found) - _MOST_PATHS} more" if len(found) > _MOST_PATHS else ""
-            detail = f" ({', '.join(visible(path, 120) for path in found[:_MOST_PATHS])}{more})"
+            detail = f" ({_shortened(list(paths(item.before, item.manifest)), 3)})"
         made.setdefault((verb, *_place(item.manifest)), []).append(item.manifest["kind"] + detail)
     for manifest in stale:
         made.setdefault(("removed", *_place(manifest)), []).append(manifest["kind"])
@@ -369,6 +376,11 @@ def _reference(manifest: Mapping[str, Any]) -> Manifest:
 def _brief(manifest: Mapping[str, Any]) -> Manifest:
     """An object that is removed, as a diff shows it."""
     return {**_reference(manifest), "spec": {}}
+
+
+def _shortened(words: Sequence[str], most: int) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(visible(word, 120) for word in words[:most]) + more
 
 
 def _equations(labels: Mapping[str, Any]) -> str:

@@ -104,7 +104,8 @@ def test_what_is_not_ours_is_refused_with_whose_it_is(kind):
     assert "istio_services_adopt=true" in problem
     found = planned(given({"name": "cart"}, adopt=True), there)
     assert found["problems"] == []
-    assert "meta.helm.sh/release-name=shop PLAY RECAP may change it back" in found["warnings"][0]
+    [warning] = found["warnings"]
+    assert "meta.helm.sh/release-name=shop PLAY RECAP may change it back" in warning
 
 
 def test_a_workload_that_is_taken_over_keeps_what_means_its_pods():
@@ -116,7 +117,11 @@ def test_a_workload_that_is_taken_over_keeps_what_means_its_pods():
         "spec": {"selector": {"run": "cart"}, "ports": [{"name": "web", "port": 80}]},
     }
     found = planned(given({"name": "cart"}, adopt=True), there, service)
-    assert (found["problems"], found["warnings"]) == ([], [])
+    assert found["problems"] == []
+    assert found["warnings"] == [
+        "istio_services_list[0] (cart): the pods of Deployment demo/cart run as ServiceAccount default and from then on"
+        " as cart: policies that name the identity have to follow"
+    ]
     deployment = one(found["objects"], "Deployment")
     assert deployment["metadata"]["labels"] == {"app": "cart", **OURS}
     assert deployment["spec"]["selector"] == {"matchLabels": {"run": "cart"}}
@@ -230,7 +235,8 @@ def test_what_left_the_list_is_said_and_removed_on_request():
     found = planned(given({"name": "cart"}, prune=True), *there)
     assert (found["objects"], found["left"], sorted(kinds(found["stale"]))) == ([], [], sorted(FOUR))
     assert found["lines"] == ["removed: demo/old: Deployment, DestinationRule, Service, ServiceAccount"]
-    assert found["waits"]
+    assert [item["name"] for item in found["watch"]["running"]] == ["cart"]
+    assert {item["name"] for item in found["leaving"]["gone"]} == {"old"}
 
 
 def test_a_service_without_ports_is_left_over():
@@ -280,7 +286,10 @@ def test_services_in_namespaces_that_nobody_names_are_said_where_all_is_cleaned_
     assert "namespace" not in plan(options)["reads"][0]
     found = planned(options, account)
     assert found["stale"] == []
-    assert found["left"][0].startswith("stays: elsewhere/far: ServiceAccount")
+    assert found["left"] == [
+        "stays: services of this role in namespaces that the list does not name: elsewhere/far"
+        " (istio_services_state=absent with these entries removes them)"
+    ]
 
 
 def test_absent_removes_the_listed_and_says_what_is_left():
@@ -289,14 +298,14 @@ def test_absent_removes_the_listed_and_says_what_is_left():
     assert {item["metadata"]["name"] for item in found["stale"]} == {"cart"}
     assert found["left"][0].startswith("stays: demo/old")
     assert found["watch"]["running"] == []
-    assert kinds(found["watch"]["gone"]) == kinds(found["stale"])
+    assert kinds(found["leaving"]["gone"]) == kinds(found["stale"])
     everything = planned(given({"name": "cart"}, state="absent", prune=True), *there)
     assert {item["metadata"]["name"] for item in everything["stale"]} == {"cart", "old"}
 
 
 def test_absent_where_nothing_is_there_waits_for_nothing():
     found = planned(given({"name": "cart"}, state="absent"))
-    assert (found["stale"], found["waits"], found["problems"]) == ([], False, [])
+    assert (found["stale"], found["leaving"]["gone"], found["waits"], found["problems"]) == ([], [], False, [])
 
 
 def test_what_is_going_is_not_deleted_again_but_waited_for():
@@ -304,7 +313,7 @@ def test_what_is_going_is_not_deleted_again_but_waited_for():
     for item in there:
         item["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
     found = planned(given({"name": "cart"}, state="absent"), *there)
-    assert (found["stale"], found["waits"], len(found["watch"]["gone"])) == ([], True, 4)
+    assert (found["stale"], len(found["leaving"]["gone"])) == ([], 4)
     assert "is being deleted. Remedy: wait" in planned(given({"name": "cart"}), *there)["problems"][0]
 
 

@@ -208,11 +208,12 @@ class _Plan:
             elif other := controller(there) or tool(there):
                 self.warnings.append(f"{item.place}: {whose}; it is taken over, and {other} may change it back")
             if manifest["kind"] in _WORKLOADS and self.asked.adopt:
-                was, becomes = (part(pod_template(of), "spec").get("serviceAccountName") for of in (there, manifest))
-                if was != becomes:
+                old, new = (part(pod_template(of), "spec").get("serviceAccountName") for of in (there, manifest))
+                if old != new:
                     self.warnings.append(
-                        f"{item.place}: the pods of {_named(there)} run as ServiceAccount {visible(was or 'default', 63)}"
-                        f" and from then on as {becomes}: policies that name the identity have to follow"
+                        f"{item.place}: the pods of {_named(there)} run as ServiceAccount"
+                        f" {visible(old or 'default', 63)} and from then on as {visible(new, 63)}: policies that name the"
+                        " identity have to follow"
                     )
         if there is not None and item.before is not None:
             spec, before = manifest.get("spec") or {}, item.before.get("spec") or {}

@@ -178,20 +178,21 @@ class _Plan:
     def _look_at_gaps(self) -> None:
         kinds = {item.manifest["kind"] for item in self.wanted}
         needs_all = self.asked.prune or self.asked.state == "absent"
-        gaps: dict[tuple[str, str], list[str]] = {}
+        gaps: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
         for gap in self.unread:
             # Whether a namespace is there shows when something is made in it.
             if gap["kind"] != "Namespace" and gap["namespace"]:
-                gaps.setdefault((gap["namespace"], gap["reason"]), []).append(gap["kind"])
-        for (namespace, reason), unread in gaps.items():
-            text = f"{', '.join(unread)} of namespace {namespace} could not be read: {visible(reason, 300)}"
-            if needs_all or kinds & set(unread):
+                gaps.setdefault((gap["namespace"], needs_all or gap["kind"] in kinds), []).append(gap)
+        for (namespace, needed), unread in gaps.items():
+            names = ", ".join(dict.fromkeys(gap["kind"] for gap in unread))
+            text = f"{names} of namespace {namespace} could not be read: {visible(unread[0]['reason'], 300)}"
+            if needed:
                 right = "grant the right to get, list, create, patch and delete them there"
                 self.problems.append(
                     f"{text}. Remedy: {right}; the playbook meshproof.mtls.preflight tells what is missing"
                 )
             else:
-                self.warnings.append(f"{text}, so what is left over of them is not known")
+                self.warnings.append(f"{text}; so nobody knows what is left over of them")
 
     def _against(self, item: _Wanted, there: Optional[Manifest]) -> Iterator[str]:
         manifest = item.manifest
@@ -212,8 +213,8 @@ class _Plan:
                 if old != new:
                     self.warnings.append(
                         f"{item.place}: the pods of {_named(there)} run as ServiceAccount"
-                        f" {visible(old or 'default', 63)} and from then on as {visible(new, 63)}: policies that name the"
-                        " identity have to follow"
+                        f" {visible(old or 'default', 63)} and from then on as {visible(new, 63)}: policies that name"
+                        " the identity have to follow"
                     )
         if there is not None and item.before is not None:
             spec, before = manifest.get("spec") or {}, item.before.get("spec") or {}

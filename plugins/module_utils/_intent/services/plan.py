@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..._foreign.visible import visible
-from . import readiness
+from . import doubts, readiness
 from .comparison import paths, seen
 from .entries import SERVING, Asked, Manifest, Service, read
 from .manifests import API_VERSIONS, MARKS, manifests, part, pod_template, template_labels
@@ -224,7 +224,6 @@ class _Plan:
                     f"{', '.join(fixed)} of {_named(manifest)} cannot be changed. Remedy: remove the service first"
                     " (istio_services_state=absent with this entry), which ends its pods"
                 )
-        yield from _unmatched(manifest)
 
     def _lacks(self, manifest: Manifest) -> str:
         """Why an object cannot be made yet; empty where it can."""
@@ -257,10 +256,15 @@ class _Plan:
 
     def _look_beside(self, service: Service, stale: set[Key]) -> None:
         """Workloads beside the wanted one that would be a second container, or answer for it."""
+        own = [item.manifest for item in self.wanted if item.place == service.place]
         selector: Mapping[str, Any] = {}
-        for item in self.wanted:
-            if _key(item.manifest) == ("Service", service.namespace, service.name):
-                selector = part(part(item.manifest, "spec"), "selector")
+        for manifest in own:
+            if manifest["kind"] == "Service":
+                selector = part(part(manifest, "spec"), "selector")
+            if manifest["kind"] in _WORKLOADS:
+                others = [other for other in own if other is not manifest]
+                found = doubts.unmatched(manifest, self.there.get(_key(manifest)), others)
+                self.problems += [f"{service.place}: {problem}" for problem in found]
         for key, other in sorted(self.there.items()):
             kind, namespace, name = key
             if kind not in _WORKLOADS or namespace != service.namespace or key in stale or controller(other):
@@ -278,7 +282,7 @@ class _Plan:
             elif name != service.name and selector and selector.items() <= template_labels(other).items():
                 self.warnings.append(
                     f"{service.place}: its Service also leads to the pods of {_named(other)}, whose labels its selector"
-                    f" {_equations(selector)} matches"
+                    f" {doubts.equations(selector)} matches"
                 )
 
 
@@ -300,32 +304,6 @@ def _namespaces(asked: Asked) -> list[str]:
     """Where the role works: where services are listed, and, to clean up, where they would be without a word."""
     more = [asked.namespace] if asked.prune and asked.namespace else []
     return list(dict.fromkeys([*(service.namespace for service in asked.services), *more]))
-
-
-def _unmatched(manifest: Manifest) -> Iterator[str]:
-    """Selectors and ports, mostly of a `definition`, that match nothing in their own pods."""
-    template = pod_template(manifest)
-    if not template:
-        return
-    labels = template_labels(manifest)
-    selector = part(part(manifest["spec"], "selector"), "matchLabels")
-    if not selector.items() <= labels.items():
-        yield (
-            f"the selector {_equations(selector)} of {_named(manifest)} does not match its pods' labels"
-            f" {_equations(labels)}. Remedy: the same labels in both"
-        )
-    for container in _mappings(part(template, "spec").get("containers")):
-        names = {port.get("name") for port in _mappings(container.get("ports"))}
-        for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
-            for way in part(container, probe).values():
-                asked = way.get("port") if isinstance(way, dict) else None
-                if isinstance(asked, str) and not asked.isdigit() and asked not in names:
-                    known = ", ".join(sorted(str(name) for name in names if name)) or "none has a name"
-                    yield f"{probe} asks port {visible(asked, 40)}, and no port has that name. Remedy: one of {known}"
-
-
-def _mappings(value: Any) -> list[Manifest]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _lines(changed: Iterable[_Wanted], stale: Iterable[Manifest]) -> list[str]:
@@ -383,7 +361,3 @@ def _brief(manifest: Mapping[str, Any]) -> Manifest:
 def _shortened(words: Sequence[str], most: int) -> str:
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(visible(word, 120) for word in words[:most]) + more
-
-
-def _equations(labels: Mapping[str, Any]) -> str:
-    return visible(", ".join(f"{key}={value}" for key, value in labels.items()) or "(none)", 200)

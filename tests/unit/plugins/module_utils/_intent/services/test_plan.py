@@ -160,13 +160,23 @@ def test_pods_of_others_that_a_service_leads_to_are_said():
     [
         pytest.param(
             {"Deployment": {"spec": {"selector": {"matchLabels": {"app": "x"}}}}},
-            "the selector app=x of Deployment demo/cart does not match its pods' labels",
+            "the selector app=x of Deployment cart does not match the labels of its pods, app=cart",
             id="a selector",
         ),
         pytest.param(
+            {"Service": {"spec": {"selector": {"app": "x"}}}},
+            "the selector app=x of Service cart does not match the labels of its pods",
+            id="a Service's selector",
+        ),
+        pytest.param(
+            {"Service": {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": "web"}]}}},
+            "Service cart leads to port web, and no port of its pods has that name. Remedy: one of http",
+            id="a Service's port",
+        ),
+        pytest.param(
             {"Container": {"livenessProbe": {"httpGet": {"path": "/", "port": "admin"}}}},
-            "livenessProbe asks port admin, and no port has that name. Remedy: one of http",
-            id="a port",
+            "livenessProbe asks port admin, and no port of its pods has that name. Remedy: one of http",
+            id="a probe's port",
         ),
         pytest.param(
             {"Service": {"metadata": {"labels": {"meshproof.mtls/role": "x"}}}},
@@ -181,9 +191,26 @@ def test_what_matches_nothing_is_said_before_it_is_applied(definition, says):
     assert says in problem
 
 
-def test_a_definition_of_odd_shape_is_for_the_api_server_to_refuse():
-    definition = {"Deployment": {"spec": {"template": "x", "selector": 3}}}
-    assert planned(given({"name": "cart", "definition": definition}))["problems"] == []
+def test_a_selector_that_is_taken_over_may_go_by_labels_that_stay():
+    there = by_hand("Deployment", "cart", {"run": "cart", "tier": "web"})
+    there["spec"]["selector"] = {"matchLabels": {"run": "cart"}}
+    service = one(made({"name": "cart"}), "Service")
+    service["spec"]["selector"] = {"tier": "web"}
+    assert planned(given({"name": "cart"}, adopt=True), there, service)["problems"] == []
+    service["spec"]["selector"] = {"tier": "db"}
+    [problem] = planned(given({"name": "cart"}, adopt=True), there, service)["problems"]
+    assert "the selector tier=db of Service cart does not match the labels of its pods" in problem
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"template": "x", "selector": 3}, {"template": {"spec": {"containers": [3, {"ports": 3, "livenessProbe": []}]}}}],
+    ids=str,
+)
+def test_a_definition_of_odd_shape_ends_in_sentences(spec):
+    found = planned(given({"name": "cart", "definition": {"Deployment": {"spec": spec}}}))
+    assert found["problems"]
+    assert all(". Remedy: " in problem for problem in found["problems"])
 
 
 # What cannot be changed.

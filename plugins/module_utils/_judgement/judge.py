@@ -11,16 +11,17 @@ server refuses is what STRICT is for: it counts as success.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._audit.document import lasting
 from .._foreign.visible import visible
 from .._policy.membership import enrolled_namespaces
 from .._policy.rows import BY_ENDPOINT, BY_EXTERNAL, BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT
 from . import evidence as sources_together
+from .clients import NOBODY, Left, ShownClients, Unexcused, clients_of
 from .design import NOTHING, REASON, Design, design_of
 from .egress import egress_rows, is_egress, limit_of
-from .exclusions import Exclusions, Excuse
+from .exclusions import Exclusions
 from .judged_file import described
 from .traffic import traffic_rows
 from .violations import (
@@ -45,10 +46,8 @@ from .violations import (
     WARNING,
     Row,
     everybody,
-    is_outside,
     looked_at,
     row_of,
-    shortened,
     violation_of,
     worst_first,
 )
@@ -119,6 +118,7 @@ def judge(
     if limit is not None:
         accepted[EGRESS] = limit
         violations += [violation_of(row) for row in egress if row["kind"]]
+    standing = sources_together.evidence(status, probe, sources, require)
     exceeded = [kind for kind, most in accepted.items() if counts[kind] > most]
     judgement = {
         "verdict": "fail" if exceeded else "pass",
@@ -135,7 +135,8 @@ def judge(
         },
         "limits": accepted,
         "scope": scope,
-        "evidence": sources_together.evidence(status, probe, sources, require),
+        "evidence": standing,
+        "unproven": sources_together.unproven(standing, ports),
         "violations": violations,
         "servers": servers,
         "edges": edges,
@@ -249,43 +250,6 @@ def _policy_of(workload: Mapping[str, Any], port: Mapping[str, Any]) -> str | No
 # Edges: what each client really sends to them.
 
 
-class ShownClients(NamedTuple):
-    """A set of clients as it is shown. Many edges share a set, and a set can hold the whole mesh."""
-
-    all: str
-    inside: str
-    """Those that are, or may be, in the mesh; empty where there are none."""
-    known: bool
-
-
-NOBODY = ShownClients("nobody", "", known=False)
-
-
-def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, ShownClients]:
-    """The sets of clients by their id; a compact one, `{"all_but": [ids]}`, is every workload but these."""
-    found = {}
-    for name, ids in sets.items():
-        members = members_of(ids, workloads)
-        inside = [client for client in members if not is_outside(workloads.get(client))]
-        found[name] = ShownClients(
-            _names(members, workloads), _names(inside, workloads) if inside else "", bool(members)
-        )
-    return found
-
-
-def members_of(clients: Any, workloads: Mapping[str, Any]) -> list[str]:
-    """The ids in a set of clients."""
-    if not isinstance(clients, Mapping):
-        return list(clients)
-    lacking = set(clients["all_but"])
-    return [client for client in workloads if client not in lacking]
-
-
-def _names(clients: Iterable[str], workloads: Mapping[str, Mapping[str, Any]]) -> str:
-    listed = [(client, workloads.get(client)) for client in clients]
-    return shortened(sorted({f"{item['namespace']}/{item['name']}" if item else name for name, item in listed}))
-
-
 def _edges(
     status: Mapping[str, Any],
     workloads: Mapping[str, Mapping[str, Any]],
@@ -295,7 +259,7 @@ def _edges(
 ) -> list[Row]:
     taking_part = everybody(status)
     clients = clients_of(status["client_sets"], taking_part)
-    rest = _Rest(status["client_sets"], taking_part, exclusions)
+    rest = Unexcused(status["client_sets"], taking_part, exclusions)
     wanted = set(scope)
     rows = []
     for edge in status["edges"]:
@@ -313,53 +277,6 @@ def _edges(
                 row = _excusing(row, left, _edge(edge, left.clients, server, False, design))
             rows.append(row)
     return rows
-
-
-class Left(NamedTuple):
-    """A set of clients without those that are excused."""
-
-    clients: ShownClients
-    excused: list[str]
-    """The names of those, "namespace/name"."""
-
-
-class _Rest:
-    """Sets of clients without those that are excused; many edges share a set."""
-
-    def __init__(
-        self, sets: Mapping[str, Any], taking_part: Mapping[str, Mapping[str, Any]], exclusions: Exclusions
-    ) -> None:
-        self._sets = sets
-        self._taking_part = taking_part
-        self._exclusions = exclusions
-        self._known: dict[tuple[str, tuple[Excuse, ...]], tuple[Left, list[dict[str, Any]]]] = {}
-
-    def without_excused(self, name: str, excuses: tuple[Excuse, ...]) -> Left:
-        """The set without the clients that the entries name; each entry that names one counts a row.
-
-        A client of whom nothing but the id is known is excused by no entry.
-        """
-        if not excuses or name not in self._sets:
-            return Left(NOBODY, [])
-        if (name, excuses) not in self._known:
-            self._known[name, excuses] = self._told(name, excuses)
-        left, counting = self._known[name, excuses]
-        self._exclusions.count(counting)
-        return left
-
-    def _told(self, name: str, excuses: tuple[Excuse, ...]) -> tuple[Left, list[dict[str, Any]]]:
-        members = members_of(self._sets[name], self._taking_part)
-        gone: dict[str, str] = {}
-        counting: set[int] = set()
-        for client in members:
-            item = self._taking_part.get(client)
-            found = [one.place for one in excuses if item and one.names(item["namespace"], item["name"])]
-            if item and found:
-                gone[client] = f"{item['namespace']}/{item['name']}"
-                counting.update(found)
-        others = [client for client in members if client not in gone]
-        left = clients_of({name: others}, self._taking_part)[name]
-        return Left(left, sorted(set(gone.values()))), [self._exclusions.entries[place] for place in sorted(counting)]
 
 
 def _excusing(row: Row, left: Left, others: Row) -> Row:
@@ -394,7 +311,8 @@ def _edge(
         # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
         verdict = "refused"
     elif verdict == "broken":
-        kind, remedy, names = BROKEN, _remedy(server, BROKEN), clients.inside or clients.all
+        kind, remedy = BROKEN, "lacks proxy" if clients.lacking else _remedy(server, BROKEN)
+        names = clients.inside or clients.all
     elif verdict == "plaintext":
         kind, remedy = PLAINTEXT, _remedy(server, _plaintext_remedy(edge, server, clients))
     elif verdict not in ("mtls", "tls"):

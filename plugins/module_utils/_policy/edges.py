@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from .addresses import Addresses
 from .aliases import aliases_of, as_dialled, by_name, of_aliases
-from .client import Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
+from .client import RULE, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import Which, mutual, plaintext, unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
 from .membership import Workload
+from .mesh import Mesh
 from .outbound import UNDECIDED, bypass_of, without_others
 from .outcomes import Clients, Outcome, Outcomes
 from .patches import Patch
@@ -23,6 +24,7 @@ from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
 from .rows import BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge
 from .scopes import ROUTERS, WAYPOINT, Scopes
+from .selecting import Selecting
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN, PeerAuthenticationIndex
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .shared_addresses import Finders, through_shared_addresses
@@ -32,6 +34,10 @@ from .withheld import beside_withheld
 
 Remark = Tuple[str, str, str, str]
 RowKey = Tuple[int, Optional[str], Optional[str]]
+_MOST_SUBSETS = 20_000
+"""Subsets of a DestinationRule, times the ports of a destination. In real meshes these are dozens."""
+_MOST_TOGETHER = 200_000
+"""The same of all destinations: a rule may be for all hosts."""
 _NOBODY_ELSE = {
     False: "REGISTRY_ONLY forbids what a proxy does not know",
     True: "a gateway passes nothing on to what it does not know",
@@ -65,11 +71,15 @@ class Judge:
         )
         self._addresses = Addresses(all_destinations, catalogue)
         self.members = self._scopes.members
+        self._asked: Dict[int, int] = {}
+        """How many subsets were judged, by the identity of all of a rule."""
         self.remarks: Set[Remark] = set()
         """(what, DestinationRule, host, what else stands against mutual TLS) for rules that contradict the endpoints
         that they cover."""
         self.disabled: Dict[str, Set[str]] = {}
         """By PeerAuthentications that are DISABLE, "ns/name": what would break if they were PERMISSIVE, and why."""
+        self.switched_off: Dict[str, Set[str]] = {}
+        """By revisions without auto-mTLS: what would break with it, and why."""
 
     def edges(self) -> List[Edge]:
         """All rows, in order."""
@@ -106,6 +116,10 @@ class Judge:
         return rows
 
     def _judge(self, destination: Destination) -> List[Edge]:
+        if destination.cut:
+            answer = Answer("unknown", "unknown", destination.hidden_endpoints)
+            everyone = (1 << len(self.members)) - 1
+            return [_edge(destination, (port.number, None, None), answer, everyone) for port in destination.ports[:1]]
         found: Dict[RowKey, Dict[Answer, int]] = {}
         unrouted: Dict[str, Answer] = {}
         for kind in ROUTES:
@@ -212,9 +226,20 @@ class Judge:
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
     ) -> List[Tuple[RowKey, Answer]]:
         """The rows of clients with one DestinationRule, or with none."""
-        rows = self._through_proxy(destination, port, outcome, None, clients)
-        for subset in outcome.rule.subsets if outcome.rule is not None else ():
-            rows.extend(self._through_proxy(destination, port, outcome, subset, clients))
+        subsets = outcome.rule.subsets if outcome.rule is not None else ()
+        self._asked[id(subsets)] = self._asked.get(id(subsets), 0) + len(subsets)
+        if len(subsets) * len(destination.ports) > _MOST_SUBSETS or self._asked[id(subsets)] > _MOST_TOGETHER:
+            why = f"{RULE} has more subsets for the ports of {destination.name} than are looked at"
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
+        rows = self._through_proxy(destination, port, outcome, None, clients, port.endpoints)
+        selecting = Selecting(subsets, lambda subset: dict(subset.labels))
+        members: Dict[str, List[Endpoint]] = {}
+        for endpoint in port.endpoints if subsets else ():
+            for subset in selecting.of(endpoint.labels):
+                members.setdefault(subset.name, []).append(endpoint)
+        for subset in subsets:
+            own = members.get(subset.name, ())
+            rows.extend(self._through_proxy(destination, port, outcome, subset, clients, own))
         return rows
 
     def _known(self, destination: Destination, port: DestinationPort, outcome: Outcome) -> DestinationPort:
@@ -280,21 +305,23 @@ class Judge:
         outcome: Outcome,
         subset: Optional[Subset],
         clients: Clients,
+        endpoints: Iterable[Endpoint],
     ) -> List[Tuple[RowKey, Answer]]:
+        """The rows of one subset, or of none, which has these endpoints."""
         plane = self._planes(outcome.revision)
         gateway = outcome.kind in ROUTERS
         cluster = self._cluster(destination, port, outcome, subset)
         silent: Optional[Cluster] = None
         name = subset.name if subset is not None else None
         done: Dict[str, Answer] = {}
-        for endpoint in port.endpoints:
-            if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
-                continue
+        for endpoint in endpoints:
             what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
                 answer = self._trusting(plane, destination, reached, met)
                 if answer.part == BY_SERVER and answer.verdict == "plaintext":
                     self._remark_disabled(destination, port, outcome, subset, endpoint)
+                elif not plane.mesh.auto_mtls and not cluster.by_rule and answer.verdict == "plaintext":
+                    self._remark_switched_off(destination, port, outcome, subset, endpoint)
                 if cluster.by_rule and not outcome.rivals:
                     if cluster.sent == "plaintext" and answer[1] in ("plaintext", "broken"):
                         where = (endpoint, reached)
@@ -315,6 +342,32 @@ class Judge:
             rows.append(((port.number, name, None), _nobody(destination, port, what, name)))
         return rows
 
+    def _decider(self, endpoint: Endpoint) -> Optional[str]:
+        """The PeerAuthentication by which a server accepts what it does, "ns/name"."""
+        workload = endpoint.workload
+        if workload is None:
+            return None
+        policies = self._planes(workload.shape.revision).peer_authentications
+        decision = policies.decide(workload.namespace, workload.labels)
+        return decision.exception_at(endpoint.port) or decision.policy
+
+    def _remark_switched_off(
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        outcome: Outcome,
+        subset: Optional[Subset],
+        endpoint: Endpoint,
+    ) -> None:
+        """Remembers a mesh configuration that turns auto-mTLS off for what could not take mutual TLS, were it on."""
+        plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
+        cluster = self._cluster(destination, port, outcome, subset, mesh=plane.mesh._replace(auto_mtls=True))
+        what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
+        for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
+            answer = self._trusting(plane, destination, reached, met)
+            if answer.verdict == "broken":
+                self.switched_off.setdefault(plane.mesh.name, set()).add(answer.reason)
+
     def _cluster(
         self,
         destination: Destination,
@@ -322,15 +375,16 @@ class Judge:
         outcome: Outcome,
         subset: Optional[Subset],
         policies: Optional[PeerAuthenticationIndex] = None,
+        mesh: Optional[Mesh] = None,
     ) -> Cluster:
-        """What the client's proxy has for this; by other policies than those that there are, where some are given."""
+        """What the client's proxy has for this, or would have by other policies or another mesh configuration."""
         plane = self._planes(outcome.revision)
         return cluster_of(
             destination,
             port,
             outcome.rule,
             subset,
-            plane.mesh,
+            mesh or plane.mesh,
             policies or plane.peer_authentications,
             outcome.kind in ROUTERS,
             outcome.metadata_certs,
@@ -408,18 +462,23 @@ class Judge:
         subset: Optional[Subset],
         endpoint: Endpoint,
     ) -> None:
-        """Remembers policies that turn mutual TLS off for what could not take it, were it on."""
+        """Remembers policies that turn mutual TLS off for what could not take it, were it on.
+
+        Clients infer from the namespace's policy; where a workload has one of its own, or its control plane another
+        one than the client's, the first may be changed before the second.
+        """
         plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
         policies, opened = plane.peer_authentications, plane.peer_authentications.opened()
-        what = sent(self._cluster(destination, port, outcome, subset, opened), endpoint, opened, _hbone(plane, outcome))
-        for reached, met in self._arrivals(destination, port, endpoint, what, gateway, opened=True):
-            answer = self._trusting(plane, destination, reached, met)
-            if answer.verdict == "broken":
-                for decision in (
-                    policies.decide(endpoint.namespace, endpoint.labels),
-                    policies.decide_namespace(destination.namespace),
-                ):
-                    for name in filter(None, (decision.policy, decision.port_policy)):
+        cluster = self._cluster(destination, port, outcome, subset, opened)
+        shared = {policies.decide_namespace(destination.namespace).policy}
+        decision = policies.decide(endpoint.namespace, endpoint.labels)
+        every = {*shared, decision.policy, decision.port_policy}
+        for known, all_opened, names in ((opened, True, every), (opened, False, every), (policies, False, shared)):
+            what = sent(cluster, endpoint, known, _hbone(plane, outcome))
+            for reached, met in self._arrivals(destination, port, endpoint, what, gateway, all_opened):
+                answer = self._trusting(plane, destination, reached, met)
+                if answer.verdict == "broken" and (all_opened or self._decider(reached) not in names):
+                    for name in filter(None, names):
                         self.disabled.setdefault(name, set()).add(answer.reason)
 
     def _arrivals(

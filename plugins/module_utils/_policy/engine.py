@@ -17,11 +17,11 @@ from .edges import Judge
 from .gateways import GatewayIndex, accepts_plaintext
 from .ingresses import as_gateways
 from .listeners import gateway_targets
-from .membership import Workload, gather
+from .membership import Workload, gather, lacks_proxy
 from .mesh import Mesh
 from .patches import PatchIndex
 from .push_context import PushContext, inbound_doubt, inbound_patches
-from .records import GatewayObject, Snapshot
+from .records import GatewayObject, Labels, Snapshot
 from .rows import Edge
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticationIndex, accepts
 from .services import Catalogue, destinations, target_ports
@@ -230,11 +230,16 @@ class State:
                 "policy": self.decisions[workload.id].policy,
                 "ports": [port.public() for port in self.ports[workload.id]],
                 "predicted": workload.predicted,
+                "lacks_proxy": lacks_proxy(workload, self._labels_of(workload.namespace)),
                 "identity": self._identity(workload),
                 "identity_aliases": self._aliases(workload),
             }
             for workload in self.workloads
         ]
+
+    def _labels_of(self, namespace: str) -> Optional[Labels]:
+        found = self.snapshot.namespaces.get(namespace)
+        return found.labels if found is not None else None
 
     def public_meshes(self) -> Dict[str, Any]:
         """The result's `mesh`."""

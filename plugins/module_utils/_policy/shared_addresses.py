@@ -113,7 +113,8 @@ class _Contest:
         self._at_most: Dict[Tuple[str, _Kind, _Said], int] = {}
         for place, found in claimed.at.items():
             for claim in found:
-                self._met[claim.key] = {}
+                # Of what is cut, rows tell nothing.
+                self._met[claim.key] = {(None, "unknown", "unknown"): -1} if claim.destination.cut else {}
                 if claim.by != BY_RANGE:
                     self._places.setdefault(claim.key, []).append((place, claim))
         for around in {id(claims): claims for claims in claimed.surrounded.values()}.values():
@@ -264,11 +265,11 @@ def _claims(destinations: Iterable[Destination]) -> _Claimed:
             continue
         for text in item.addresses:
             network = range_of(text)
-            for port in item.ports:
-                if network is not None:
-                    ranges.append((network, _Claim(item, port, BY_RANGE)))
-                else:
-                    found.setdefault(canonical(text.partition("/")[0]), []).append(_Claim(item, port))
+            if network is not None:
+                ranges.extend((network, _Claim(item, port, BY_RANGE)) for port in item.ports)
+            elif item.ports:
+                place = found.setdefault(canonical(text.partition("/")[0]), [])
+                place.extend(_Claim(item, port) for port in item.ports)
         for port in item.ports:
             if port.http:
                 found.setdefault(item.host, []).append(_Claim(item, port, BY_NAME))

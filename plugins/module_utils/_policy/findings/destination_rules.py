@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Tuple
 
-from ..destination_rules import fqdn
+from ..destination_rules import fqdn, plaintext, unset_policy
 from ..engine import State
 from ..mesh import CLUSTER_DOMAIN
+from ..records import DestinationRule
 from .kinds import Finding, FindingKind
 from .wording import listed
 
@@ -111,7 +112,8 @@ NAMES_NOTHING = FindingKind(
     explanation="No Service and no ServiceEntry has the host of the rule. Hosts with a wildcard are left out.",
     why="The rule has no effect, whatever TLS it sets. A slip is easily made: Istio completes a name without a dot by "
     "the rule's own namespace, and takes `name.namespace` as it is, which no Service is called.",
-    remedy="Write the full name, `name.namespace.svc.cluster.local`, or delete the rule.",
+    remedy="Write the full name, `name.namespace.svc.cluster.local`, or delete the rule; one that sends plaintext is "
+    "better deleted.",
     example="""\
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -147,8 +149,16 @@ def _without_host(state: State) -> Iterable[Finding]:
         yield NAMES_NOTHING.at(
             f"DestinationRule {rule.namespace}/{rule.name}",
             f"has no effect: its host {host} names no Service and no ServiceEntry",
-            f"write {meant}.svc.{CLUSTER_DOMAIN}" if meant else "correct its host, or delete it",
+            _with_host(rule, f"{meant}.svc.{CLUSTER_DOMAIN}") if meant else "correct its host, or delete it",
         )
+
+
+def _with_host(rule: DestinationRule, host: str) -> str:
+    """What to do with a rule for which this is the host that was meant: without effect it does no harm."""
+    policies = (rule.policy, *(subset.policy for subset in rule.subsets))
+    if any(unset_policy(policy, plaintext) != policy for policy in policies):
+        return f"delete it: for {host} it would send plaintext"
+    return f"write {host}, or delete it"
 
 
 def _contradictions(state: State) -> Iterable[Finding]:

@@ -39,7 +39,8 @@ AUTO_MTLS_OFF = FindingKind(
     title="auto-mTLS is off",
     explanation="The mesh configuration has `enableAutoMtls: false`.",
     why="Clients send plaintext, unless a DestinationRule for the host says otherwise.",
-    remedy="Remove `enableAutoMtls: false` from the mesh configuration.",
+    remedy="Remove `enableAutoMtls: false` from the mesh configuration. Where clients would then send mutual TLS to "
+    "what cannot take it the finding names it: mend that before.",
     example="""\
 apiVersion: v1
 kind: ConfigMap
@@ -108,10 +109,14 @@ def rules(state: State) -> Iterable[Finding]:
             )
     for mesh in state.control_planes.by_name.values():
         if not mesh.auto_mtls:
+            broken = sorted(state.judge.switched_off.get(mesh.name, ()))
             yield AUTO_MTLS_OFF.at(
                 f"revision {mesh.name}",
                 "auto-mTLS is off: clients send plaintext unless a DestinationRule says otherwise",
-                "remove enableAutoMtls: false from the mesh configuration",
+                f"before you remove enableAutoMtls: false from the mesh configuration, mend what could not take mutual "
+                f"TLS: {broken[0]}"
+                if broken
+                else "remove enableAutoMtls: false from the mesh configuration",
             )
     for gateway in snapshot.gateways:
         plaintext = [server for server in gateway.servers if server.serves == "plaintext"]

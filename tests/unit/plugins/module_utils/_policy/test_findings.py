@@ -21,6 +21,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     namespace,
     peer,
     pod,
+    port_tls,
     rule,
     service,
     subset,
@@ -30,6 +31,13 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
 
 STRICT = peer("istio-system/m", "STRICT")
 ENROLLED = namespace("demo", istio_injection="enabled")
+WEBHOOK = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "MutatingWebhookConfiguration",
+    "metadata": {"name": "istio-sidecar-injector-canary", "labels": {"istio.io/rev": "canary"}},
+    "webhooks": [{"clientConfig": {"service": {"name": "istiod-canary", "namespace": "istio-system"}}}],
+}
+"""That of the revision canary alone."""
 BESIDE = [ENROLLED, deployment("demo/a"), service("demo/a"), mesh_config()]
 """What docs/findings.md says is there beside each example."""
 OF_THE_MESH = {"ambient", "revision default"}
@@ -112,6 +120,13 @@ SAID = [
      [deployment("demo/a", {INJECT: "true"}, {INJECT: "false"})]),
     ("pods older than the label", "MTLS-002", "Deployment demo/a", "it has pods that were created without a proxy",
      [ENROLLED, pod("demo/a", "none")]),
+    ("a label that no webhook listens to", "MTLS-002", "Deployment demo/a",
+     "created without a proxy, and no injection webhook listens to istio.io/rev=gone",
+     [namespace("demo", rev="gone"), pod("demo/a", "none"), WEBHOOK]),
+    ("a label that nobody listens to since its revision went", "MTLS-002", "Deployment demo/a",
+     "no injection webhook listens to istio-injection=enabled", [ENROLLED, pod("demo/a", "none"), WEBHOOK]),
+    ("a label to which one listens", "MTLS-002", "Deployment demo/a", "it has pods that were created without a proxy",
+     [namespace("demo", rev="canary"), pod("demo/a", "none"), WEBHOOK]),
     ("a label opts out", "MTLS-002", "Deployment demo/a", "it opts out of injection",
      [ENROLLED, pod("demo/a", "none", {INJECT: "false"})]),
     ("an annotation opts out", "MTLS-002", "Deployment demo/a", "it opts out of injection",
@@ -316,6 +331,66 @@ def test_mutual_tls_is_let_in_where_nothing_breaks_by_it(what, server, fix):
     rows = [row for row in judge(mesh)["findings"] if row["id"] == "MTLS-007"]
     assert {row["object"] for row in rows} == {"Deployment demo/a", "Deployment demo/c"}, what
     assert all(row["fix"].startswith(fix) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("host", "policy", "fix"),
+    [
+        ("a.demo", None, "write a.demo.svc.cluster.local, or delete it"),
+        ("a.demo", tls("ISTIO_MUTUAL"), "write a.demo.svc.cluster.local, or delete it"),
+        ("a.demo", tls("DISABLE"), "delete it: for a.demo.svc.cluster.local it would send plaintext"),
+        ("a.demo", port_tls(80, "DISABLE"), "delete it: for a.demo.svc.cluster.local it would send plaintext"),
+        ("b.demo", tls("DISABLE"), "correct its host, or delete it"),
+    ],
+    ids=["no tls", "mutual TLS", "plaintext", "plaintext at a port", "nobody knows what is meant"],
+)
+def test_a_rule_without_effect_is_not_mended_into_one_that_harms(host, policy, fix):
+    found = judge(mesh_config(), pod("demo/a"), service("demo/a"), rule("demo/r", host, policy))["findings"]
+    assert [row["fix"] for row in found if row["id"] == "MTLS-034"] == [fix]
+
+
+@pytest.mark.parametrize(
+    ("what", "server", "fix"),
+    [
+        ("all can take it", [pod("demo/a")], "remove enableAutoMtls: false from the mesh configuration"),
+        (
+            "a port bypasses the proxy",
+            [pod("demo/a", annotations={f"{TRAFFIC}/excludeInboundPorts": "8080"})],
+            "before you remove enableAutoMtls: false from the mesh configuration, mend what could not take mutual TLS: "
+            "auto-mTLS sends Istio mTLS; port 8080 of demo/Deployment/a bypasses its proxy",
+        ),
+        (
+            "a rule keeps it from there",
+            [
+                pod("demo/a", annotations={f"{TRAFFIC}/excludeInboundPorts": "8080"}),
+                rule("demo/r", "a", tls("DISABLE")),
+            ],
+            "remove enableAutoMtls: false from the mesh configuration",
+        ),
+        ("no proxy", [pod("demo/a", "none")], "remove enableAutoMtls: false from the mesh configuration"),
+    ],
+    ids=["all can take it", "a port bypasses the proxy", "a rule keeps it from there", "no proxy"],
+)
+def test_auto_mtls_is_switched_on_where_nothing_breaks_by_it(what, server, fix):
+    mesh = [mesh_config(enableAutoMtls=False), pod("demo/c"), service("demo/a"), *server]
+    assert [row["fix"] for row in judge(mesh)["findings"] if row["object"] == "revision default"] == [fix], what
+
+
+def test_the_policy_of_a_workload_goes_before_that_of_its_namespace():
+    """Clients that dial the pods themselves infer from the namespace's alone."""
+    mesh = [mesh_config(), pod("demo/a"), pod("demo/c"), headless("demo/a"), peer("demo/n", "DISABLE")]
+    own = peer("demo/w", "DISABLE", A)
+    fixes = {row["object"]: row["fix"] for row in judge(mesh, own)["findings"] if row["id"] == "MTLS-007"}
+    assert fixes["Deployment demo/c"] == f"{NOW} to every endpoint; PeerAuthentication demo/w is DISABLE"
+    assert fixes["Deployment demo/a"] == "set PERMISSIVE, then STRICT"
+
+
+def test_the_policy_of_a_servers_control_plane_goes_before_that_of_the_clients():
+    mesh = [mesh_config(), pod("demo/a", revision="canary"), pod("demo/c"), service("demo/a"), mesh_config("canary")]
+    both = [peer("istio-system/m", "DISABLE"), peer("demo/n", "DISABLE", rev="canary")]
+    fixes = {row["object"]: row["fix"] for row in judge(mesh, both)["findings"] if row["id"] == "MTLS-007"}
+    assert fixes["Deployment demo/c"] == f"{NOW}; PeerAuthentication demo/n is DISABLE"
+    assert fixes["Deployment demo/a"] == "set PERMISSIVE, then STRICT"
 
 
 def test_a_rule_that_agrees_with_a_server_that_takes_no_mutual_tls_is_no_finding():

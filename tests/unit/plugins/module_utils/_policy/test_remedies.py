@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import yaml
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import REMEDIES
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
@@ -83,6 +84,18 @@ def permissive(manifests: Mesh, message: str) -> Steps:
     return [applied(found)]
 
 
+def with_auto_mtls(manifests: Mesh, revision: str) -> Steps:
+    """The mesh configuration of `revision NAME` without the switch: its own, and the one that it shares."""
+    name, steps = revision.partition(" ")[2], []
+    names = ("istio" if name == "default" else f"istio-{name}", f"shared-{name}", f"istio-shared-{name}")
+    for item in manifests:
+        if item["kind"] == "ConfigMap" and item["metadata"]["name"] in names:
+            config = yaml.safe_load(item["data"]["mesh"])
+            if config.pop("enableAutoMtls", True) is False:
+                steps.append(applied({**item, "data": {"mesh": json.dumps(config)}}))
+    return steps
+
+
 def of_edge(manifests: Mesh, findings: list[Manifest], row: Manifest) -> Steps:
     """The change of the DestinationRule that the judge's row of an edge names, where nothing is to be mended before."""
     names = re.match(r"DestinationRule (\S+/\S+) ", row["reason"])
@@ -103,9 +116,13 @@ def of_finding(manifests: Mesh, finding: Manifest) -> Steps:
         return [step for one in name.split(" + ") for step in without(named(manifests, kind, one), sends_plaintext)]
     if finding["fix"].startswith("remove its tls setting, or"):
         return [step for one in name.split(" + ") for step in without(named(manifests, kind, one), sends_mutual)]
+    if finding["fix"].startswith("remove enableAutoMtls"):
+        return with_auto_mtls(manifests, finding["object"])
     if finding["fix"] == "set PERMISSIVE, then STRICT":
         return permissive(manifests, finding["message"])
-    if finding["fix"].endswith(("or delete it", "keep one PeerAuthentication for each scope", "merge them into one")):
+    if finding["fix"].startswith("delete it: ") or finding["fix"].endswith(
+        ("or delete it", "keep one PeerAuthentication for each scope", "merge them into one")
+    ):
         return [{"op": "delete", "manifest": named(manifests, kind, name)}]
     return []
 

@@ -12,7 +12,7 @@ from ..._foreign.visible import visible
 from . import doubts, readiness
 from .comparison import paths, seen
 from .entries import SERVING, Asked, Manifest, Service, read
-from .manifests import API_VERSIONS, MARKS, manifests, part, pod_template, template_labels
+from .manifests import API_VERSIONS, MARKS, manifests, other_budget, part, pod_template, template_labels, wants_budget
 from .owners import controller, is_ending, is_ours, owners, tool
 
 Key = tuple[str, str, str]
@@ -219,6 +219,11 @@ class _Plan:
         if there is not None and item.before is not None:
             spec, before = manifest.get("spec") or {}, item.before.get("spec") or {}
             fixed = [key for key in _FIXED.get(manifest["kind"], ()) if key in spec and spec[key] != before.get(key)]
+            if "replicas" in before and "replicas" not in spec:
+                self.warnings.append(
+                    f"{item.place}: replicas is left to somebody else, and where nobody else has set it (as a"
+                    " HorizontalPodAutoscaler does) it becomes 1"
+                )
             if fixed:
                 yield (
                     f"{', '.join(fixed)} of {_named(manifest)} cannot be changed. Remedy: remove the service first"
@@ -265,6 +270,11 @@ class _Plan:
                 others = [other for other in own if other is not manifest]
                 found = doubts.unmatched(manifest, self.there.get(_key(manifest)), others)
                 self.problems += [f"{service.place}: {problem}" for problem in found]
+        if wants_budget(service) and (budget := other_budget(service, self.there)):
+            self.warnings.append(
+                f"{service.place}: PodDisruptionBudget {visible(budget)} is about its pods already, and nobody can evict"
+                " pods that have two: so it gets none"
+            )
         for key, other in sorted(self.there.items()):
             kind, namespace, name = key
             if kind not in _WORKLOADS or namespace != service.namespace or key in stale or controller(other):

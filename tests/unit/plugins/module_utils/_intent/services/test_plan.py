@@ -213,6 +213,35 @@ def test_a_definition_of_odd_shape_ends_in_sentences(spec):
     assert all(". Remedy: " in problem for problem in found["problems"])
 
 
+@pytest.mark.parametrize(
+    ("selector", "made_too"),
+    [
+        pytest.param({"matchLabels": {"app": "cart"}}, False, id="for the same pods"),
+        pytest.param({}, False, id="for all pods"),
+        pytest.param({"matchLabels": {"app": "orders"}}, True, id="for other pods"),
+    ],
+)
+def test_pods_have_one_budget(selector, made_too):
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "of-somebody", "namespace": "demo"},
+        "spec": {"selector": selector, "minAvailable": 1},
+    }
+    found = planned(given({"name": "cart", "replicas": 2}), budget)
+    assert ("PodDisruptionBudget" in kinds(found["objects"])) == made_too
+    assert [text for text in found["warnings"] if "of-somebody" in text] == ([] if made_too else found["warnings"])
+    assert planned(given({"name": "cart"}), budget)["warnings"] == []
+
+
+def test_replicas_that_are_left_to_nobody_are_said():
+    there = made({"name": "cart", "replicas": 3})
+    [warning] = planned(given({"name": "cart", "replicas": None}), *there)["warnings"]
+    assert "it becomes 1" in warning
+    there = made({"name": "cart", "replicas": None})
+    assert planned(given({"name": "cart", "replicas": None}), *there)["warnings"] == []
+
+
 # What cannot be changed.
 
 

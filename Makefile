@@ -105,8 +105,8 @@ proof-interrupted: setup $(cluster) ## Kill `site` at eight seeded moments, run 
 	@$(use_cluster) pytest -q -s tests/proofs/test_interrupted.py
 
 .PHONY: proof-properties
-proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n); then proof-fuzz
-	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=2000 pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py tests/unit/plugins/module_utils/_policy/test_remedies.py
+proof-properties: setup ## What must hold for every mesh: 100,000 malformed manifests, 2,000 random meshes (SEED=n, N=2000); then proof-fuzz
+	@PROPERTY_MANIFESTS=100000 PROPERTY_MESHES=$(or $(N),2000) pytest -q -s tests/unit/plugins/module_utils/_policy/test_properties.py tests/unit/plugins/module_utils/_policy/test_remedies.py
 	@$(MAKE) --no-print-directory proof-fuzz
 
 .PHONY: proof-fuzz

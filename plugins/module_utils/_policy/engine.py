@@ -340,10 +340,11 @@ def _shown(ports: Sequence[int]) -> str:
 
 def bits(mask: int) -> Iterator[int]:
     """The places of the bits of a set of scopes."""
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
+    digits = bin(mask)[:1:-1]
+    place = digits.find("1")
+    while place >= 0:
+        yield place
+        place = digits.find("1", place + 1)
 
 
 class SetNames:
@@ -384,6 +385,7 @@ class ClientSets:
         self._set_names = SetNames()
         self._sums = [sum(map(self._set_names.number, ids)) for ids in state.judge.members]
         self._sizes = [len(ids) for ids in state.judge.members]
+        self._sum, self._size = sum(self._sums), sum(self._sizes)
         self._all = (1 << len(self._sums)) - 1
         self.members: Dict[str, Any] = {}
 
@@ -399,8 +401,8 @@ class ClientSets:
         # Whichever is the smaller side is added up.
         if bin(missing).count("1") < bin(mask).count("1"):
             without = list(bits(missing))
-            total = sum(self._sums) - sum(self._sums[place] for place in without)
-            most = 2 * sum(self._sizes[place] for place in without) < sum(self._sizes)
+            total = self._sum - sum(self._sums[place] for place in without)
+            most = 2 * sum(self._sizes[place] for place in without) < self._size
         else:
             total, most = sum(self._sums[place] for place in bits(mask)), False
         name = self._set_names.of_sum(total)

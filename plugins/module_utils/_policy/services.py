@@ -117,6 +117,10 @@ class Destination(NamedTuple):
     """Whether its ports do not stand for their target ports in Gateways."""
     alias: str = ""
     """The name that an ExternalName Service stands for."""
+    alias_ports: FrozenSet[int] = frozenset()
+    """Its own ports: those of its name's host are what clients dial, but requests are led to it at these alone."""
+    allocated: Tuple[str, ...] = ()
+    """Addresses that are its own to the proxies that answer DNS themselves (ISTIO_META_DNS_CAPTURE)."""
     pod_addresses: Tuple[str, ...] = ()
     """Of a headless Service: all addresses that its name stands for; () where one of them is not known."""
     cut: bool = False
@@ -131,6 +135,14 @@ class Destination(NamedTuple):
     def is_api_server(self) -> bool:
         """Whether it is the Service of the Kubernetes API server, whose endpoints the server writes itself."""
         return self.kubernetes and self.name == "default/kubernetes" and self.selector is None and not self.alias
+
+    @property
+    def has_listeners_of_pods(self) -> bool:
+        """Whether sidecars have a listener for it at each of its pods' addresses, where clients find these by DNS.
+
+        core/listener.go buildSidecarOutboundListeners: where no Sidecar says otherwise, and for what is not HTTP.
+        """
+        return self.headless or (self.resolution == "NONE" and self.selector is not None and not self.addresses)
 
     def exported_to(self, namespace: str, default: Tuple[str, ...]) -> bool:
         """Whether clients of a namespace get it (push_context.go IsServiceVisible)."""
@@ -460,6 +472,7 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
         item.selector,
         tuple(ports),
         item.untranslated,
+        allocated=tuple(address for address, owner in item.allocated if owner in ("", host)),
     )
 
 
@@ -471,7 +484,9 @@ def destinations(snapshot: Snapshot, catalogue: Catalogue) -> List[Destination]:
     found: Dict[str, List[List[Destination]]] = {}
     for service in snapshot.services:
         own = service._replace(ports=(), selector=None) if service.external_name else service
-        made = [_of_service(catalogue, own, slices.get((service.namespace, service.name), []))]
+        ports = frozenset(port.number for port in service.ports) if service.external_name else frozenset()
+        one = _of_service(catalogue, own, slices.get((service.namespace, service.name), []))
+        made = [one._replace(alias_ports=ports)]
         found.setdefault(service.namespace, []).append(made if _weight(made) <= _MOST else list(map(_cut, made)))
     for entry in snapshot.service_entries:
         found.setdefault(entry.namespace, []).append(_of_hosts(catalogue, entry))

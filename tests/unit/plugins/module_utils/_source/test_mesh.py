@@ -146,6 +146,10 @@ def selects(key, *values, operator="In"):
         ([webhooks("default", selects("istio-injection", "enabled"))], [("istio-injection=enabled", "default")]),
         ([webhooks("", selects("istio-injection", "enabled"))], []),
         (
+            [webhooks("", selects("istio.io/rev", "x")), webhooks("default", selects("istio-injection", "enabled"))],
+            [("istio-injection=enabled", "default")],
+        ),
+        (
             [webhooks("1-31", selects("istio.io/rev", "1-31")), webhooks("1-31", selects("istio.io/rev", "prod"))],
             [("istio.io/rev=1-31", "1-31"), ("istio.io/rev=prod", "1-31")],
         ),
@@ -298,3 +302,24 @@ def test_which_versions_are_warned_of(kubernetes, istio, kinds):
     found = mesh.version_warnings({"kubernetes_version": kubernetes, "istio_versions": istio})
     assert len(found) == len(kinds)
     assert all(kind in warning for kind, warning in zip(kinds, found, strict=True))
+
+
+def test_of_pods_only_those_of_control_planes_stay_as_they_are():
+    """Thousands of others are records of the engine's, and their manifests are forgotten."""
+    one, another = (
+        {**istiod(), "apiVersion": "v1", "metadata": {"labels": {"app": "istiod"}, "name": name}} for name in "ab"
+    )
+    found = mesh.Found()
+    found.add([*MANIFESTS, one])
+    kinds = [item["kind"] for item in found.resources()]
+    assert (kinds.count("Pod"), kinds.count("Service"), kinds.count("Namespace")) == (1, 2, 2)
+    other = found.portion()
+    other.add([another])
+    found.merge(other)
+    assert [item["kind"] for item in found.resources()].count("Pod") == 2
+
+
+def test_what_is_read_tells_which_control_planes_there_are():
+    found = mesh.Found()
+    found.add([webhooks("canary", selects("istio.io/rev", "canary")), *MANIFESTS])
+    assert (found.root_namespaces(), found.shared_maps()) == ({"istio-system"}, set())

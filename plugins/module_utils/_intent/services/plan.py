@@ -272,8 +272,8 @@ class _Plan:
                 self.problems += [f"{service.place}: {problem}" for problem in found]
         if wants_budget(service) and (budget := other_budget(service, self.there)):
             self.warnings.append(
-                f"{service.place}: PodDisruptionBudget {visible(budget)} is about its pods already, and nobody can evict"
-                " pods that have two: so it gets none"
+                f"{service.place}: PodDisruptionBudget {visible(budget)} is about its pods already, and nobody can"
+                " evict pods that have two: so it gets none"
             )
         for key, other in sorted(self.there.items()):
             kind, namespace, name = key

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from .. import rollouts
 from ..contents import marks
 from .entries import ROLE, SERVING, Asked, Manifest, Port, Service, container_name
 
@@ -50,7 +51,7 @@ def manifests(service: Service, asked: Asked, there: There) -> list[Manifest]:
     made = [("ServiceAccount", {}), (service.kind, {"spec": _workload(service, workload, labels)})]
     if service.ports:
         made.append(("Service", {"spec": _service(service, there, pods)}))
-    if service.disruption_budget and service.kind in SERVING and service.replicas != 1 and service.replicas != 0:
+    if wants_budget(service) and not other_budget(service, there):
         # A broken pod must not hold up the node that somebody wants to empty.
         spec = {
             "maxUnavailable": 1,
@@ -61,6 +62,25 @@ def manifests(service: Service, asked: Asked, there: There) -> list[Manifest]:
     if service.ports:
         made.append(("DestinationRule", {"spec": _destination_rule(service, asked)}))
     return [_manifest(service, kind, labels, content) for kind, content in made]
+
+
+def wants_budget(service: Service) -> bool:
+    """Whether a service has, or may have, several pods of which one can be spared."""
+    return service.disruption_budget and service.kind in SERVING and service.replicas not in (0, 1)
+
+
+def other_budget(service: Service, there: There) -> str:
+    """The name of somebody's PodDisruptionBudget for the same pods; nobody can evict a pod that has two."""
+    workload = there.get((service.kind, service.namespace, service.name))
+    owner = {"spec": _workload(service, workload, {"app": service.name, **MARKS})}
+    found = (
+        name
+        for (kind, namespace, name), item in sorted(there.items())
+        if kind == "PodDisruptionBudget"
+        and (namespace, name != service.name) == (service.namespace, True)
+        and rollouts.selects(item, owner)
+    )
+    return next(found, "")
 
 
 def merged(base: Any, over: Any) -> Any:

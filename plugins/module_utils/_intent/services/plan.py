@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..._foreign.visible import visible
-from . import readiness
+from . import doubts, readiness
 from .comparison import paths, seen
 from .entries import SERVING, Asked, Manifest, Service, read
-from .manifests import API_VERSIONS, MARKS, manifests, part, pod_template, template_labels
+from .manifests import API_VERSIONS, MARKS, manifests, other_budget, part, pod_template, template_labels, wants_budget
 from .owners import controller, is_ending, is_ours, owners, tool
 
 Key = tuple[str, str, str]
@@ -24,7 +24,6 @@ _FIXED = {
 }
 """Fields that Kubernetes does not let anybody change."""
 _WORKLOADS = tuple(kind for kind in API_VERSIONS if kind in (*SERVING, "Job", "CronJob"))
-_MOST_PATHS = 3
 
 
 class _Wanted(NamedTuple):
@@ -56,7 +55,8 @@ def plan(given: Mapping[str, Any], observed: Optional[Mapping[str, Any]] = None)
     - `objects`: manifests to apply, those that differ from what is there. `remade`: Jobs that differ, which are deleted
       and made again. `stale`: references to what is removed. `left`: sentences about what of ours stays.
     - `changes`: pairs of `before` and `after`, cut down to the fields that are set. `lines`: the same for people.
-    - `watch`: what readiness.progress() waits for.
+    - `watch`: what readiness.progress() waits for, if it has to (`waits`); `leaving`: the same for what is removed.
+      That comes last, so that what takes its place runs before it goes.
     """
     asked = read(given)
     if observed is None or asked.problems:
@@ -87,13 +87,10 @@ class _Plan:
         remade = [item.manifest for item in possible if item.remade]
         going = [item for item in stale if is_ending(item)]
         stale = [item for item in stale if not is_ending(item)]
-        watch = readiness.watched(
-            [item.manifest for item in self.wanted if _key(item.manifest) not in self.unmet],
-            [_reference(item) for item in [*stale, *going]],
-        )
+        watch = readiness.watched([item.manifest for item in self.wanted if _key(item.manifest) not in self.unmet])
         changes = [{"before": item.before, "after": item.manifest} for item in changed]
         changes += [{"before": _brief(item), "after": None} for item in stale]
-        done = not objects and not stale and not remade and readiness.progress(watch, self.there.values()).done
+        running = not objects and not remade and readiness.progress(watch, self.there.values()).done
         return {
             "problems": self.problems,
             "warnings": self.warnings,
@@ -106,7 +103,8 @@ class _Plan:
             "changes": changes,
             "lines": [*_lines(changed, stale), *self.left],
             "watch": watch,
-            "waits": self.asked.wait and not done if self.asked.state == "present" else bool(stale or going),
+            "waits": self.asked.wait and not running,
+            "leaving": readiness.watched(gone=[_reference(item) for item in [*stale, *going]]),
             "wait_timeout": self.asked.wait_timeout,
         }
 
@@ -142,8 +140,12 @@ class _Plan:
                 self.left.append(f"stays: {_named(item)}, which {users} still uses")
         kept = [item for item in unasked if _key(item) not in keys]
         self.left += _leftovers([item for item in kept if _here(item, self.namespaces)], "istio_services_prune=true")
-        elsewhere = [item for item in kept if not _here(item, self.namespaces)]
-        self.left += _leftovers(elsewhere, "istio_services_state=absent with these entries")
+        elsewhere = ["/".join(_place(item)) for item in kept if not _here(item, self.namespaces)]
+        if elsewhere:
+            self.left.append(
+                f"stays: services of this role in namespaces that the list does not name: {_shortened(elsewhere, 10)}"
+                " (istio_services_state=absent with these entries removes them)"
+            )
         return removed
 
     def _users(self, account: Manifest, removed: set[Key]) -> str:
@@ -176,20 +178,21 @@ class _Plan:
     def _look_at_gaps(self) -> None:
         kinds = {item.manifest["kind"] for item in self.wanted}
         needs_all = self.asked.prune or self.asked.state == "absent"
-        gaps: dict[tuple[str, str], list[str]] = {}
+        gaps: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
         for gap in self.unread:
             # Whether a namespace is there shows when something is made in it.
             if gap["kind"] != "Namespace" and gap["namespace"]:
-                gaps.setdefault((gap["namespace"], gap["reason"]), []).append(gap["kind"])
-        for (namespace, reason), unread in gaps.items():
-            text = f"{', '.join(unread)} of namespace {namespace} could not be read: {visible(reason, 300)}"
-            if needs_all or kinds & set(unread):
+                gaps.setdefault((gap["namespace"], needs_all or gap["kind"] in kinds), []).append(gap)
+        for (namespace, needed), unread in gaps.items():
+            names = ", ".join(dict.fromkeys(gap["kind"] for gap in unread))
+            text = f"{names} of namespace {namespace} could not be read: {visible(unread[0]['reason'], 300)}"
+            if needed:
                 right = "grant the right to get, list, create, patch and delete them there"
                 self.problems.append(
                     f"{text}. Remedy: {right}; the playbook meshproof.mtls.preflight tells what is missing"
                 )
             else:
-                self.warnings.append(f"{text}, so what is left over of them is not known")
+                self.warnings.append(f"{text}; so nobody knows what is left over of them")
 
     def _against(self, item: _Wanted, there: Optional[Manifest]) -> Iterator[str]:
         manifest = item.manifest
@@ -205,15 +208,27 @@ class _Plan:
                 )
             elif other := controller(there) or tool(there):
                 self.warnings.append(f"{item.place}: {whose}; it is taken over, and {other} may change it back")
+            if manifest["kind"] in _WORKLOADS and self.asked.adopt:
+                old, new = (part(pod_template(of), "spec").get("serviceAccountName") for of in (there, manifest))
+                if old != new:
+                    self.warnings.append(
+                        f"{item.place}: the pods of {_named(there)} run as ServiceAccount"
+                        f" {visible(old or 'default', 63)} and from then on as {visible(new, 63)}: policies that name"
+                        " the identity have to follow"
+                    )
         if there is not None and item.before is not None:
             spec, before = manifest.get("spec") or {}, item.before.get("spec") or {}
             fixed = [key for key in _FIXED.get(manifest["kind"], ()) if key in spec and spec[key] != before.get(key)]
+            if "replicas" in before and "replicas" not in spec:
+                self.warnings.append(
+                    f"{item.place}: replicas is left to somebody else, and where nobody else has set it (as a"
+                    " HorizontalPodAutoscaler does) it becomes 1"
+                )
             if fixed:
                 yield (
                     f"{', '.join(fixed)} of {_named(manifest)} cannot be changed. Remedy: remove the service first"
                     " (istio_services_state=absent with this entry), which ends its pods"
                 )
-        yield from _unmatched(manifest)
 
     def _lacks(self, manifest: Manifest) -> str:
         """Why an object cannot be made yet; empty where it can."""
@@ -246,10 +261,20 @@ class _Plan:
 
     def _look_beside(self, service: Service, stale: set[Key]) -> None:
         """Workloads beside the wanted one that would be a second container, or answer for it."""
+        own = [item.manifest for item in self.wanted if item.place == service.place]
         selector: Mapping[str, Any] = {}
-        for item in self.wanted:
-            if _key(item.manifest) == ("Service", service.namespace, service.name):
-                selector = part(part(item.manifest, "spec"), "selector")
+        for manifest in own:
+            if manifest["kind"] == "Service":
+                selector = part(part(manifest, "spec"), "selector")
+            if manifest["kind"] in _WORKLOADS:
+                others = [other for other in own if other is not manifest]
+                found = doubts.unmatched(manifest, self.there.get(_key(manifest)), others)
+                self.problems += [f"{service.place}: {problem}" for problem in found]
+        if wants_budget(service) and (budget := other_budget(service, self.there)):
+            self.warnings.append(
+                f"{service.place}: PodDisruptionBudget {visible(budget)} is about its pods already, and nobody can"
+                " evict pods that have two: so it gets none"
+            )
         for key, other in sorted(self.there.items()):
             kind, namespace, name = key
             if kind not in _WORKLOADS or namespace != service.namespace or key in stale or controller(other):
@@ -267,7 +292,7 @@ class _Plan:
             elif name != service.name and selector and selector.items() <= template_labels(other).items():
                 self.warnings.append(
                     f"{service.place}: its Service also leads to the pods of {_named(other)}, whose labels its selector"
-                    f" {_equations(selector)} matches"
+                    f" {doubts.equations(selector)} matches"
                 )
 
 
@@ -291,32 +316,6 @@ def _namespaces(asked: Asked) -> list[str]:
     return list(dict.fromkeys([*(service.namespace for service in asked.services), *more]))
 
 
-def _unmatched(manifest: Manifest) -> Iterator[str]:
-    """Selectors and ports, mostly of a `definition`, that match nothing in their own pods."""
-    template = pod_template(manifest)
-    if not template:
-        return
-    labels = template_labels(manifest)
-    selector = part(part(manifest["spec"], "selector"), "matchLabels")
-    if not selector.items() <= labels.items():
-        yield (
-            f"the selector {_equations(selector)} of {_named(manifest)} does not match its pods' labels"
-            f" {_equations(labels)}. Remedy: the same labels in both"
-        )
-    for container in _mappings(part(template, "spec").get("containers")):
-        names = {port.get("name") for port in _mappings(container.get("ports"))}
-        for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
-            for way in part(container, probe).values():
-                asked = way.get("port") if isinstance(way, dict) else None
-                if isinstance(asked, str) and not asked.isdigit() and asked not in names:
-                    known = ", ".join(sorted(str(name) for name in names if name)) or "none has a name"
-                    yield f"{probe} asks port {visible(asked, 40)}, and no port has that name. Remedy: one of {known}"
-
-
-def _mappings(value: Any) -> list[Manifest]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _lines(changed: Iterable[_Wanted], stale: Iterable[Manifest]) -> list[str]:
     """One line for each service and what is done with it."""
     made: dict[tuple[str, str, str], list[str]] = {}
@@ -324,9 +323,7 @@ def _lines(changed: Iterable[_Wanted], stale: Iterable[Manifest]) -> list[str]:
         verb, detail = "new", ""
         if item.before is not None:
             verb = "made again" if item.remade else "changed"
-            found = list(paths(item.before, item.manifest))
-            more = f" and {len(found) - _MOST_PATHS} more" if len(found) > _MOST_PATHS else ""
-            detail = f" ({', '.join(visible(path, 120) for path in found[:_MOST_PATHS])}{more})"
+            detail = f" ({_shortened(list(paths(item.before, item.manifest)), 3)})"
         made.setdefault((verb, *_place(item.manifest)), []).append(item.manifest["kind"] + detail)
     for manifest in stale:
         made.setdefault(("removed", *_place(manifest)), []).append(manifest["kind"])
@@ -371,5 +368,6 @@ def _brief(manifest: Mapping[str, Any]) -> Manifest:
     return {**_reference(manifest), "spec": {}}
 
 
-def _equations(labels: Mapping[str, Any]) -> str:
-    return visible(", ".join(f"{key}={value}" for key, value in labels.items()) or "(none)", 200)
+def _shortened(words: Sequence[str], most: int) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(visible(word, 120) for word in words[:most]) + more

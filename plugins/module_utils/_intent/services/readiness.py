@@ -66,7 +66,7 @@ class Progress(NamedTuple):
     """For whoever gave up: what does not run, why, and the remedies."""
 
 
-def watched(wanted: Iterable[Manifest], gone: Sequence[Manifest]) -> dict[str, Any]:
+def watched(wanted: Iterable[Manifest] = (), gone: Sequence[Manifest] = ()) -> dict[str, Any]:
     """What to wait for: `running` and `gone` as kind, namespace and name, and how objects_info `reads` and `events`."""
     running = [_reference(item) for item in wanted if item["kind"] in _DONE]
     leaving = [_reference(item) for item in gone]
@@ -101,7 +101,7 @@ def progress(
         if (item["kind"], item["namespace"], item["name"]) in there:
             pending.append(_Pending(item["namespace"], item["name"], "Going", f"{item['kind']} is being removed"))
     whole = len(watch["running"]) + len(watch["gone"])
-    what = "services run" if not watch["gone"] else "objects are gone" if not watch["running"] else "are as wanted"
+    what = "objects are gone" if watch["gone"] else "services run"
     shown = "; ".join(visible(_said(item), _LONGEST) for item in pending[:_MOST_SHOWN])
     more = f" and {len(pending) - _MOST_SHOWN} more" if len(pending) > _MOST_SHOWN else ""
     line = f"{whole - len(pending)} of {whole} {what} after {seconds} s (at most {limit} s); waiting for {shown}{more}"

@@ -104,7 +104,8 @@ def test_what_is_not_ours_is_refused_with_whose_it_is(kind):
     assert "istio_services_adopt=true" in problem
     found = planned(given({"name": "cart"}, adopt=True), there)
     assert found["problems"] == []
-    assert "meta.helm.sh/release-name=shop PLAY RECAP may change it back" in found["warnings"][0]
+    [warning] = found["warnings"]
+    assert "meta.helm.sh/release-name=shop PLAY RECAP may change it back" in warning
 
 
 def test_a_workload_that_is_taken_over_keeps_what_means_its_pods():
@@ -116,7 +117,11 @@ def test_a_workload_that_is_taken_over_keeps_what_means_its_pods():
         "spec": {"selector": {"run": "cart"}, "ports": [{"name": "web", "port": 80}]},
     }
     found = planned(given({"name": "cart"}, adopt=True), there, service)
-    assert (found["problems"], found["warnings"]) == ([], [])
+    assert found["problems"] == []
+    assert found["warnings"] == [
+        "istio_services_list[0] (cart): the pods of Deployment demo/cart run as ServiceAccount default and from then on"
+        " as cart: policies that name the identity have to follow"
+    ]
     deployment = one(found["objects"], "Deployment")
     assert deployment["metadata"]["labels"] == {"app": "cart", **OURS}
     assert deployment["spec"]["selector"] == {"matchLabels": {"run": "cart"}}
@@ -155,13 +160,23 @@ def test_pods_of_others_that_a_service_leads_to_are_said():
     [
         pytest.param(
             {"Deployment": {"spec": {"selector": {"matchLabels": {"app": "x"}}}}},
-            "the selector app=x of Deployment demo/cart does not match its pods' labels",
+            "the selector app=x of Deployment cart does not match the labels of its pods, app=cart",
             id="a selector",
         ),
         pytest.param(
+            {"Service": {"spec": {"selector": {"app": "x"}}}},
+            "the selector app=x of Service cart does not match the labels of its pods",
+            id="a Service's selector",
+        ),
+        pytest.param(
+            {"Service": {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": "web"}]}}},
+            "Service cart leads to port web, and no port of its pods has that name. Remedy: one of http",
+            id="a Service's port",
+        ),
+        pytest.param(
             {"Container": {"livenessProbe": {"httpGet": {"path": "/", "port": "admin"}}}},
-            "livenessProbe asks port admin, and no port has that name. Remedy: one of http",
-            id="a port",
+            "livenessProbe asks port admin, and no port of its pods has that name. Remedy: one of http",
+            id="a probe's port",
         ),
         pytest.param(
             {"Service": {"metadata": {"labels": {"meshproof.mtls/role": "x"}}}},
@@ -176,9 +191,55 @@ def test_what_matches_nothing_is_said_before_it_is_applied(definition, says):
     assert says in problem
 
 
-def test_a_definition_of_odd_shape_is_for_the_api_server_to_refuse():
-    definition = {"Deployment": {"spec": {"template": "x", "selector": 3}}}
-    assert planned(given({"name": "cart", "definition": definition}))["problems"] == []
+def test_a_selector_that_is_taken_over_may_go_by_labels_that_stay():
+    there = by_hand("Deployment", "cart", {"run": "cart", "tier": "web"})
+    there["spec"]["selector"] = {"matchLabels": {"run": "cart"}}
+    service = one(made({"name": "cart"}), "Service")
+    service["spec"]["selector"] = {"tier": "web"}
+    assert planned(given({"name": "cart"}, adopt=True), there, service)["problems"] == []
+    service["spec"]["selector"] = {"tier": "db"}
+    [problem] = planned(given({"name": "cart"}, adopt=True), there, service)["problems"]
+    assert "the selector tier=db of Service cart does not match the labels of its pods" in problem
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"template": "x", "selector": 3}, {"template": {"spec": {"containers": [3, {"ports": 3, "livenessProbe": []}]}}}],
+    ids=str,
+)
+def test_a_definition_of_odd_shape_ends_in_sentences(spec):
+    found = planned(given({"name": "cart", "definition": {"Deployment": {"spec": spec}}}))
+    assert found["problems"]
+    assert all(". Remedy: " in problem for problem in found["problems"])
+
+
+@pytest.mark.parametrize(
+    ("selector", "made_too"),
+    [
+        pytest.param({"matchLabels": {"app": "cart"}}, False, id="for the same pods"),
+        pytest.param({}, False, id="for all pods"),
+        pytest.param({"matchLabels": {"app": "orders"}}, True, id="for other pods"),
+    ],
+)
+def test_pods_have_one_budget(selector, made_too):
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "of-somebody", "namespace": "demo"},
+        "spec": {"selector": selector, "minAvailable": 1},
+    }
+    found = planned(given({"name": "cart", "replicas": 2}), budget)
+    assert ("PodDisruptionBudget" in kinds(found["objects"])) == made_too
+    assert [text for text in found["warnings"] if "of-somebody" in text] == ([] if made_too else found["warnings"])
+    assert planned(given({"name": "cart"}), budget)["warnings"] == []
+
+
+def test_replicas_that_are_left_to_nobody_are_said():
+    there = made({"name": "cart", "replicas": 3})
+    [warning] = planned(given({"name": "cart", "replicas": None}), *there)["warnings"]
+    assert "it becomes 1" in warning
+    there = made({"name": "cart", "replicas": None})
+    assert planned(given({"name": "cart", "replicas": None}), *there)["warnings"] == []
 
 
 # What cannot be changed.
@@ -230,7 +291,8 @@ def test_what_left_the_list_is_said_and_removed_on_request():
     found = planned(given({"name": "cart"}, prune=True), *there)
     assert (found["objects"], found["left"], sorted(kinds(found["stale"]))) == ([], [], sorted(FOUR))
     assert found["lines"] == ["removed: demo/old: Deployment, DestinationRule, Service, ServiceAccount"]
-    assert found["waits"]
+    assert [item["name"] for item in found["watch"]["running"]] == ["cart"]
+    assert {item["name"] for item in found["leaving"]["gone"]} == {"old"}
 
 
 def test_a_service_without_ports_is_left_over():
@@ -280,7 +342,10 @@ def test_services_in_namespaces_that_nobody_names_are_said_where_all_is_cleaned_
     assert "namespace" not in plan(options)["reads"][0]
     found = planned(options, account)
     assert found["stale"] == []
-    assert found["left"][0].startswith("stays: elsewhere/far: ServiceAccount")
+    assert found["left"] == [
+        "stays: services of this role in namespaces that the list does not name: elsewhere/far"
+        " (istio_services_state=absent with these entries removes them)"
+    ]
 
 
 def test_absent_removes_the_listed_and_says_what_is_left():
@@ -289,14 +354,14 @@ def test_absent_removes_the_listed_and_says_what_is_left():
     assert {item["metadata"]["name"] for item in found["stale"]} == {"cart"}
     assert found["left"][0].startswith("stays: demo/old")
     assert found["watch"]["running"] == []
-    assert kinds(found["watch"]["gone"]) == kinds(found["stale"])
+    assert kinds(found["leaving"]["gone"]) == kinds(found["stale"])
     everything = planned(given({"name": "cart"}, state="absent", prune=True), *there)
     assert {item["metadata"]["name"] for item in everything["stale"]} == {"cart", "old"}
 
 
 def test_absent_where_nothing_is_there_waits_for_nothing():
     found = planned(given({"name": "cart"}, state="absent"))
-    assert (found["stale"], found["waits"], found["problems"]) == ([], False, [])
+    assert (found["stale"], found["leaving"]["gone"], found["waits"], found["problems"]) == ([], [], False, [])
 
 
 def test_what_is_going_is_not_deleted_again_but_waited_for():
@@ -304,7 +369,7 @@ def test_what_is_going_is_not_deleted_again_but_waited_for():
     for item in there:
         item["metadata"]["deletionTimestamp"] = "2026-11-28T00:00:00Z"
     found = planned(given({"name": "cart"}, state="absent"), *there)
-    assert (found["stale"], found["waits"], len(found["watch"]["gone"])) == ([], True, 4)
+    assert (found["stale"], len(found["leaving"]["gone"])) == ([], 4)
     assert "is being deleted. Remedy: wait" in planned(given({"name": "cart"}), *there)["problems"][0]
 
 

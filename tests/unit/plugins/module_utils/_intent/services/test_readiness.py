@@ -42,7 +42,7 @@ def counts(number, current=1, **more):
 
 
 def look(item, *others, **options):
-    return progress(watched([item], []), [item, *others], **{"seconds": 5, "limit": 60, **options})
+    return progress(watched([item]), [item, *others], **{"seconds": 5, "limit": 60, **options})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_when_one_runs(item, done):
 
 
 def test_what_makes_no_pods_of_its_own_is_not_waited_for():
-    found = watched([workload("CronJob"), workload("Service")], [])
+    found = watched([workload("CronJob"), workload("Service")])
     assert (found["running"], found["reads"], found["events"]) == ([], [], [])
 
 
@@ -175,7 +175,7 @@ def test_the_last_warning_is_said_where_the_pods_do_not_say_why():
 
 def test_what_is_removed_is_waited_for():
     item = workload("Service")
-    watch = watched([], [item])
+    watch = watched(gone=[item])
     going = progress(watch, [item], 3, 60)
     assert not going.done
     assert (
@@ -188,7 +188,7 @@ def test_what_is_removed_is_waited_for():
 
 def test_a_long_list_is_cut():
     items = [workload(name=f"s{number:02}") for number in range(14)]
-    found = progress(watched(items, []), items, 60, 60)
+    found = progress(watched(items), items, 60, 60)
     assert found.line.endswith("and 11 more")
     assert len(found.sentence.splitlines()) == 12
     assert found.sentence.endswith("And 4 more.")

@@ -23,6 +23,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records imp
 GATEWAY = """
 gatewayClassName: istio
 listeners:
+  - {name: without, port: 444, protocol: HTTPS}
   - {name: http, port: 80, protocol: HTTP}
   - {name: https, port: 443, protocol: HTTPS, hostname: a.example, tls: {certificateRefs: [{name: c}]}}
   - {name: pass, port: 8443, protocol: TLS, tls: {mode: Passthrough}}
@@ -30,7 +31,6 @@ listeners:
   - {name: one, port: 9444, protocol: TLS, hostname: b.example,
      tls: {mode: Terminate, options: {gateway.istio.io/tls-terminate-mode: ISTIO_MUTUAL}}}
   - {name: tcp, port: 3306, protocol: TCP}
-  - {name: without, port: 444, protocol: HTTPS}
   - {name: dns, port: 53, protocol: UDP, tls: {}}
   - {name: tunnel, port: 15008, protocol: HBONE, tls: {}}
 """

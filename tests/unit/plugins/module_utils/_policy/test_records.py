@@ -205,8 +205,9 @@ EVERYTHING = [
     )),
     ("Sidecar", SIDECAR, "sidecars", SidecarObject(
         "shop", "o", BORN, "canary", {"app": "c"},
-        (Egress(0, False, ("./*", "zoo/a.zoo.svc.cluster.local"), False), Egress(3128, True, ("*/*",), False),
-         Egress(80, False, ("*/*",), True), Egress(0, False, ("*/*",), True), Egress(0, False, ("*/*",), False)),
+        (Egress(0, False, ("./*", "zoo/a.zoo.svc.cluster.local"), False, ""),
+         Egress(3128, True, ("*/*",), False, "http"), Egress(80, False, ("*/*",), True, "http"),
+         Egress(0, False, ("*/*",), True, ""), Egress(0, False, ("*/*",), False, "")),
         "ALLOW_ANY", (Ingress(8080, True, False), Ingress(8443, False, True)),
     )),
     ("ServiceEntry", ENTRY, "service_entries", ServiceEntry(

@@ -148,16 +148,20 @@ def meshed(result: Manifest) -> set[str]:
     return {row["id"] for row in result["workloads"] if row["mesh"] in ("sidecar", "ambient", "gateway")}
 
 
-def nobody(result: Manifest) -> set[tuple[Any, ...]]:
-    """Who reaches nobody. Of several routes the worst is told, so that one better can show that another ends there."""
-    return set(answers({**result, "edges": [row for row in result["edges"] if row["state"] == "no_endpoint"]}))
+def masked(result: Manifest) -> set[tuple[Any, ...]]:
+    """Rows that are the worst of several: of routes, which are judged where they end, or of one that ends at nobody.
+
+    Where the worst gets better, the next one shows.
+    """
+    rows = [row for row in result["edges"] if row["state"] == "no_endpoint" or " leads requests to " in row["reason"]]
+    return set(answers({**result, "edges": rows}))
 
 
-def worse(result: Manifest, before: Answers, after: Answers, futile: set[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def worse(result: Manifest, before: Answers, after: Answers, hidden: set[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Connections of clients in the mesh that worked and no longer do, or were encrypted and no longer are."""
     inside, found = meshed(result), []
     for key, was in before.items():
-        if key in futile:
+        if key in hidden:
             continue
         is_now = after.get(key, was)[1]
         lost = was[1] in ("mtls", "tls") and is_now not in ("mtls", "tls", "unknown")
@@ -191,7 +195,7 @@ class Judged:
             result = evaluate(self.manifests, proposed=steps)
             findings, now = {(row["id"], row["object"]) for row in result["findings"]}, answers(result)
             self._after[key] = After(
-                findings, ports(result), now, worse(self.result, self.answers, now, nobody(result))
+                findings, ports(result), now, worse(self.result, self.answers, now, masked(result))
             )
         return self._after[key]
 

@@ -10,6 +10,7 @@ else is told apart, and decides nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -49,6 +50,8 @@ PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalli
 _AKS = "aks-istio-system"
 _DATAPLANE, _AMBIENT = "istio.io/dataplane-mode", "ambient"
 _INJECTION = "istio-injection"
+_STATUS, _REDIRECTION = "sidecar.istio.io/status", "ambient.istio.io/redirection"
+_GATEWAY = "gateway.networking.k8s.io/gateway-name"
 
 Manifest = Mapping[str, Any]
 
@@ -63,9 +66,10 @@ def control_planes(
 ) -> dict[str, Any]:
     """Every Istio that is there, as plain values.
 
-    `resources` are manifests: webhooks, namespaces, pods, istiod's Deployments with their status, the agents'
-    DaemonSets, records (ConfigMaps), Helm's Secrets without their data, one CRD, the Sail operator's objects. `unread`
-    is what could not be read (kind, namespace, reason); `namespace` the one in which the administrator's Istio is.
+    `resources` are manifests: webhooks, namespaces, the metadata of running pods, istiod's Deployments with their
+    status, the agents' DaemonSets, records (ConfigMaps), Helm's Secrets without their data, one CRD, the Sail
+    operator's objects. `unread` is what could not be read (kind, namespace, reason); `namespace` the one in which the
+    administrator's Istio is.
 
     The answer is described in the documentation of the module control_plane_info.
     """
@@ -105,11 +109,11 @@ class _Seen:
     def __init__(self, resources: Iterable[Manifest], unread: Sequence[Mapping[str, Any]], namespace: str) -> None:
         reader = Reader()
         self._resources = [item for item in resources if isinstance(mapping(item).get("metadata"), Mapping)]
-        reader.add(self._resources)
+        reader.add(item for item in self._resources if item.get("kind") != "Pod")
         self.named = namespace
         self.unread = {text(gap.get("kind")) for gap in unread}
         self.snapshot: Snapshot = reader.snapshot()
-        self.pods = list(reader.pods.values())
+        self.pods = [pod for pod in map(_proxied, self.of("Pod")) if pod]
         self.planes = ControlPlanes(self.snapshot, Unread([gap for gap in unread if gap.get("kind") in TOUCHES], []))
         self.webhooks = [item for item in self.of("MutatingWebhookConfiguration") if _label(item, REVISION)]
         self.validating = [
@@ -348,12 +352,43 @@ def _users(seen: _Seen, place: _Place) -> dict[str, Any]:
         elif item.labels.get(_DATAPLANE) == _AMBIENT and place == _ambient(seen):
             names.append({"name": item.name, "label": f"{_DATAPLANE}={_AMBIENT}"})
     pods = [
-        f"{pod.namespace}/{pod.name}"
+        pod.name
         for pod in seen.pods
-        if (pod.shape.mesh == _AMBIENT and place == _ambient(seen))
-        or (pod.shape.mesh in ("sidecar", "gateway") and place.revision in _meant(seen, pod.shape.revision or ""))
+        if (place == _ambient(seen) if pod.revision is None else place.revision in _meant(seen, pod.revision))
     ]
     return {"namespaces": sorted(names, key=lambda item: item["name"]), "pods": sorted(pods)}
+
+
+class _Pod(NamedTuple):
+    """A pod in the mesh."""
+
+    name: str
+    """namespace/name"""
+    revision: Optional[str]
+    """Of its proxy; None for one that ztunnel takes along."""
+
+
+def _proxied(item: Manifest) -> Optional[_Pod]:
+    """What a pod's metadata says of its proxy; None where it says nothing of one, or the pod is about to end.
+
+    Injection writes its revision into an annotation (pkg/kube/inject/inject.go: SidecarInjectionStatus); what istiod
+    makes of a Gateway has labels (files/kube-gateway.yaml, files/waypoint.yaml).
+    """
+    metadata = item["metadata"]
+    labels, notes = mapping(metadata.get("labels")), mapping(metadata.get("annotations"))
+    name = f"{text(metadata.get('namespace'))}/{text(metadata.get('name'))}"
+    if metadata.get("deletionTimestamp"):
+        return None
+    revision = text(notes.get(REVISION)) or text(labels.get(REVISION)) or DEFAULT_REVISION
+    if _STATUS in notes:
+        try:
+            status = json.loads(text(notes[_STATUS]))
+        except ValueError:
+            status = None
+        return _Pod(name, text(mapping(status).get("revision")) or revision)
+    if _GATEWAY in labels:
+        return _Pod(name, revision)
+    return _Pod(name, None) if notes.get(_REDIRECTION) == "enabled" else None
 
 
 def _meant(seen: _Seen, label: str) -> set[str]:

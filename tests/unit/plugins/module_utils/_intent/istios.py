@@ -69,7 +69,8 @@ def injector(
     return {
         **thing(
             "MutatingWebhookConfiguration",
-            f"istio-revision-tag-{tag}" if tag else suffixed("istio-sidecar-injector", revision),
+            (f"istio-revision-tag-{tag}" if tag else suffixed("istio-sidecar-injector", revision))
+            + ("" if home == "istio-system" else f"-{home}"),
             version=ADMISSION,
             labels={"istio.io/rev": revision, **({"istio.io/tag": tag} if tag else {}), **labels},
         ),

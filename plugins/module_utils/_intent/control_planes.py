@@ -81,7 +81,8 @@ def control_planes(
         "definitions": _definitions(seen),
         "validating": [_validating(seen, item) for item in seen.validating],
         "releases": [
-            {"name": name, "namespace": place, "status": status} for (place, name), status in seen.releases.items()
+            {"name": name, "namespace": place, "status": status, "open": seen.open_operations.get((place, name), [])}
+            for (place, name), status in seen.releases.items()
         ],
         "sail": [text(item["metadata"].get("name")) for item in seen.of("Istio")],
         "unanswered": _unanswered(seen),
@@ -143,6 +144,7 @@ class _Seen:
             if item["metadata"].get("name") in AGENTS and item["metadata"].get("namespace") in self.homes
         ]
         self.releases = _releases(self.of("Secret"), self.homes)
+        self.open_operations = _open_operations(self.of("Secret"))
 
     def of(self, kind: str) -> list[Manifest]:
         """The manifests of a kind."""
@@ -193,6 +195,16 @@ def _releases(secrets: Iterable[Manifest], homes: Iterable[str]) -> dict[tuple[s
         found = (int(version), text(labels.get("status")))
         newest[place, name] = max(newest.get((place, name), found), found)
     return {key: status for key, (dummy, status) in sorted(newest.items())}
+
+
+def _open_operations(secrets: Iterable[Manifest]) -> dict[tuple[str, str], list[str]]:
+    """The Secrets of Helm operations that did not end, by the namespace and the name of their release."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in secrets:
+        if _label(item, "owner") == "helm" and _label(item, "status") in PENDING:
+            place = (text(item["metadata"].get("namespace")), _label(item, "name"))
+            found.setdefault(place, []).append(text(item["metadata"].get("name")))
+    return found
 
 
 def _label(item: Manifest, name: str) -> str:

@@ -234,7 +234,8 @@ def problem(tool, url, params, error):
     how = f"with checksum {params['checksum']}" if params["checksum"] else "with the checksum beside it"
     return (
         f"{tool.name} {tool.version} could not be had from {url} {how}: {str(error)[:400]}. Nothing was kept. "
-        f"Remedy: check the version, the mirror ({option}_mirror) and the checksum ({option}_checksum), or name a tool in {option}."
+        f"Remedy: check the version, the mirror ({option}_mirror) and the checksum ({option}_checksum), or name a "
+        f"tool in {option}."
     )
 
 

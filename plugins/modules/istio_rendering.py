@@ -239,9 +239,8 @@ def in_directory(params):
             component = chart["component"]
             if f"{component}-{version}.tgz" in files:
                 found[component] = os.path.join(folder, f"{component}-{version}.tgz")
-            elif "Chart.yaml" in files and os.path.basename(folder) in chart["folders"]:
-                if version_in(os.path.join(folder, "Chart.yaml")) == version:
-                    found.setdefault(component, folder)
+            elif "Chart.yaml" in files and is_chart(folder, chart["folders"], version):
+                found.setdefault(component, folder)
     missing = [chart["component"] for chart in params["charts"] if chart["component"] not in found]
     if missing:
         raise Unusable(
@@ -252,11 +251,13 @@ def in_directory(params):
     return found
 
 
-def version_in(path):
-    """A chart's version."""
-    with open(path, encoding="utf-8", errors="replace") as file:
+def is_chart(folder, names, version):
+    """Whether a folder has one of these names and a chart of this version."""
+    if os.path.basename(folder) not in names:
+        return False
+    with open(os.path.join(folder, "Chart.yaml"), encoding="utf-8", errors="replace") as file:
         found = _VERSION.search(file.read(2**20))
-    return found[1] if found else ""
+    return found is not None and found[1] == version
 
 
 def write(folder, name, content):

@@ -101,7 +101,7 @@ class Wish(NamedTuple):
     """Whether a revision may go that is still used."""
 
 
-def questions(namespace: str) -> list[dict[str, Any]]:
+def questions() -> list[dict[str, Any]]:
     """What objects_info has to read for ``removal``, beside the contents of the namespace."""
     cluster = [{"api_version": version, "kind": kind, "only_metadata": True} for kind, version in CLUSTER_KINDS.items()]
     custom = [{"api_version": version, "kind": kind, "only_metadata": True} for kind, version in CUSTOM_KINDS.items()]

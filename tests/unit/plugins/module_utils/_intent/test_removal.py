@@ -369,7 +369,7 @@ def test_of_gateway_classes_only_istios() -> None:
 
 
 def test_what_is_asked_of_the_cluster_is_metadata() -> None:
-    asked = questions("istio-system")
+    asked = questions()
     assert {item["kind"] for item in asked if not item.get("only_metadata")} == {"GatewayClass"}
     assert {*CLUSTER_KINDS, *CUSTOM_KINDS} < {item["kind"] for item in asked}
 

@@ -93,6 +93,8 @@ def difference(
     return {
         "problems": [*plan["problems"], *problems],
         "needed": needed,
+        "apply": needed or plan["scale"] is not None,
+        "wait": needed or not plan["serves"] or bool(plan["tags"]),
         "mark": [_marked(item) for item in names],
         "installing": _record(plan, "installing", [*old, *names], fingerprint, values),
         "installed": _record(plan, "installed", names, fingerprint, values),

@@ -121,6 +121,7 @@ def plan(observed: Mapping[str, Any], given: Mapping[str, Any], found: Mapping[s
     - `interrupted`: Secrets of Helm operations that did not end, to be deleted.
     - `make_namespace`, `await_namespace`: whether it is not there, and whether it is about to end.
     - `scale`: a patch of an istiod that is scaled to 0, or None. `serves`: whether nothing need be waited for.
+    - `apply`, `wait`, `remove`: whether there is anything to do in these steps; see also ``changes.difference``.
     - `tags`: those to make or to move, `tag_lines` a line for each.
     """
     wish, problems = options(given)
@@ -128,7 +129,8 @@ def plan(observed: Mapping[str, Any], given: Mapping[str, Any], found: Mapping[s
         return {"problems": problems, "warnings": [], "left": [], "lines": [], "nothing": False}
     if wish.state == "absent":
         asked = Wish(wish.revision, wish.namespace, wish.purge, wish.confirmed, wish.remove_used)
-        return {"warnings": [], **removal(asked, observed, found)}
+        made = removal(asked, observed, found)
+        return {"warnings": [], **made, "apply": False, "wait": False, "remove": not made["nothing"]}
     return _Wanted(wish, observed).plan()
 
 
@@ -158,6 +160,9 @@ class _Wanted:
             "left": [visible(sentence) for sentence in self._left()],
             "lines": [],
             "nothing": False,
+            "apply": False,
+            "wait": False,
+            "remove": False,
             "options": self.wish._asdict(),
             "record_name": self.wish.record_name,
             "istiod": suffixed("istiod", self.wish.revision),

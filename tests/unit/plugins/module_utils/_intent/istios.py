@@ -138,7 +138,7 @@ def definition(**labels: str) -> Manifest:
     )
 
 
-def installed(revision: str = "default", **more: str) -> list[Manifest]:
+def installed(revision: str = "default", **more: Any) -> list[Manifest]:
     """A whole installation by this role, with Helm."""
     return [
         namespace("istio-system"),

@@ -105,8 +105,14 @@ contents:
   type: list
   elements: dict
   sample: []
+contents_unread:
+  description: What of the namespaces of O(contents_of) could not be seen, in the form of RV(unread).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 unread:
-  description: What could not be read.
+  description: What of O(objects) could not be read.
   returned: success
   type: list
   elements: dict
@@ -189,7 +195,8 @@ def run(module: AnsibleModule) -> None:
         objects=found.objects,
         absent_kinds=found.absent_kinds,
         contents=inside.objects,
-        unread=found.unread + inside.unread,
+        unread=found.unread,
+        contents_unread=inside.unread,
     )
 
 

@@ -176,8 +176,8 @@ def _override(options: Options, configuration: Any) -> None:
     if options.api_key:
         configuration.api_key = {"BearerToken": f"Bearer {options.api_key}"}
         configuration.refresh_api_key_hook = None
-    proxy_headers: dict[str, Any] = {name: value for name, value in (options.proxy_headers or {}).items() if value}
-    if proxy_headers:
+    if options.proxy_headers:
+        proxy_headers: dict[str, Any] = dict(options.proxy_headers)
         configuration.proxy_headers = urllib3.util.make_headers(**proxy_headers)
     configuration.connection_pool_maxsize = 8
 

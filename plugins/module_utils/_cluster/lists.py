@@ -22,6 +22,8 @@ from .protobuf import Reader, Unusable
 
 HEAD_BYTES = 4096
 """So many bytes at a list's beginning hold its metadata, if it begins with them."""
+ONLY_METADATA = "PartialObjectMetadata"
+"""What items are, of which nothing but the metadata is sent (apimachinery's meta/v1)."""
 # Lists of built-in kinds do, so that the next page can be asked for before this one is there; those of others do not.
 _HEAD = re.compile(rb'\{"kind":"\w+","apiVersion":"[\w./]+","metadata":(\{[^{}]*\}),"items":')
 
@@ -70,6 +72,8 @@ def decode(body: bytes, kind: Kind, namespace: Optional[str] = None, stored: Opt
         raise WrongAnswer("is no object")
     metadata, token = _metadata(content, kind)
     found = content.get("items")
+    if found is None and "items" in content and kind.kind == ONLY_METADATA:
+        found = []  # It has none, and its Go type no initial value: the one list of which the API server writes null.
     if not isinstance(found, list):
         raise WrongAnswer(f"is a {kind.kind}List without items")
     left = metadata.get("remainingItemCount")

@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple, Protocol
 from . import protobuf
 from .errors import ClusterError, no_json, wrong_answer
 from .kinds import Kind
-from .lists import Page, WrongAnswer, begins_well, decode, token_ahead
+from .lists import ONLY_METADATA, Page, WrongAnswer, begins_well, decode, token_ahead
 from .timed import Bounds
 
 MOST_PAGE_BYTES = 1024 * 1024 * 1024
@@ -59,9 +59,9 @@ class Wanted(NamedTuple):
 
     @property
     def answered(self) -> Kind:
-        """The kind that the list's items say they are (apimachinery's meta/v1 PartialObjectMetadata)."""
+        """The kind that the list's items say they are."""
         if self.only_metadata:
-            return self.kind._replace(group="meta.k8s.io", version="v1", kind="PartialObjectMetadata")
+            return self.kind._replace(group="meta.k8s.io", version="v1", kind=ONLY_METADATA)
         return self.kind
 
     def query(self, token: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def read(ask: Ask, wanted: Wanted, server: str, end: float) -> Iterator[Page]:
         def start(token: str) -> _PageOnItsWay:
             return _PageOnItsWay(threads, token, lambda announce: fetch(token, announce))
 
-        used = {""}
+        used: set[str] = set()
         following: _PageOnItsWay | None = start("")
         while following:
             ahead = following.next_token()
@@ -93,7 +93,7 @@ def read(ask: Ask, wanted: Wanted, server: str, end: float) -> Iterator[Page]:
             current, following = following, start(ahead) if ahead else None
             page = _decoded(wanted, current, fetch, server)
             del current  # its bytes, before its objects are used
-            if page.token and (page.token in used or len(used) > MOST_PAGES):
+            if page.token and (page.token in used or len(used) >= MOST_PAGES):
                 raise wrong_answer("names pages without end", wanted.path, server)
             used.add(page.token)
             # A page that was asked for again may end elsewhere than its first bytes said the first time.

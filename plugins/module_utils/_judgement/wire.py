@@ -80,10 +80,7 @@ def _places(namespace: str, answer: Mapping[str, Any], pods: Mapping[str, str]) 
 def _declared(edges: list[Row], servers: list[Row]) -> str:
     """What the policies say of plaintext from outside the mesh: accepted | refused | unknown."""
     outside = {edge["verdict"] for edge in edges if edge["client_tls"] == "none"}
-    said = {
-        {"plaintext": "accepted", "refused": "refused", "broken": "refused"}.get(verdict, "unknown")
-        for verdict in outside
-    }
+    said = {{"plaintext": "accepted", "refused": "refused", "broken": "refused"}.get(verdict) for verdict in outside}
     said = said or {server["plaintext"] for server in servers}
     return "accepted" if "accepted" in said else "refused" if said == {"refused"} else "unknown"
 

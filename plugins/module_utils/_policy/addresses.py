@@ -95,6 +95,9 @@ class Addresses:
             service = self._by_address.get(name)
             if service is not None:
                 return self._through(service, port, f"{address} is the cluster IP of Service {service.name}")
+            claimed = self._catalogue.claimed(name)
+            if claimed:
+                return [Landing(None, doubt=claimed)]
             workload = self._catalogue.at(name)
             return [] if workload is None else [Landing(_at_pod(workload, port), f"{address} is a pod's address")]
         if "/" in name:

@@ -57,7 +57,7 @@ def age_of(metadata: Mapping[str, Any]) -> str:
 
 
 def _parsed(text: str) -> Optional[datetime]:
-    if len(text) > 40 or not _RFC3339.fullmatch(text):
+    if not _RFC3339.fullmatch(text):
         return None
     zone = "+00:00" if text.endswith("Z") else text[-6:]
     try:

@@ -91,25 +91,38 @@ class MergedRule:
         return " + ".join(self.names)
 
 
-def unset(setting: Setting) -> Setting:
-    """The same without the TLS settings by which plaintext is sent."""
+Which = Callable[[Tls], bool]
+"""Which TLS settings are meant."""
+
+
+def plaintext(tls: Tls) -> bool:
+    """Those by which plaintext is sent."""
+    return tls.mode == "DISABLE" or tls.secret or tls.incomplete
+
+
+def mutual(tls: Tls) -> bool:
+    """Those by which Istio's own mutual TLS is sent."""
+    return tls.mode == "ISTIO_MUTUAL"
+
+
+def unset(setting: Setting, which: Which) -> Setting:
+    """The same without such TLS settings."""
     return setting._replace(
-        policy=unset_policy(setting.policy),
-        subsets=tuple(subset._replace(policy=unset_policy(subset.policy)) for subset in setting.subsets),
+        policy=unset_policy(setting.policy, which),
+        subsets=tuple(subset._replace(policy=unset_policy(subset.policy, which)) for subset in setting.subsets),
     )
 
 
-def unset_policy(policy: Optional[Policy]) -> Optional[Policy]:
+def unset_policy(policy: Optional[Policy], which: Which) -> Optional[Policy]:
     """Likewise."""
     if policy is None:
         return None
-    ports = tuple(entry._replace(tls=_unset(entry.tls)) for entry in policy.ports)
-    return policy._replace(tls=_unset(policy.tls), ports=ports)
+    ports = tuple(entry._replace(tls=_unset(entry.tls, which)) for entry in policy.ports)
+    return policy._replace(tls=_unset(policy.tls, which), ports=ports)
 
 
-def _unset(tls: Optional[Tls]) -> Optional[Tls]:
-    plain = tls is not None and (tls.mode == "DISABLE" or tls.secret or tls.incomplete)
-    return None if plain else tls
+def _unset(tls: Optional[Tls], which: Which) -> Optional[Tls]:
+    return None if tls is not None and which(tls) else tls
 
 
 def _sets_tls(policy: Optional[Policy]) -> bool:

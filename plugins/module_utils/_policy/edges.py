@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional, Set, Tuple
 from .addresses import Addresses
 from .aliases import aliases_of, as_dialled, by_name, of_aliases
 from .client import Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
-from .destination_rules import unset, unset_policy
+from .destination_rules import Which, mutual, plaintext, unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
 from .listeners import Protocol, listener_protocols
@@ -279,16 +279,8 @@ class Judge:
     ) -> List[Tuple[RowKey, Answer]]:
         plane = self._planes(outcome.revision)
         gateway = outcome.kind in ROUTERS
-        cluster: Cluster = cluster_of(
-            destination,
-            port,
-            outcome.rule,
-            subset,
-            plane.mesh,
-            plane.peer_authentications,
-            gateway,
-            outcome.metadata_certs,
-        )
+        cluster = self._cluster(destination, port, outcome, subset)
+        silent: Optional[Cluster] = None
         name = subset.name if subset is not None else None
         done: Dict[str, Answer] = {}
         for endpoint in port.endpoints:
@@ -304,6 +296,10 @@ class Judge:
                         self._remark_plaintext(destination, port, outcome, subset, clients.rules, where, answer[1])
                     elif cluster.sent == "ISTIO_MUTUAL":
                         self._remark_mutual(destination, clients.rules, reached, answer[1])
+                        silent = silent or self._without(mutual, destination, port, outcome, subset)
+                        without = sent(silent, endpoint, plane.peer_authentications, _hbone(plane, outcome)).tls
+                        if answer[1] == "mtls" and without not in ("mtls", "hbone"):
+                            self.remarks.update(("kept", rule, destination.host, "") for rule in clients.rules)
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
             rows.append(((port.number, name, None), Answer("unknown", "unknown", destination.hidden_endpoints)))
@@ -311,6 +307,35 @@ class Judge:
             what = _to_nobody(cluster)
             rows.append(((port.number, name, None), _nobody(destination, port, what, name)))
         return rows
+
+    def _cluster(
+        self, destination: Destination, port: DestinationPort, outcome: Outcome, subset: Optional[Subset]
+    ) -> Cluster:
+        plane = self._planes(outcome.revision)
+        return cluster_of(
+            destination,
+            port,
+            outcome.rule,
+            subset,
+            plane.mesh,
+            plane.peer_authentications,
+            outcome.kind in ROUTERS,
+            outcome.metadata_certs,
+        )
+
+    def _without(
+        self,
+        which: Which,
+        destination: Destination,
+        port: DestinationPort,
+        outcome: Outcome,
+        subset: Optional[Subset],
+    ) -> Cluster:
+        """The cluster that there would be if the rule did not set such TLS."""
+        rule = unset(outcome.rule, which) if outcome.rule is not None else None
+        if subset is not None:
+            subset = subset._replace(policy=unset_policy(subset.policy, which))
+        return self._cluster(destination, port, outcome._replace(rule=rule), subset)
 
     def _remark_mutual(self, destination: Destination, rules: Set[str], endpoint: Endpoint, result: str) -> None:
         """Remembers a rule that sends ISTIO_MUTUAL to what cannot take it, or to what nobody knows anything of."""
@@ -342,21 +367,13 @@ class Judge:
         best = "hbone" if server.startswith("ambient-") else "mtls"
         takes = _is_meshed(reached) and verdict(best, server, False) == "mtls"
         plane = self._planes(outcome.revision)
-        silent = cluster_of(
-            destination,
-            port,
-            unset(outcome.rule) if outcome.rule is not None else None,
-            subset._replace(policy=unset_policy(subset.policy)) if subset is not None else None,
-            plane.mesh,
-            plane.peer_authentications,
-            gateway,
-            outcome.metadata_certs,
-        )
+        silent = self._without(plaintext, destination, port, outcome, subset)
         what = sent(silent, endpoint, plane.peer_authentications, _hbone(plane, outcome))
         for other, met in self._arrivals(destination, port, endpoint, what, gateway):
             if other.id != reached.id:
                 continue
-            result, why = met.verdict, met.reason
+            answer = self._trusting(plane, destination, other, met)
+            result, why = answer.verdict, answer.reason
             if outcome.rule is not None and outcome.rule.several:
                 result, why = (
                     "unknown",

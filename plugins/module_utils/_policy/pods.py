@@ -188,12 +188,15 @@ class PodParser:
         self._revisions: Dict[str, str] = {}
         self._shapes: Dict[Shape, Shape] = {}
 
-    def shape(self, labels: Labels, annotations: Dict[str, Any], spec: Dict[str, Any]) -> Shape:
-        """All but the labels that matters of a pod, see Shape."""
+    def shape(
+        self, labels: Labels, annotations: Dict[str, Any], spec: Dict[str, Any], ended: FrozenSet[str] = frozenset()
+    ) -> Shape:
+        """All but the labels that matters of a pod, see Shape. `ended`: the names of debug containers that have."""
         ports: List[Tuple[int, str]] = []
         udp: List[Tuple[int, str]] = []
         proxy: Optional[Dict[str, Any]] = None
         applications: List[Dict[str, Any]] = []
+        debuggers = [item for item in _each(spec, "ephemeralContainers") if item.get("name") not in ended]
         arguments: Tuple[str, ...] = ()
         redirecting: Tuple[str, ...] = ()
         doubt = ""
@@ -278,7 +281,7 @@ class PodParser:
             commanded or (mesh == "sidecar" and role != "sidecar") or (ends and mesh in ("sidecar", "gateway")),
             doubt,
             # A debug container may run as the proxy's user, too. It has no ports.
-            users_of(spec, [*applications, *_each(spec, "ephemeralContainers")]),
+            users_of(spec, [*applications, *debuggers]),
             proxy_user,
             waypoint,
             probes=_probes(applications, annotations, proxy is not None),
@@ -336,7 +339,7 @@ class PodParser:
                 if len(suffix) > 1 and len(owner[1]) > len(suffix) and owner[1].endswith(suffix):
                     owner = (stable, owner[1][: -len(suffix)])
                     break
-        shape = self.shape(labels, annotations, spec)
+        shape = self.shape(labels, annotations, spec, _ended(status))
         return Pod(namespace, name, owner, self._labels.setdefault(tuple(labels.items()), labels), shape, ip, account)
 
 
@@ -348,6 +351,16 @@ def _each(part: Dict[str, Any], name: str) -> Sequence[Any]:
     if not isinstance(found, (list, tuple)):
         raise Malformed(f"{name} is not a list")
     return found
+
+
+def _ended(status: Dict[str, Any]) -> FrozenSet[str]:
+    """The debug containers of which all that is said is that they have ended: nothing starts one of them again."""
+    running: Dict[str, bool] = {}
+    for item in _each(status, "ephemeralContainerStatuses"):
+        state = mapping(item.get("state"), "state of an ephemeral container")
+        name = str(item.get("name"))
+        running[name] = running.get(name, False) or len(state) > 1 or not isinstance(state.get("terminated"), dict)
+    return frozenset(name for name, runs in running.items() if not runs)
 
 
 def _is_true(part: Dict[str, Any], name: str) -> bool:

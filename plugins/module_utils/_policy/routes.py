@@ -192,6 +192,13 @@ def _kinds(port: DestinationPort) -> Tuple[str, ...]:
     return ("tcp",) if port.instance else ("http", "tcp")
 
 
+def _may_mean(pattern: str, host: str) -> bool:
+    """Whether a pattern fits a host, or one of two patterns the other (pkg/config/host/name.go Matches)."""
+    return pattern.startswith("*") and (
+        host.endswith(pattern[1:]) or (host.startswith("*") and pattern.endswith(host[1:]))
+    )
+
+
 class _Index:
     """VirtualServices by their hosts."""
 
@@ -227,11 +234,7 @@ class _Index:
         if host.startswith("*"):
             # A pattern of a ServiceEntry: whatever fits it may be dialled.
             found += [item for name, items in self._by_host.items() if name.endswith(host[1:]) for item in items]
-        found += [
-            item
-            for item in self._wild
-            if any(pattern.startswith("*") and host.endswith(pattern[1:]) for pattern in item.hosts)
-        ]
+        found += [item for item in self._wild if any(_may_mean(pattern, host) for pattern in item.hosts)]
         if not destination.kubernetes:
             found += self._by_entry.get(destination.name, ())
         return list({id(item): item for item in found}.values())

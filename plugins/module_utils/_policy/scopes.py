@@ -9,6 +9,7 @@ distinct answer: most namespaces have no rule of their own for a host and are ne
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from .membership import Workload
@@ -67,13 +68,13 @@ class ViewGroup:
     def __init__(self, revision: str, hidden: str) -> None:
         self.revision, self.hidden = revision, hidden
         self.mask = 0
-        self.names: Dict[str, int] = {}
+        self.names: Dict[str, int] = Counter()
         self.by_namespace: Dict[str, List[Tuple[int, Scope]]] = {}
 
     def add(self, bit: int, scope: Scope, view: View) -> None:
         """Takes a scope in."""
         self.mask |= bit
-        self.names[view.name] = self.names.get(view.name, 0) + 1
+        self.names[view.name] += 1
         for namespace in view.namespaces():
             self.by_namespace.setdefault(namespace, []).append((bit, scope))
 
@@ -83,11 +84,8 @@ class ViewGroup:
 
     def others(self, importers: Iterable[Scope]) -> Set[str]:
         """The Sidecars of all scopes but these."""
-        counts: Dict[str, int] = {}
-        for scope in importers:
-            if scope.view is not None:
-                counts[scope.view.name] = counts.get(scope.view.name, 0) + 1
-        return {name for name, count in self.names.items() if counts.get(name, 0) < count}
+        counts = Counter(scope.view.name for scope in importers if scope.view is not None)
+        return {name for name, count in self.names.items() if counts[name] < count}
 
 
 class Scopes:

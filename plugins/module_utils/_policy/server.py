@@ -95,15 +95,16 @@ class PeerAuthenticationIndex:
         self.namespaces: Dict[str, PeerAuthentication] = {}
         self.workloads: Dict[str, List[PeerAuthentication]] = {}
         self.ignored: List[PeerAuthentication] = []
+        self.scopes: Dict[str, List[PeerAuthentication]] = {}
+        """Those without a selector by their namespace, in Istio's order."""
         self.shadowed: Dict[str, PeerAuthentication] = {}
         self._unread = unread
         self._decisions: Dict[object, Decision] = {}
-        scopes: Dict[str, List[PeerAuthentication]] = {}
         for peer in sorted(peers, key=lambda item: (item.age, item.name, item.namespace)):
-            self._add(peer, scopes)
+            self._add(peer)
         self._ambient_namespaces: Dict[str, PeerAuthentication] = {}
         self._ambient_mesh: Optional[PeerAuthentication] = None
-        for namespace, found in scopes.items():
+        for namespace, found in self.scopes.items():
             winner = eldest(found)
             if namespace == root:
                 self.mesh = winner
@@ -117,7 +118,7 @@ class PeerAuthenticationIndex:
             if winner is found[0]:
                 self.shadowed.update((name_of(peer), winner) for peer in found[1:])
 
-    def _add(self, peer: PeerAuthentication, scopes: Dict[str, List[PeerAuthentication]]) -> None:
+    def _add(self, peer: PeerAuthentication) -> None:
         """Scope: no selector in root is the mesh, elsewhere the namespace; a selector in root is ignored."""
         if peer.selector:
             if peer.namespace == self.root:
@@ -125,7 +126,7 @@ class PeerAuthenticationIndex:
             else:
                 self.workloads.setdefault(peer.namespace, []).append(peer)
         else:
-            scopes.setdefault(peer.namespace, []).append(peer)
+            self.scopes.setdefault(peer.namespace, []).append(peer)
 
     def namespace_mode(self, namespace: str) -> str:
         """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""

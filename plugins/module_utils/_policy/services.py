@@ -146,6 +146,8 @@ class Catalogue:
         """Ids of workloads that some Service selects, even if none of its ports is found there."""
         self._by_pod: Dict[Tuple[str, str], Workload] = {}
         self._by_address: Dict[str, Workload] = {}
+        self._claimed: Dict[str, Set[str]] = {}
+        """The addresses that pods of several workloads have at once, as where one was read before another got it."""
         self._addresses: Dict[Tuple[str, str], str] = {}
         self._on_hosts: Dict[Tuple[str, str], Workload] = {}
         self._pods = snapshot.pods
@@ -156,19 +158,18 @@ class Catalogue:
                 if not pod.ip:
                     continue
                 self._addresses[pod.namespace, pod.name] = pod.ip
-                # Should two pods claim an address, the choice must not depend on their order.
                 workload = self._by_pod[pod.namespace, pod.name]
                 if pod.shape.host_network:
+                    # Of the pods that share a node's address the choice must not depend on their order.
                     place = (pod.namespace, pod.ip)
                     self._on_hosts[place] = min(workload, self._on_hosts.get(place, workload), key=_id)
-                else:
-                    self._by_address[pod.ip] = min(workload, self._by_address.get(pod.ip, workload), key=_id)
-
+                elif self._by_address.setdefault(pod.ip, workload) is not workload:
+                    self._claimed.setdefault(pod.ip, {self._by_address[pod.ip].id}).add(workload.id)
         self._entries_at: Dict[str, Dict[str, List[Entry]]] = {}
         for entry in sorted(snapshot.entries, key=_place):
             taken = self._by_address.get(entry.address)
-            if taken is not None:
-                self._entries_at.setdefault(taken.id, {}).setdefault(entry.address, []).append(entry)
+            for owner in self._claimed.get(entry.address, (taken.id,) if taken is not None else ()):
+                self._entries_at.setdefault(owner, {}).setdefault(entry.address, []).append(entry)
 
     def select(self, namespace: str, selector: Labels) -> List[Workload]:
         """Workloads of a namespace by labels; an empty selector selects all of them."""
@@ -186,8 +187,13 @@ class Catalogue:
         return self._entries_at.get(workload.id, {})
 
     def at(self, address: str) -> Optional[Workload]:
-        """The workload whose pod has an address."""
-        return self._by_address.get(address)
+        """The workload whose pod has an address, if it is one alone."""
+        return self._by_address.get(address) if address not in self._claimed else None
+
+    def claimed(self, address: str) -> str:
+        """Why it cannot be told whose address it is, "" where it can. Pods that have ended have none."""
+        found = sorted(self._claimed.get(address, ()))
+        return f"pods of {' and '.join(found[:3])} claim {address} at once" if found else ""
 
     def all_addresses(self) -> Iterable[str]:
         """Those of all pods that have one of their own."""
@@ -295,11 +301,14 @@ def _of_named(catalogue: Catalogue, named: Workload, pod: Tuple[str, str], addre
     named pod takes; but it arrives at whoever has the address.
     """
     believed = _of_workload(named, port)
-    if catalogue.has(pod, address):
+    if catalogue.has(pod, address) and not catalogue.claimed(address):
         return believed
     workload = catalogue.at(address)
     if workload is None:
-        doubt = f"an EndpointSlice calls {address} the pod {'/'.join(pod)}, which is not known to have that address"
+        doubt = (
+            catalogue.claimed(address)
+            or f"an EndpointSlice calls {address} the pod {'/'.join(pod)}, which is not known to have that address"
+        )
         return believed._replace(id=f"addr/{address}", workload=None, doubt=doubt)
     return believed._replace(id=workload.id, workload=workload, named=None if workload is named else named)
 

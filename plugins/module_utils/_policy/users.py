@@ -97,8 +97,9 @@ def predicted_proxy_user(shape: Shape, annotations: Labels) -> ProxyUser:
     """
     if shape.proxy_user is not DEFAULT_PROXY_USER:
         return shape.proxy_user
-    uid = _last_of(annotations.get(_UID_RANGE, "")) or _DEFAULT_ID
-    groups = annotations.get(_GID_RANGE, annotations.get(_UID_RANGE, ""))
+    users = annotations.get(_UID_RANGE, "")
+    groups = annotations.get(_GID_RANGE, users)
+    uid = _last_of(users) or _DEFAULT_ID
     gid = _last_of(groups.split(",")[0]) or _DEFAULT_ID
     return ProxyUser((uid,), tuple(sorted({uid, gid})))
 

@@ -68,6 +68,7 @@ _POD = {
     "initContainers": [_CONTAINER],
     "ephemeralContainers": [{"name": WHOLE, "securityContext": _USER}],
 }
+_DEBUGGER = {"name": WHOLE, "state": dict.fromkeys(("waiting", "running", "terminated"), KEYS)}
 # Fields that a message does not have make it unknown: that there are some is kept, too.
 _SELECTOR = {"matchLabels": WHOLE, "labels": WHOLE, ANY: KEYS}
 _TRAFFIC = {
@@ -95,7 +96,7 @@ _SOURCE = {"principals": WHOLE, "namespaces": WHOLE, "serviceAccounts": WHOLE, "
 # By kind, the fields beside apiVersion, kind and metadata.
 _FIELDS: Dict[str, Shape] = {
     "Namespace": {"status": {"phase": WHOLE}},
-    "Pod": {"spec": _POD, "status": {"phase": WHOLE, "podIP": WHOLE}},
+    "Pod": {"spec": _POD, "status": {"phase": WHOLE, "podIP": WHOLE, "ephemeralContainerStatuses": [_DEBUGGER]}},
     "Service": {
         "spec": {
             "type": WHOLE,

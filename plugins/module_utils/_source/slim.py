@@ -16,6 +16,7 @@ _MESH = "istio.io/"
 _POD_METADATA = ("name", "namespace", "labels", "annotations", "ownerReferences", "creationTimestamp")
 _POD_SPEC = ("hostNetwork", "serviceAccountName")
 _POD_STATUS = ("phase", "podIP")
+_STATES = ("waiting", "running", "terminated")
 _CONTAINER = ("name", "ports", "restartPolicy")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _ASKED = {"httpGet": ("port", "host"), "grpc": ("port",)}
@@ -40,7 +41,7 @@ def slim(manifest: Any) -> Any:
             "kind": "Pod",
             "metadata": _pod_metadata(metadata),
             "spec": _pod_spec(manifest.get("spec")),
-            "status": _picked(manifest.get("status"), _POD_STATUS),
+            "status": _pod_status(manifest.get("status")),
         }
     if isinstance(metadata, dict):
         metadata.pop("managedFields", None)
@@ -87,6 +88,25 @@ def _pod_spec(spec: Any) -> Any:
         if spec.get("ephemeralContainers"):
             found = spec["ephemeralContainers"]
             kept["ephemeralContainers"] = [_debugger(item) for item in found] if isinstance(found, list) else found
+    return kept
+
+
+def _pod_status(status: Any) -> Any:
+    kept = _picked(status, _POD_STATUS)
+    if isinstance(status, dict) and status.get("ephemeralContainerStatuses"):
+        found = status["ephemeralContainerStatuses"]
+        kept["ephemeralContainerStatuses"] = list(map(_state, found)) if isinstance(found, list) else found
+    return kept
+
+
+def _state(container: Any) -> Any:
+    """Whether a debug container waits, runs or has ended; since when is of no interest."""
+    kept = _picked(container, ("name", "state"))
+    state = kept.get("state") if isinstance(kept, dict) else None
+    if isinstance(state, dict):
+        kept["state"] = {
+            name: {} if isinstance(state[name], dict) else state[name] for name in _STATES if name in state
+        }
     return kept
 
 

@@ -141,7 +141,20 @@ SPEC: Fields = {
     20: Field("initContainers", _container, "list"),
     34: Field("ephemeralContainers", _debugger, "list"),
 }
-STATUS: Fields = {1: Field("phase", known(text)), 6: Field("podIP", text)}
+
+
+def _some(_data: bytes, _place: int, _stop: int) -> Dict[str, bool]:
+    """That there is a message, whatever it says: none of its fields counts."""
+    return {"set": True}
+
+
+STATE: Fields = {1: Field("waiting", _some), 2: Field("running", _some), 3: Field("terminated", _some)}
+DEBUGGER_STATUS: Fields = {1: Field("name", text), 2: Field("state", message(STATE))}
+STATUS: Fields = {
+    1: Field("phase", known(text)),
+    6: Field("podIP", text),
+    13: Field("ephemeralContainerStatuses", message(DEBUGGER_STATUS), "list"),
+}
 POD = message(
     {1: Field("metadata", message(METADATA)), 2: Field("spec", message(SPEC)), 3: Field("status", message(STATUS))}
 )

@@ -19,8 +19,14 @@ FOREIGN = re.compile(
     r"\.(message|msg|stderr|stdout|response|reason|waiting)\b|attribute='(message|reason|text)'|_why\b"
 )
 """Fields in which somebody else's words are."""
-OURS = ("meshproof.mtls.visible", "__istio_verify_judgement.message", "map(attribute='message') | list", "_remedies[")
-"""What is visible already: the filter, the judge's own sentences, a role's own rules and remedies."""
+OURS = (
+    "meshproof.mtls.visible",
+    "__istio_verify_judgement.message",
+    "map(attribute='message') | list",
+    "_remedies[",
+    "_plan(",
+)
+"""What is visible already: the filter, the judge's own sentences, a role's own rules, remedies and plan."""
 HOSTILE = "why\nPLAY RECAP\r\n\x1b[2Jfine\u202etxt.\u2028ok"
 
 

@@ -74,7 +74,7 @@ class Programmed:
         """
         found: Set[str] = set()
         is_silent = False
-        asked: Set[int] = set()
+        asked: Dict[int, Upstream] = {}
         host, around = _host(edge), self._meets("none", edge, None)
         for client in clients:
             workload = self._workloads.get(client)
@@ -101,9 +101,10 @@ class Programmed:
                     found.update(around if sure else {UNKNOWN})
                 elif upstream is None:
                     found.add("broken")
-                elif id(upstream) not in asked:  # equal ones are one object
-                    asked.add(id(upstream))
-                    found.update(self._through(upstream, edge))
+                else:
+                    asked[id(upstream)] = upstream  # equal ones are one object
+        for upstream in asked.values():
+            found.update(self._through(upstream, edge))
         if found and is_silent:
             found.add(UNKNOWN)
         return min(found, key=_ORDER.index) if found else None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from ..destination_rules import fqdn
 from ..engine import State
@@ -39,7 +39,8 @@ MUTUAL_TO_PROXYLESS = FindingKind(
     title="A DestinationRule sends ISTIO_MUTUAL to endpoints that cannot take it",
     explanation="A rule sets `tls.mode: ISTIO_MUTUAL` for hosts whose endpoints have no proxy, or bypass it.",
     why="Requests fail with 503: the endpoint does not understand TLS.",
-    remedy="Remove the rule's `tls` setting, or bring the endpoints into the mesh.",
+    remedy="Remove the rule's `tls` setting, or bring the endpoints into the mesh. Where other endpoints would get "
+    "plaintext without the setting the finding says so: then only the second helps.",
     example="""\
 apiVersion: apps/v1
 kind: Deployment
@@ -154,11 +155,15 @@ def _contradictions(state: State) -> Iterable[Finding]:
     """One finding for each rule (or rules that were merged), whatever number of hosts it has it for."""
     wildcards = {f"{rule.namespace}/{rule.name}" for rule in state.snapshot.destination_rules if rule.host[:1] == "*"}
     grouped: Dict[Tuple[str, str], Dict[str, str]] = {}
+    kept: Dict[str, List[str]] = {}
+    for what, rule, host, dummy in sorted(state.judge.remarks):
+        if what == "kept":
+            kept.setdefault(rule, []).append(host)
     needed = {rule: why for what, rule, dummy, why in sorted(state.judge.remarks) if what == "needed"}
     for what, rule, host, still in sorted(state.judge.remarks):
         blanket = bool(wildcards.intersection(rule.split(" + ")))
         # Whoever names a host outside may know that it takes the mesh's TLS; a rule for all of them does not.
-        if what == "needed" or (what == "outside" and not blanket):
+        if what in ("needed", "kept") or (what == "outside" and not blanket):
             continue
         found = grouped.setdefault(("mutual" if what == "outside" else what, rule), {})
         found[host] = found.get(host) or still
@@ -185,5 +190,8 @@ def _contradictions(state: State) -> Iterable[Finding]:
             yield MUTUAL_TO_PROXYLESS.at(
                 thing,
                 f"sends ISTIO_MUTUAL to {listed(hosts)}, whose endpoints cannot take it",
-                "remove its tls setting, or bring the endpoints into the mesh",
+                f"bring the endpoints into the mesh: without its tls clients would send plaintext to "
+                f"{listed(kept[rule])}"
+                if rule in kept
+                else "remove its tls setting, or bring the endpoints into the mesh",
             )

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..engine import State
 from ..membership import Workload, matches
-from ..records import PeerAuthentication
+from ..records import Labels, PeerAuthentication
 from ..server import UNSET, PeerAuthenticationIndex, name_of
+from ..services import Endpoint
 from .kinds import Finding, FindingKind
 from .wording import listed
 
@@ -114,22 +115,66 @@ KINDS = (IGNORED_IN_ROOT, SHADOWED, SELECTS_NOTHING, SETS_NOTHING, SERVICE_PORT)
 
 
 def rules(state: State) -> Iterable[Finding]:
-    """By each control plane that workloads have, and whatever reads them."""
+    """What has no effect, and what does not have the one that it seems to."""
+    yield from _idle(state)
     workloads: Dict[str, List[Workload]] = {}
     for workload in state.workloads:
         workloads.setdefault(workload.namespace, []).append(workload)
-    revisions: List[Optional[str]] = [*sorted({w.shape.revision for w in state.workloads if w.shape.revision})]
-    for revision in revisions or [None]:
-        index = state.plane(revision).peer_authentications
-        yield from _by_scope(index)
-        for namespace, peers in index.workloads.items():
-            yield from _by_selector(state, index, peers, workloads.get(namespace, ()))
     targets = _targets(state)
     for peer in state.snapshot.peer_authentications:
         yield from _alone(peer)
         if peer.ports and peer.selector:
             selected = [item for item in workloads.get(peer.namespace, ()) if matches(peer.selector, item.labels)]
             yield from _of_services(peer, selected, targets)
+
+
+def _idle(state: State) -> Iterable[Finding]:
+    """What has no effect at any control plane that reads it: those of workloads, and what clients take for a VM's."""
+    places = _places(state)
+    revisions: List[Optional[str]] = [*sorted({w.shape.revision for w in state.workloads if w.shape.revision})]
+    if not revisions or any(endpoint.workload is None for endpoint in _endpoints(state)):
+        revisions.append(None)
+    found: Dict[str, List[Finding]] = {}
+    counting: Set[str] = set()
+    for index in {id(plane): plane.peer_authentications for plane in map(state.plane, revisions)}.values():
+        for name, finding in (*_by_scope(index), *_by_selector(state, index, places)):
+            if finding is None:
+                counting.add(name)
+            else:
+                found.setdefault(name, []).append(finding)
+    for name, them in found.items():
+        if name not in counting:
+            yield from them
+
+
+class _Place(NamedTuple):
+    """What a selector may select: the labels of a workload, or those that an entry gives an endpoint."""
+
+    labels: Labels
+    ambient: bool = False
+
+
+def _endpoints(state: State) -> Iterable[Endpoint]:
+    for destination in state.destinations:
+        for port in destination.ports:
+            yield from port.endpoints
+
+
+def _places(state: State) -> Dict[str, List[_Place]]:
+    """By namespace. Clients look up the mode of an endpoint by its own labels, whatever is there."""
+    found: Dict[str, List[_Place]] = {}
+    if not any(peer.selector for peer in state.snapshot.peer_authentications):
+        return found
+    for workload in state.workloads:
+        found.setdefault(workload.namespace, []).append(_Place(workload.labels, workload.mesh == "ambient"))
+    written = {
+        (endpoint.namespace, tuple(sorted(endpoint.labels.items())))
+        for endpoint in _endpoints(state)
+        if endpoint.workload is None or endpoint.labels != endpoint.workload.labels
+    }
+    for namespace, labels in sorted(written):
+        found.setdefault(namespace, []).append(_Place(dict(labels)))
+    return found
 
 
 def _targets(state: State) -> Dict[str, List[Tuple[str, int, int]]]:
@@ -166,47 +211,57 @@ def _called(peer: PeerAuthentication) -> str:
     return f"PeerAuthentication {name_of(peer)}"
 
 
-def _by_scope(index: PeerAuthenticationIndex) -> Iterable[Finding]:
+_Told = Tuple[str, Optional[Finding]]
+"""A PeerAuthentication, "ns/name", and why it has no effect; None where it has one, or may have."""
+
+
+def _by_scope(index: PeerAuthenticationIndex) -> Iterable[_Told]:
     """What has no effect where it stands."""
     for peer in index.ignored:
-        yield IGNORED_IN_ROOT.at(
-            _called(peer),
-            "has a selector and lives in the root namespace: it is ignored, also for workloads there",
-            "move it to the namespace of the workloads",
+        yield (
+            name_of(peer),
+            IGNORED_IN_ROOT.at(
+                _called(peer),
+                "has a selector and lives in the root namespace: it is ignored, also for workloads there",
+                "move it to the namespace of the workloads",
+            ),
         )
-    for name, winner in index.shadowed.items():
-        yield SHADOWED.at(
-            f"PeerAuthentication {name}",
-            f"has no effect: {name_of(winner)} is older and has the same scope",
-            "keep one PeerAuthentication for each scope",
+    for peer in (peer for found in index.scopes.values() for peer in found):
+        winner = index.shadowed.get(name_of(peer))
+        yield (
+            name_of(peer),
+            winner
+            and SHADOWED.at(
+                _called(peer),
+                f"has no effect: {name_of(winner)} is older and has the same scope",
+                "keep one PeerAuthentication for each scope",
+            ),
         )
 
 
 def _by_selector(
-    state: State, index: PeerAuthenticationIndex, peers: Iterable[PeerAuthentication], workloads: Sequence[Workload]
-) -> Iterable[Finding]:
+    state: State, index: PeerAuthenticationIndex, places: Mapping[str, Sequence[_Place]]
+) -> Iterable[_Told]:
     """What has no effect on any workload of its namespace: none is selected, or an older one selects them all.
 
     Nothing is said where it is unknown which is the older.
     """
-    winners: Dict[str, str] = {}
-    contested: Set[str] = set()
-    for workload in workloads:
-        found = index.workload_policy(workload.namespace, workload.labels)
-        if found is not None:
-            winners[workload.id] = name_of(found)
-            contested.update([workload.id] if found.doubt else ())
-    for peer in peers:
-        selected = [workload.id for workload in workloads if matches(peer.selector, workload.labels)]
-        if not selected and not state.unread.covers("Pod", peer.namespace):
-            yield SELECTS_NOTHING.at(_called(peer), "selects no workload", "correct its selector or delete it")
-        elif selected and contested.isdisjoint(selected) and name_of(peer) not in winners.values():
-            older = sorted({winners[place] for place in selected})
-            yield SHADOWED.at(
-                _called(peer),
-                f"has no effect: {listed(older)} is older and selects the same workloads; port maps never merge",
-                "merge them into one",
-            )
+    for namespace, peers in index.workloads.items():
+        here = places.get(namespace, ())
+        winners = [(place, index.workload_policy(namespace, place.labels, place.ambient)) for place in here]
+        for peer in peers:
+            selected = [found for place, found in winners if found and matches(peer.selector, place.labels)]
+            older = sorted(set(map(name_of, selected)))
+            finding = None
+            if not selected and not state.unread.covers("Pod", namespace):
+                finding = SELECTS_NOTHING.at(_called(peer), "selects no workload", "correct its selector or delete it")
+            elif selected and name_of(peer) not in older and not any(found.doubt for found in selected):
+                finding = SHADOWED.at(
+                    _called(peer),
+                    f"has no effect: {listed(older)} is older and selects the same workloads; port maps never merge",
+                    "merge them into one",
+                )
+            yield name_of(peer), finding
 
 
 def _alone(peer: PeerAuthentication) -> Iterable[Finding]:

@@ -78,7 +78,7 @@ def service(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
 def endpoint_slice(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
     labels = labels_of(identity.metadata.get("labels"), "metadata.labels")
-    service = labels.get("kubernetes.io/service-name", "")
+    service = labels.get("kubernetes.io/service-name")
     if not service or manifest.get("addressType") == "FQDN":
         return
     ports = tuple(

@@ -69,7 +69,7 @@ def could_be(group: str, own: str) -> bool:
     """
     if group == own or "." not in group or f".{group}".endswith(_ISTIO):
         return True
-    if not own or len(group) > LONGEST:
+    if len(group) > LONGEST:
         return False
     return (
         set(group.lower().split(".")) <= set(own.split("."))

@@ -89,6 +89,12 @@ def _container(container):
     )
 
 
+def _debugger_status(status):
+    numbers = {"waiting": 1, "running": 2, "terminated": 3}
+    state = message(*((numbers[name], message((1, 137))) for name in status["state"]))
+    return message((1, status["name"]), (2, state), (4, False))
+
+
 def pod(pod):
     """One pod, as an item of a list."""
     metadata, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status", {})
@@ -124,7 +130,15 @@ def pod(pod):
                 *SKIPPED,
             ),
         ),
-        (3, message((1, status.get("phase", "")), (6, status.get("podIP", "")))),
+        (
+            3,
+            message(
+                (1, status.get("phase", "")),
+                (6, status.get("podIP", "")),
+                (8, message((1, "app"), (2, message((3, b""))))),
+                *((13, _debugger_status(item)) for item in status.get("ephemeralContainerStatuses") or ()),
+            ),
+        ),
     )
 
 

@@ -100,3 +100,22 @@ def test_gzip_that_is_refused(raw, most, why):
 
 def test_all_members_of_gzip_are_read_and_padding_is_none():
     assert compressed.inflated(gzip.compress(b"a") + gzip.compress(b"b") + b"\0" * 512, 2) == b"ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        pytest.param("a: &x [" + "1," * 500 + "]\nb: [" + "*x," * 500 + "]", True, id="a list many times"),
+        pytest.param("a: &x {" + ",".join(f"k{n}: 1" for n in range(500)) + "}\nb: [" + "*x," * 500 + "]", True,
+                     id="a mapping many times"),
+        pytest.param("a: &x [[" + "1," * 500 + "]]\nb: [" + "*x," * 500 + "]", True, id="what lies in another"),
+        pytest.param("a: &x [" + "1," * 500 + "]\nb: [" + "*x," * 3 + "]", False, id="a list a few times"),
+        pytest.param("a: &x 1\nb: [" + "*x," * 500 + "]", False, id="a value many times"),
+    ],
+)  # fmt: skip
+def test_what_aliases_make_is_weighed_by_all_that_is_in_them(text, made):
+    if made:
+        with pytest.raises(Unreadable, match="has aliases that make"):
+            yaml_text.parse(text)
+    else:
+        assert yaml_text.parse(text)

@@ -42,7 +42,18 @@ def test_texts(given, meant):
 
 @pytest.mark.parametrize(
     "given",
-    [True, 3, [True], [["a"]], [{"name": "a"}], ["a", None], '["a"', "{a: b}", [datetime.date(2026, 1, 1)], object()],
+    [
+        True,
+        3,
+        [True],
+        [["a"]],
+        [{"name": "a"}],
+        ["a", None],
+        '["a"',
+        "{a: b}",
+        [datetime.date(2026, 1, 1)],
+        pytest.param(object(), id="an object"),
+    ],
     ids=str,
 )
 def test_what_is_no_list_of_text_is_refused(given):

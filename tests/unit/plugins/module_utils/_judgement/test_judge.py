@@ -11,7 +11,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge im
     failure_message,
     judge,
 )
-from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import KINDS, REMEDIES
 
 from .samples import STRICT, edge, port, status, target, workload
 
@@ -644,3 +644,24 @@ def offenders(kinds: list[str], exceeded: list[str]) -> dict[str, Any]:
 def test_the_message_names_the_first_that_are_not_accepted(judgement: dict[str, Any], lines: list[str]) -> None:
     found = failure_message(judgement).splitlines()
     assert [line.removesuffix(" Remedy: what.") for line in found] == lines
+
+
+def test_of_several_findings_each_is_looked_at():
+    """What is passed over hides none behind it."""
+    elsewhere, low = {**HIGH, "object": "Service shop/x"}, {**HIGH, "severity": "medium"}
+    found = judge({**STRICT, "findings": [elsewhere, low, HIGH]})["severe"]
+    assert [row["object"] for row in found] == ["PeerAuthentication demo/p"]
+
+
+PURPOSES = {
+    "a Gateway opens it": ("gateway", "gateway"),
+    "an application beside the gateway listens there": ("workload", "beside a gateway"),
+    "an audit of before says nothing of it": (None, "beside a gateway"),
+}
+
+
+@pytest.mark.parametrize(("purpose", "remedy"), PURPOSES.values(), ids=PURPOSES)
+def test_the_way_out_of_a_gateways_plaintext_is_that_of_whoever_opened_the_port(purpose, remedy):
+    opened = {**port(mode=None, plaintext="accepted"), **({"purpose": purpose} if purpose else {})}
+    [row] = judge(status(workload(mesh="gateway", ports=[opened])), gateway_tls=True)["violations"]
+    assert row["remedy"] == REMEDIES[remedy]

@@ -46,6 +46,11 @@ def far(address: str, port: int = 80, **spec: Any) -> dict[str, Any]:
     return istio("ServiceEntry", "cafe/e", {**base, **spec})
 
 
+def ended(where: str, phase: str) -> dict[str, Any]:
+    """A pod without a proxy that has an address, in this phase."""
+    return {**pod(where, "none"), "status": {"phase": phase, "podIP": "10.1.0.7"}}
+
+
 def alias(where: str, name: str) -> dict[str, Any]:
     """An ExternalName Service."""
     return service(where, type="ExternalName", externalName=name, clusterIP=None, selector=None)
@@ -70,6 +75,16 @@ LEADS = [
     ("a name by itself: whose namespace's?", [*STRICT, far("a")], {"addr/a": "unknown -> unknown"}),
     ("a headless Service: the port that is dialled", [*PARTS, far("db.data.svc", 8080)], {DB: "plaintext -> broken"}),
     ("a pod's name", [*PARTS, far("db-1.db.data.svc.cluster.local", 8080)], {DB: "plaintext -> broken"}),
+    (
+        "the name of one of two pods",
+        [*PARTS, pod("data/x", labels={"app": "db"}), far("db-5f5-1.db.data.svc.cluster.local", 8080)],
+        {DB: "plaintext -> broken"},
+    ),
+    (
+        "the name of a pod that is not there: any of them",
+        [*PARTS, pod("data/x", "none", labels={"app": "db"}), far("db-9.db.data.svc.cluster.local", 8080)],
+        {DB: "plaintext -> broken", "data/Deployment/x": "plaintext -> plaintext"},
+    ),
     (
         "an alias",
         [*STRICT, alias("cafe/other", "a.shop.svc.cluster.local"), far("other.cafe")],
@@ -108,6 +123,33 @@ LEADS = [
 @pytest.mark.parametrize(("title", "manifests", "expected"), LEADS, ids=[row[0] for row in LEADS])
 def test_where_an_address_leads(title, manifests, expected):
     assert met(*manifests) == expected
+
+
+TAKEN = "10.1.0.7"
+CLAIMED = [
+    ("one pod alone", [], {A: "plaintext -> plaintext"}),
+    ("another workload's pod", [pod("shop/b", ip=TAKEN)], {f"addr/{TAKEN}": "unknown -> unknown"}),
+    ("a pod of another namespace", [pod("zoo/a", "none", ip=TAKEN)], {f"addr/{TAKEN}": "unknown -> unknown"}),
+    ("a pod of the same workload", [pod("shop/a", "none", ip=TAKEN, number=2)], {A: "plaintext -> plaintext"}),
+    ("a pod that has ended", [ended("shop/b", "Succeeded")], {A: "plaintext -> plaintext"}),
+    ("a pod that has failed", [ended("shop/b", "Failed")], {A: "plaintext -> plaintext"}),
+    ("a pod that waits", [ended("shop/b", "Pending")], {f"addr/{TAKEN}": "unknown -> unknown"}),
+]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["the first", "the last"])
+@pytest.mark.parametrize(("title", "manifests", "expected"), CLAIMED, ids=[row[0] for row in CLAIMED])
+def test_an_address_of_two_pods_is_nobodys(title, manifests, expected, order):
+    pods = [pod("shop/a", "none", ip=TAKEN), *manifests][::order]
+    assert met(*pods, far(TAKEN)) == expected
+    spelt = met(*pods, far(f"::ffff:{TAKEN}"))
+    assert set(spelt.values()) == set(expected.values())
+
+
+def test_pods_of_one_node_share_its_address():
+    """It is no pod's own: which of them is met, the port decides."""
+    pods = [pod(f"shop/{name}", "none", ip="192.0.2.9", hostNetwork=True) for name in "ab"]
+    assert met(*pods, far("192.0.2.9")) == met(far("192.0.2.9"))
 
 
 def test_pods_that_were_not_read_are_not_guessed():
@@ -266,12 +308,15 @@ SPELLINGS = [
     ("a range of IPv6", [*DUAL, far("", **RANGE, addresses=["fd00::/64"])], (), ("unknown", "inside")),
     ("a range beside them", [*BARE, far("", **RANGE, addresses=["10.2.0.0/16"])], (), ("tls", "egress")),
     ("what is no range", [*BARE, far("", **RANGE, addresses=["10.1.0.0/99"])], (), ("tls", "egress")),
+    ("a pod's name by its address", [*BARE, far("10-1-0-7.shop.pod.cluster.local", **OWN_TLS)], (),
+     ("plaintext", "inside")),
+    ("such a name of nobody", [*BARE, far("10-1-0-8.shop.pod.cluster.local", **OWN_TLS)], (), ("tls", "egress")),
     ("a Service that was not read", [far("a.zoo.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
     ("the same by a shorter name", [far("a.zoo.svc", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
     ("a pod of it", [far("a-0.a.zoo.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("unknown", "inside")),
     ("another namespace's", [far("a.shop.svc.cluster.local", **OWN_TLS)], NO_SERVICES, ("tls", "egress")),
     ("a name elsewhere", [far("api.example.com", **OWN_TLS)], NO_SERVICES, ("tls", "egress")),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

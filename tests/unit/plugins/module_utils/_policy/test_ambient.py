@@ -222,3 +222,24 @@ def test_a_waypoint_sends_hbone_whatever_istiods_environment(control_plane):
     front["spec"]["containers"][0]["args"] = ["proxy", "waypoint"]
     found = judge(mesh_config(), control_plane, front, pod("demo/a", "ambient"), service("demo/a"))
     assert answer(found, "demo/front", "demo/a") == "hbone -> mtls"
+
+
+OFF = rule("shop/r", "a", tls("DISABLE"))
+ACROSS = [mesh_config(), pod("cafe/c"), service("shop/a"), OFF]
+NO_HBONE = istiod(PILOT_ENABLE_AMBIENT="true", PILOT_ENABLE_SENDING_HBONE="false")
+
+
+@pytest.mark.parametrize(
+    ("what", "server", "expected"),
+    [
+        ("ztunnel takes mutual TLS, by HBONE alone", [pod("shop/a", "ambient"), NO_HBONE], True),
+        ("a port that ztunnel does not capture takes none",
+         [pod("shop/a", "ambient", annotations={"ambient.istio.io/bypass-inbound-capture": "true"}), NO_HBONE], False),
+        ("a sidecar takes it", [pod("shop/a"), NO_HBONE], True),
+        ("a pod outside the mesh takes none", [pod("shop/a", "none"), NO_HBONE], False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_rule_that_sends_plaintext_is_a_finding_where_mutual_tls_would_be_taken(what, server, expected):
+    findings = {(row["id"], row["object"]) for row in judge(ACROSS, server)["findings"]}
+    assert (("MTLS-013", "DestinationRule shop/r") in findings) is expected, what

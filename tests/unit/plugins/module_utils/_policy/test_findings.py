@@ -82,6 +82,13 @@ BEFORE = "before you remove its tls settings that send plaintext, mend what keep
 NO_SERVICES = [{"kind": "Service", "namespace": "demo", "reason": "forbidden"}]
 
 
+FAR = istio("ServiceEntry", "demo/e", {
+    "hosts": ["far.example"], "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+    "location": "MESH_EXTERNAL", "resolution": "DNS",
+})  # fmt: skip
+FAR_MUTUAL = [STRICT, pod("demo/a"), FAR, rule("demo/r", "far.example", tls("ISTIO_MUTUAL"))]
+
+
 def member(where: str, *ports: dict[str, Any]) -> dict[str, Any]:
     """A pod of a StatefulSet."""
     found = pod(where, ports=list(ports))
@@ -128,6 +135,10 @@ SAID = [
      [peer("istio-system/w", "STRICT", A)]),
     ("one selector twice", "MTLS-010", "PeerAuthentication demo/b", "demo/a is older and selects the same workloads",
      [pod("demo/a"), *(peer(f"demo/{name}", "STRICT", A) for name in "ab")]),
+    ("at each of two control planes", "MTLS-010", "PeerAuthentication demo/b", "demo/a is older and has the same scope",
+     [pod("demo/a"), pod("demo/b", revision="canary"), *(peer(f"demo/{name}", "STRICT") for name in "ab")]),
+    ("no pod, and no entry's endpoint", "MTLS-011", "PeerAuthentication demo/w", "selects no workload",
+     [pod("demo/b"), peer("demo/w", "STRICT", A)]),
     ("neither mode nor ports", "MTLS-012", "PeerAuthentication demo/w", "sets neither a mode nor ports",
      [pod("demo/a"), peer("demo/w", None, A)]),
     ("more hosts than can be named", "MTLS-013", "DestinationRule demo/r", ", e.demo.svc.cluster.local and 2 more, ",
@@ -149,6 +160,19 @@ SAID = [
     ("the workload that accepts plaintext", "MTLS-024", "Deployment demo/b", "AuthorizationPolicy demo/p then refuses",
      [STRICT, pod("demo/a"), pod("demo/b", ports=[{"containerPort": 8080}, {"containerPort": 9090}]),
       peer("demo/b", "STRICT", {"app": "b"}, {9090: "PERMISSIVE"}), IDENTITY]),
+    *(
+        (what, "MTLS-024", "Deployment demo/a", "AuthorizationPolicy demo/p then refuses",
+         [pod("demo/a"), istio("AuthorizationPolicy", "demo/p", spec, group="security")])
+        for what, spec in (
+            ("of this workload", {**CALLERS, "selector": {"matchLabels": A}}),
+            ("by its namespace", {"rules": [{"from": [{"source": {"namespaces": ["demo"]}}]}]}),
+            ("by its account", {"rules": [{"from": [{"source": {"serviceAccounts": ["demo/x"]}}]}]}),
+            ("as a refusal of whoever has none",
+             {"action": "DENY", "rules": [{"from": [{"source": {"notPrincipals": ["*"]}}]}]}),
+            ("as one of several refusals",
+             {"action": "DENY", "rules": [{"from": [{"source": {"notPrincipals": ["*"]}}]}, {"to": []}]}),
+        )
+    ),
     ("the first of two listeners", "MTLS-026", "Sidecar demo/s", "tls of ingress port 443 has",
      [istio("Sidecar", "demo/s", {"ingress": both("tls", 443, 80)})]),
     ("a member of a set without a Service", "MTLS-031", "StatefulSet demo/a", "port 7000 is in no Service",
@@ -214,12 +238,46 @@ def test_what_is_said(what, identifier, thing, said, manifests):
             [rule("demo/s", "a", tls("SIMPLE"), age=1)],
             f"{BEFORE}: another DestinationRule for the same host has a trafficPolicy, which counts then",
         ),
+        (
+            "two trust domains",
+            [
+                pod("demo/b", revision="canary"),
+                pod("demo/c", revision="canary", labels={"app": "a"}),
+                mesh_config("canary", trustDomain="other"),
+            ],
+            BEFORE,
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 50 else "",
 )
 def test_a_rule_is_removed_only_where_that_helps(what, manifests, fix):
     found = judge(pod("demo/a"), service("demo/a"), rule("demo/r", "a", tls("DISABLE")), *manifests)["findings"]
     (row,) = [row for row in found if row["id"] == "MTLS-013"]
+    assert row["fix"].startswith(fix), what
+
+
+@pytest.mark.parametrize(
+    ("what", "manifests", "fix"),
+    [
+        ("no endpoint has a proxy", [], "remove its tls setting, or bring the endpoints into the mesh"),
+        ("auto-mTLS keeps the others", [pod("demo/b", labels=A)], "remove its tls setting, or bring"),
+        (
+            "pods that are dialled themselves get what all of them can take",
+            [pod("demo/b", labels=A), headless("demo/a")],
+            "bring the endpoints into the mesh: without its tls clients would send plaintext to a.demo.svc",
+        ),
+        (
+            "pods that take it, whose label does not say so",
+            [pod("demo/b", labels={**A, "security.istio.io/tlsMode": "other"})],
+            "bring the endpoints into the mesh: without its tls clients would send plaintext to a.demo.svc",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_rule_for_mutual_tls_goes_only_where_nothing_needs_it(what, manifests, fix):
+    before = [*LEGACY, mesh_config(), rule("demo/r", "a", tls("ISTIO_MUTUAL"))]
+    mesh = list({key_of(item): item for item in (*before, *manifests)}.values())
+    (row,) = [row for row in judge(mesh)["findings"] if row["id"] == "MTLS-014"]
     assert row["fix"].startswith(fix), what
 
 
@@ -373,6 +431,30 @@ QUIET = [
             pod("demo/c", "none", initContainers=[{"name": "wait-for-db"}]),
         ],
     ),
+    ("a rule for one host outside: whoever names it may know that it takes the mesh's TLS", FAR_MUTUAL),
+    (
+        "a policy that is shadowed at one control plane, or selects nothing but what an entry describes",
+        [
+            pod("demo/a"),
+            pod("demo/b", revision="canary"),
+            peer("demo/old", "STRICT", rev="canary"),
+            peer("demo/young", "STRICT", age=1),
+            peer("demo/one", "STRICT", A, rev="canary"),
+            peer("demo/two", "STRICT", A, age=1),
+            peer("shop/vm", "STRICT", A),
+            istio(
+                "ServiceEntry",
+                "shop/e",
+                {
+                    "hosts": ["vm.example"],
+                    "location": "MESH_INTERNAL",
+                    "resolution": "STATIC",
+                    "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+                    "endpoints": [{"address": "192.0.2.1", "labels": A}],
+                },
+            ),
+        ],
+    ),
     ("an empty mesh", []),
 ]
 
@@ -399,3 +481,28 @@ def test_nothing_is_said_of_a_proxy_that_nobody_could_see():
 @pytest.mark.parametrize(("title", "manifests"), QUIET, ids=[row[0] for row in QUIET])
 def test_quiet(title, manifests):
     assert judge(manifests)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({**CALLERS, "selector": {"matchLabels": {"app": "b"}}}, id="of another workload"),
+        pytest.param({**CALLERS, "targetRef": {"kind": "Gateway", "name": "g"}}, id="of what a gateway passes on"),
+        pytest.param({**CALLERS, "targetRefs": [{"kind": "Service", "name": "a"}]}, id="of what a waypoint passes on"),
+        pytest.param({**CALLERS, "action": "DENY"}, id="refuses those who have one"),
+        pytest.param({**CALLERS, "action": "AUDIT"}, id="refuses nobody"),
+        pytest.param({"rules": [*CALLERS["rules"], {}]}, id="another rule lets everybody in"),
+        pytest.param(
+            {"rules": [{"from": [{"source": {"principals": ["*"]}}, {"source": {"ipBlocks": ["::/0"]}}]}]},
+            id="an address does as well",
+        ),
+        pytest.param({"rules": []}, id="lets nobody in, whoever he is"),
+        pytest.param(
+            {"action": "DENY", "rules": [{"from": [{"source": {"notPrincipals": ["*"]}}], "to": [{}]}]},
+            id="refuses those who have none something",
+        ),
+    ],
+)
+def test_no_identity_is_demanded(spec):
+    policy = istio("AuthorizationPolicy", "demo/p", spec, group="security")
+    assert "MTLS-024" not in {row["id"] for row in judge(pod("demo/a"), policy)["findings"]}

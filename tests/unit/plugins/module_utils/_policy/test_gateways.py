@@ -707,3 +707,22 @@ def test_an_old_gateway_may_not_count_beside_one_that_istiod_made_pods_for(addre
     services["spec"]["ports"].append({"name": "http-new", "port": 81, "targetPort": 8081})
     result = judge(pod("edge/gw", "gateway"), old, new, services)
     assert port(result, "edge/gw", 8443)["plaintext"] == plaintext
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        pytest.param(["*"], "mtls -> mtls", id="every host"),
+        pytest.param(["shop/*"], "mtls -> mtls", id="every host of a namespace's routes"),
+        pytest.param(["a.example", "*"], "mtls -> mtls", id="every host beside one"),
+        pytest.param(["a.example"], "mtls -> unknown", id="one host"),
+        pytest.param(["a.example", "*.example"], "mtls -> unknown", id="two, neither of which is every host"),
+    ],
+)
+def test_a_sidecar_meets_a_gateways_mutual_tls_by_the_name_it_asks_for(hosts, expected):
+    """Its sni is that of Istio's cluster, which only a server for every host knows."""
+    server = gateway("ISTIO_MUTUAL")
+    server["spec"]["servers"][0]["hosts"] = hosts
+    front = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
+    mesh = [mesh_config(), pod("edge/gw", "gateway"), front, pod("cafe/m"), rule("edge/r", "gw", tls("ISTIO_MUTUAL"))]
+    assert answer(judge(mesh, server), "cafe/m", "edge/gw") == expected

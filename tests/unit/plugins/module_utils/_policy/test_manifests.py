@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import KINDS, Reader, evaluate
@@ -218,3 +219,33 @@ WEBHOOK = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWeb
 )
 def test_the_control_planes_that_objects_speak_of(manifests, revisions):
     assert read_in_portions(manifests).revisions() == revisions
+
+
+class Raising(dict):
+    """What no parser of ours makes: a mapping that cannot be looked at."""
+
+    def get(self, *_key):
+        raise RuntimeError("no")
+
+
+def test_an_item_that_cannot_be_looked_at_could_be_anything():
+    found = evaluate([Raising(), *MESH, peer("istio-system/p", "STRICT")])
+    assert {row["plaintext"] for item in found["workloads"] for row in item["ports"]} == {"unknown"}
+
+
+def test_the_collector_rests_while_manifests_are_read_and_judged():
+    seen = []
+
+    def manifests():
+        seen.append(gc.isenabled())
+        yield from MESH
+
+    enabled = gc.isenabled()
+    try:
+        for before in (True, False):
+            (gc.enable if before else gc.disable)()
+            evaluate(manifests())
+            assert gc.isenabled() is before
+    finally:
+        (gc.enable if enabled else gc.disable)()
+    assert seen == [False, False]

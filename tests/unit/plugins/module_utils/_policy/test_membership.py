@@ -455,3 +455,42 @@ def test_what_istio_never_enrols_in_ambient_is_not_there_by_its_annotation(more)
     )
     assert workload(result, "demo/a")["mesh"] == "none"
     assert port(result, "demo/a", 8080)["plaintext"] == "accepted"
+
+
+NO_WEBHOOKS = [{"kind": "MutatingWebhookConfiguration", "namespace": None, "reason": "forbidden"}]
+NO_PODS = [{"kind": "Pod", "namespace": "demo", "reason": "forbidden"}]
+ENABLED = namespace("demo", istio_injection="enabled")
+DEFAULT = [mesh_config(), hook("default")]
+NAMED_LIKE_THE_PROXY = {"containers": [{"name": "istio-proxy", "command": ["nginx"]}]}
+ANOTHERS_TAG = hook("two", "prod")
+ANOTHERS_TAG["metadata"]["name"] = "second"
+# what, manifests, gaps, what becomes of demo/a, what nobody knows of it
+DOUBTED = [
+    ("all is known", [*DEFAULT, ENABLED, deployment("demo/a")], [], "sidecar", ""),
+    ("a tag that two revisions have",
+     [*DEFAULT, hook("one", "prod"), ANOTHERS_TAG, namespace("demo", rev="prod"), deployment("demo/a")], [],
+     "none", "webhooks give the tag prod to several revisions"),
+    ("a revision of which there is no webhook", [*DEFAULT, namespace("demo", rev="gone"), deployment("demo/a")], [],
+     "none", ""),
+    ("the same where webhooks were not read", [*DEFAULT, namespace("demo", rev="gone"), deployment("demo/a")],
+     NO_WEBHOOKS, "none", "no injection webhook for revision gone was read"),
+    ("its pods were not read", [*DEFAULT, ENABLED, deployment("demo/a")], NO_PODS, "sidecar",
+     "its pods could not be read"),
+    ("namespaces were not read", [*DEFAULT, deployment("demo/a")], NO_NAMESPACES, "none",
+     "the labels of its namespace could not be read"),
+    ("namespaces were not read, but its own was", [*DEFAULT, ENABLED, deployment("demo/a")], NO_NAMESPACES, "sidecar",
+     ""),
+    ("a container of its own that is named like the proxy",
+     [*DEFAULT, ENABLED, deployment("demo/a", **NAMED_LIKE_THE_PROXY)], [], "sidecar",
+     "its container istio-proxy is not started as injection starts one"),
+    ("the same where nothing is injected", [*DEFAULT, namespace("demo"), deployment("demo/a", **NAMED_LIKE_THE_PROXY)],
+     [], "none", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "manifests", "gaps", "mesh", "doubt"), DOUBTED, ids=[row[0] for row in DOUBTED])
+def test_what_is_doubted_of_a_pod_that_is_still_to_come(what, manifests, gaps, mesh, doubt):
+    result = judge(manifests, STRICT, unread=gaps)
+    [reason] = [row["reason"] for row in result["unknown"] if row["kind"] == "Deployment"] or [""]
+    found = workload(result, "demo/a")
+    assert (found["mesh"], found["mode"] == "unknown", reason.partition(" (")[0]) == (mesh, bool(doubt), doubt), what

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.routes import _Answer, _worsened
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     egress,
     istio,
@@ -377,3 +378,49 @@ def test_a_sidecars_listener_says_which_routes_count(port: int, expected: str) -
     lead = istio("VirtualService", "shop/v", {"hosts": ["safe"], "tcp": [{"route": [to("bare")]}]})
     assert verdict(lead)[0] == "mtls"
     assert verdict(lead, sidecar)[0] == expected
+
+
+GOOD, BAD = (_Answer(tls, verdict, "why") for tls, verdict in (("mtls", "mtls"), ("plaintext", "plaintext")))
+
+
+@pytest.mark.parametrize(
+    ("parts", "clients", "expected"),
+    [
+        pytest.param([(None, 0b11)], 0b11, [(BAD, 0b11)], id="all of them meet it"),
+        pytest.param([(None, 0b11)], 0b01, [(BAD, 0b01), (None, 0b10)], id="one of them does"),
+        pytest.param([(None, 0b11)], 0b100, [(None, 0b11)], id="another one does"),
+        pytest.param([(None, 0b11)], 0b110, [(BAD, 0b10), (None, 0b01)], id="one of them and another"),
+        pytest.param([(GOOD, 0b01), (None, 0b10)], 0b11, [(BAD, 0b01), (BAD, 0b10)], id="what was better is worse"),
+        pytest.param([], 0b11, [], id="nobody is there"),
+    ],
+)
+def test_who_meets_something_worse_is_told_apart_from_whoever_does_not(parts, clients, expected):
+    assert list(_worsened(parts, BAD, clients)) == expected
+
+
+@pytest.mark.parametrize(("first", "second"), [(GOOD, BAD), (BAD, GOOD)], ids=["worse", "better"])
+def test_of_two_answers_the_worse_one_stays(first, second):
+    assert list(_worsened([(first, 0b1)], second, 0b1)) == [(BAD, 0b1)]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        pytest.param("a.wild.example", "plaintext", id="a name that fits"),
+        pytest.param("*.wild.example", "plaintext", id="the pattern itself"),
+        pytest.param("*.b.wild.example", "plaintext", id="a narrower pattern"),
+        pytest.param("*.example", "plaintext", id="a wider pattern"),
+        pytest.param("wild.example", "tls", id="the domain above it"),
+        pytest.param("a.other.example", "tls", id="another name"),
+    ],
+)
+def test_of_a_pattern_whatever_fits_it_may_be_dialled(host, expected):
+    outside = istio("ServiceEntry", "shop/e", {
+        "hosts": ["*.wild.example"], "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+        "resolution": "NONE", "location": "MESH_EXTERNAL",
+    })  # fmt: skip
+    lead = istio("VirtualService", "shop/v", {"hosts": [host], "http": [{"route": [to("bare")]}]})
+    secured = istio("DestinationRule", "shop/r", {
+        "host": "*.wild.example", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}})  # fmt: skip
+    rows = judge([*WORLD, outside, secured, lead])["edges"]
+    assert {row["verdict"] for row in rows if row["service"] == "shop/e" and row["client_tls"] != "none"} == {expected}

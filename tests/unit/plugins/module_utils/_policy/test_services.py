@@ -255,6 +255,22 @@ def test_services_without_a_selector(title, one, expected):
 
 
 @pytest.mark.parametrize(
+    "one",
+    [
+        {"addresses": ["10.1.0.7"]},
+        {"addresses": ["10.1.0.7"], "targetRef": {"kind": "Pod", "name": "a-5f5-1", "namespace": "shop"}},
+    ],
+    ids=["by itself", "with the pod's name"],
+)
+def test_an_address_that_two_pods_claim_is_nobodys(one):
+    pods = [pod("shop/a", ip="10.1.0.7"), pod("shop/b", ip="10.1.0.7")]
+    result = judge(CLIENT, pods, service("shop/s", selector=None), endpoint_slice("shop/s", one))
+    (row,) = edges(result, "cafe/c", service="shop/s")
+    assert (row["endpoint"], row["verdict"]) == ("addr/10.1.0.7", "unknown")
+    assert "pods of shop/Deployment/a and shop/Deployment/b claim 10.1.0.7 at once" in row["reason"]
+
+
+@pytest.mark.parametrize(
     ("managed_by", "expected"),
     [
         (None, {"shop/Deployment/a": "mtls -> mtls", "zoo/Deployment/bare": "plaintext -> plaintext"}),
@@ -381,3 +397,42 @@ TWO = [pod("shop/a"), pod("shop/b", "none")]
 def test_whom_labels_select(title, destination, expected):
     found = endpoints(judge(CLIENT, TWO, destination), "shop/e")
     assert {name for name in found if name} == {f"shop/Deployment/{app}" for app in expected}, title
+
+
+def machine(name: str, address: str, rev: str | None = None, meshed: bool = True) -> dict[str, Any]:
+    """A WorkloadEntry vm/<name>, with a proxy or without."""
+    labels = {"app": "vm", **({"security.istio.io/tlsMode": "istio"} if meshed else {})}
+    return istio("WorkloadEntry", f"vm/{name}", {"address": address, "labels": labels}, rev=rev)
+
+
+BARE_CANARY = machine("new", "192.0.2.2", "canary", meshed=False)
+MACHINES = [
+    ("all are known to all", [machine("old", "192.0.2.1"), machine("new", "192.0.2.2")], "192.0.2.1 192.0.2.2", "mtls"),
+    (
+        "one without a proxy",
+        [machine("old", "192.0.2.1"), machine("new", "192.0.2.2", meshed=False)],
+        "192.0.2.1 192.0.2.2",
+        "plaintext",
+    ),
+    (
+        "another revision's is neither met nor inferred from",
+        [machine("old", "192.0.2.1"), BARE_CANARY],
+        "192.0.2.1",
+        "mtls",
+    ),
+    ("its own revision's is", [machine("old", "192.0.2.1", "default"), BARE_CANARY], "192.0.2.1", "mtls"),
+]
+
+
+@pytest.mark.parametrize(("title", "machines", "met", "sent"), MACHINES, ids=[row[0] for row in MACHINES])
+def test_a_proxy_is_given_the_machines_of_its_own_revision(title, machines, met, sent):
+    """With PASSTHROUGH one endpoint without a proxy keeps auto-mTLS from all."""
+    found = istio("ServiceEntry", "vm/e", {
+        "hosts": ["vm.example"], "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+        "location": "MESH_INTERNAL", "resolution": "STATIC", "workloadSelector": {"labels": {"app": "vm"}},
+    })  # fmt: skip
+    balanced = rule("vm/r", "vm.example", {"loadBalancer": {"simple": "PASSTHROUGH"}})
+    mesh = [mesh_config(), mesh_config("canary"), CLIENT, found, balanced]
+    rows = edges(judge(mesh, machines), "cafe/c", service="vm/e")
+    assert " ".join(sorted(row["endpoint"].rpartition("/")[2] for row in rows)) == met, title
+    assert {row["client_tls"] for row in rows} == {sent}

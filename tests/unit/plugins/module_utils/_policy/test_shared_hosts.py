@@ -116,3 +116,20 @@ def test_twice_the_namespaces_take_twice_the_work(monkeypatch):
     few, many = _looked_at(monkeypatch, 20), _looked_at(monkeypatch, 40)
     assert few >= 20
     assert many <= 2 * few + 2
+
+
+SOMETHING_OF_ITS_OWN = {
+    "nothing": [],
+    "a Sidecar": [egress("cafe/s", "*/*")],
+    "a rule of its namespace": [rule("cafe/r", HOST)],
+}
+
+
+@pytest.mark.parametrize("more", SOMETHING_OF_ITS_OWN.values(), ids=SOMETHING_OF_ITS_OWN)
+def test_of_those_without_a_time_any_may_be_met_whatever_tells_a_client_from_others(more):
+    inside = {"location": "MESH_INTERNAL", "resolution": "STATIC", "endpoints": [{"address": "192.0.2.1"}]}
+    undated = [entry("n1/e", 0, **inside), entry("n2/e", 0)]
+    for manifest in undated:
+        del manifest["metadata"]["creationTimestamp"]
+    rows = [row for row in edges(judge(CLIENTS, undated, more), "cafe/c") if row["host"] == HOST]
+    assert {(row["service"], row["verdict"]) for row in rows} == {("n1/e", "unknown"), ("n2/e", "unknown")}

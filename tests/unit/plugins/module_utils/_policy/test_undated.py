@@ -284,6 +284,8 @@ def test_what_is_contested_is_told(manifests, expected):
     found = [row for row in result["unknown"] if "depends on their age" in row["reason"]]
     assert [(row["kind"], row["namespace"], row["name"]) for row in found] == expected
     assert all("edges to shop/a" in row["touches"] for row in found)
+    of_server = {row["kind"]: "mode of shop/Deployment/a" in row["touches"] for row in found}
+    assert of_server == {row["kind"]: row["kind"] == "PeerAuthentication" for row in found}
 
 
 def test_objects_of_several_namespaces_are_named_with_theirs():

@@ -49,6 +49,13 @@ def client(
     return pod("cafe/c", **spec)
 
 
+def debugged(*statuses: Manifest) -> Manifest:
+    """The same with a debug container that runs as the proxy's user, and what kubelet says of it."""
+    found = client({}, ephemeralContainers=[{"name": "debugger", **user(1337)}])
+    found.setdefault("status", {})["ephemeralContainerStatuses"] = list(statuses)
+    return found
+
+
 def redirection(*arguments: str, name: str = "istio-init") -> list[Manifest]:
     """The init container that redirects, or that checks what the CNI plugin redirected."""
     return [{"name": name, "args": ["istio-iptables", "-p", "15001", *arguments, "-i", "*"]}]
@@ -106,6 +113,22 @@ CLIENTS = {
         LET_OUT,
     ),
     "a debug container of another user": (client({}, ephemeralContainers=[{"name": "debugger", **user(7)}]), CAPTURED),
+    **{
+        f"a debug container {what}": (debugged(*statuses), expected)
+        for what, statuses, expected in (
+            ("that has ended", [{"name": "debugger", "state": {"terminated": {"exitCode": 0}}}], CAPTURED),
+            ("that runs", [{"name": "debugger", "state": {"running": {}}}], LET_OUT),
+            ("that waits", [{"name": "debugger", "state": {"waiting": {}}}], LET_OUT),
+            ("of which nothing is known", [{"name": "debugger"}], LET_OUT),
+            ("beside one that has ended", [{"name": "other", "state": {"terminated": {}}}], LET_OUT),
+            (
+                "that has ended and runs",
+                [{"name": "debugger", "state": {state: {}}} for state in ("running", "terminated")],
+                LET_OUT,
+            ),
+            ("in two states", [{"name": "debugger", "state": {"running": {}, "terminated": {}}}], LET_OUT),
+        )
+    },
     "an init container is over before": (client({}, init=[{"name": "setup", **user(1337)}]), CAPTURED),
 }
 

@@ -118,6 +118,13 @@ MISCELLANEOUS = [
     pod(
         "n1/debugged", ephemeralContainers=[{"name": "debugger", "securityContext": {"runAsUser": 1337}, "env": HIDDEN}]
     ),
+    {
+        **(ended := pod("n1/ended", ephemeralContainers=[{"name": "debugger"}])),
+        "status": {
+            **ended["status"],
+            "ephemeralContainerStatuses": [{"name": "debugger", "state": {"terminated": {"message": HIDDEN}}}],
+        },
+    },
     pod("n1/udp", ports=[{"containerPort": 53, "protocol": "UDP"}]),
     service("n1/native", export_to="."),
     egress(

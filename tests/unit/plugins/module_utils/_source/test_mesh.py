@@ -85,6 +85,8 @@ def test_narrow_keeps_servers_of_the_namespaces_and_the_edges_to_them():
     assert [item["name"] for item in narrowed["workloads"]] == ["a"]
     assert {edge["service"] for edge in narrowed["edges"]} == {"demo/a"}
     assert set(narrowed["client_sets"]) == {edge["clients"] for edge in narrowed["edges"]}
+    assert [item["name"] for item in narrowed["namespaces"]] == ["demo"]
+    assert [item["name"] for item in narrowed["clients"]] == ["b"]
     assert narrowed["summary"]["workloads"]["total"] == 1
     assert narrowed["summary"]["edges"]["total"] == len(narrowed["edges"])
 

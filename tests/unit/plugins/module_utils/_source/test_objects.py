@@ -95,7 +95,7 @@ def test_contents_are_of_every_kind_that_lies_in_a_namespace(answering, cluster)
     answering.answer(f"GET {PATH}", partial(brief("a")))
     found = objects.contents(cluster, ["shop", "shop"])
     assert shown(found) == [("v1", "Secret", "key"), ("apps/v1", "Deployment", "a")]
-    assert [path for path, _query in answering.asked()][2:] == ["/api/v1/namespaces/shop/secrets", PATH]
+    assert sorted(path for path, _query in answering.asked()[2:]) == ["/api/v1/namespaces/shop/secrets", PATH]
 
 
 def test_of_contents_only_metadata_is_asked_for(answering, cluster):
@@ -143,3 +143,11 @@ def test_one_object_by_name_can_be_had_without_the_rest_of_it(answering, cluster
         ("apps/v1", "Deployment", "a")
     ]
     assert answering.asked()[-1][1]["fieldSelector"] == "metadata.name=a"
+
+
+def test_a_list_of_metadata_without_items_says_null(answering, cluster):
+    answering.answer("GET /api/v1/namespaces/shop/secrets", {**partial(), "items": None})
+    answering.answer(f"GET {PATH}", {**listed("Deployment", version="apps/v1"), "items": None})
+    found = objects.contents(cluster, ["shop"])
+    assert (found.objects, [gap["kind"] for gap in found.unread]) == ([], ["Deployment"])
+    assert objects.read(cluster, [DEPLOYMENTS]).unread[0]["reason"] == "the answer is a DeploymentList without items"

@@ -232,7 +232,14 @@ def test_protobuf_says_of_a_pod_what_json_says():
             "serviceAccountName": "a",
             "securityContext": {"runAsUser": 1337, "runAsGroup": 3000},
         },
-        "status": {"phase": "Running", "podIP": "10.1.0.2"},
+        "status": {
+            "phase": "Running",
+            "podIP": "10.1.0.2",
+            "ephemeralContainerStatuses": [
+                {"name": name, "state": {state: {"exitCode": 137}}}
+                for name, state in (("debugger", "terminated"), ("second", "running"), ("third", "waiting"))
+            ],
+        },
     }
     assert lacking([{"apiVersion": "v1", "kind": "Pod", **pod}]) == set(), "Remedy: give each a value in this pod"
     bodies = [json.dumps(listed("Pod", pod)).encode(), protobuf_encoder.pods([pod])]

@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._cluster import protobuf
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot.kept import ENVIRONMENT, NAMED, SHAPES
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import stored_pods
 from ansible_collections.meshproof.mtls.plugins.module_utils._source.slim import slim
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils import protobuf_encoder
 
 POD = SHAPES["Pod"]
 [CONTAINER] = POD["spec"]["containers"]
+[DEBUGGER] = POD["status"]["ephemeralContainerStatuses"]
 EXAMPLES: dict[str, Any] = {
     NAMED: {"sidecar.istio.io/status": "{}"},
     ENVIRONMENT: [{"name": "ISTIO_META_INTERCEPTION_MODE", "value": "NONE"}],
@@ -72,8 +75,27 @@ def test_slim_keeps_of_pods_what_a_snapshot_keeps():
         pytest.param(CONTAINER["securityContext"], stored_pods.CONTAINER_USER, id="user of a container"),
         pytest.param(CONTAINER["livenessProbe"]["httpGet"], stored_pods.HTTP_GET, id="probe by HTTP"),
         pytest.param(POD["status"], stored_pods.STATUS, id="status"),
+        pytest.param(DEBUGGER, stored_pods.DEBUGGER_STATUS, id="status of a debug container"),
+        pytest.param(DEBUGGER["state"], stored_pods.STATE, id="its state"),
     ],
 )
 def test_protobuf_has_of_pods_what_a_snapshot_keeps(shape, table):
     remedy = "add the fields to _source/stored_pods.py, by their numbers in k8s.io/api/core/v1/generated.proto"
     assert set(shape) - {field.name for field in table.values()} == set(), f"Remedy: {remedy}, and to protobuf_encoder"
+
+
+@pytest.mark.parametrize(
+    ("data", "port"),
+    [
+        pytest.param(b"\x10\x90\x3f", 8080, id="a number"),
+        pytest.param(b"\x08\x00\x10\x90\x3f\x1a\x03web", 8080, id="a number, whatever the text beside it"),
+        pytest.param(b"\x08\x01\x10\x90\x3f\x1a\x03web", "web", id="a text, whatever the number beside it"),
+        pytest.param(b"\x08\x01", "", id="a text that is empty"),
+        pytest.param(b"\x08\x02\x10\x90\x3f", 8080, id="of a type that nobody knows"),
+        pytest.param(b"", 0, id="nothing"),
+    ],
+)
+def test_a_port_of_a_probe_is_a_number_or_a_name(data, port):
+    message = protobuf_encoder.message((2, data))
+    found = protobuf.message(stored_pods.HTTP_GET)(message, 0, len(message))
+    assert found.get("port", 0 if port == 0 else "") == port

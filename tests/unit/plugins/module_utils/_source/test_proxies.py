@@ -163,3 +163,12 @@ def test_proxies_that_are_not_reached_in_time_are_unknown(monkeypatch):
     assert why == ["its answer was not read", "it was not asked", "it was not asked"]
     assert all("Remedy: raise the option total_timeout" in item.reason for item in found[1:])
     assert {port.accepts for item in found[1:] for port in item.ports} == {"unknown"}
+
+
+def test_one_whose_answer_breaks_what_asks_it_has_not_answered(reading):
+    """Whatever it is that goes wrong: the others are read all the same."""
+    found = reading(b=RecursionError(), a=None)
+    assert [(item.pod, item.answered, item.reason) for item in found] == [
+        ("shop/a", True, ""),
+        ("shop/b", False, "asking it failed (RecursionError)"),
+    ]

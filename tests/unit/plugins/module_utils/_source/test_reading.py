@@ -452,6 +452,13 @@ def variants():
             ("spec", "ephemeralContainers"),
             [{"name": "debugger", "securityContext": {"runAsUser": 1, "runAsGroup": 1337}}],
         ),
+        *(
+            (
+                ("status", "ephemeralContainerStatuses"),
+                [{"name": "debugger", "state": {state: {"exitCode": 137}}, "image": "x"}],
+            )
+            for state in ("waiting", "running", "terminated")
+        ),
         (("spec", "initContainers", 0), {"name": "x", "restartPolicy": "Always", "ports": [{"containerPort": 1}]}),
         (("metadata", "annotations"), {"ambient.istio.io/redirection": "enabled"}),
         (("metadata", "annotations"), {"sidecar.istio.io/inject": "false"}),
@@ -696,3 +703,20 @@ def test_what_thousands_of_pods_say_is_kept_once():
     assert one["metadata"]["labels"]["own"] == "istio-value"
     assert one["metadata"]["labels"]["own"].__class__ is Text
     assert (one["metadata"]["labels"]["number"], other["metadata"]["labels"]["number"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("containers", "kept"),
+    [
+        pytest.param(
+            [{"name": "d", "image": "x", "securityContext": {"runAsUser": 1, "privileged": True}, "args": ["-x"]}],
+            [{"name": "d", "securityContext": {"runAsUser": 1}}],
+            id="its name and whose user it is",
+        ),
+        pytest.param([{"name": "d"}, "x", 5], [{"name": "d"}, "x", 5], id="what is none"),
+        pytest.param({"name": "d", "image": "x"}, {"name": "d", "image": "x"}, id="no list"),
+    ],
+)
+def test_slim_keeps_of_a_debug_container(containers, kept):
+    found = slim({"kind": "Pod", "metadata": {}, "spec": {"ephemeralContainers": containers}})
+    assert found["spec"] == {"ephemeralContainers": kept}

@@ -293,3 +293,17 @@ def test_the_summary_counts_proxies_that_deserve_a_look():
     assert (summary["not_answered"], summary["not_connected"], summary["rejected"]) == (1, 1, 1)
     assert (summary["roots"]["unknown"], sum(summary["roots"].values())) == (1, 5)
     assert list(summary["roots"]) == sorted(summary["roots"])
+
+
+def types_of(value):
+    """The types of everything in a value."""
+    yield type(value)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from types_of(inner)
+
+
+def test_what_is_made_public_is_plain():
+    """What a module returns has no types of ours: they would be lists without names."""
+    found = ask(clusters=None).public()
+    assert found["certificates"]
+    assert set(types_of(found)) <= {dict, list, str, int, bool, type(None)}

@@ -65,6 +65,8 @@ def test_the_connection_to_istiod(values, identity, connected):
         (LISTENERS_REJECTED, [{"name": "virtualInbound"}], True, "", TIME),
         (LISTENERS_REJECTED, None, None, "cannot be read", TIME),
         (CLUSTERS_REJECTED, [], None, "2 update(s) of clusters were rejected", TIME),
+        ({**ACCEPTED, "cluster_manager.cds.update_time": "1795385999000"}, None, True, "", "2026-11-22T22:19:59Z"),
+        ({**ACCEPTED, "cluster_manager.cds.update_time": "0"}, None, True, "", TIME),
         ({}, None, None, "keeps no statistics", ""),
         ({**ACCEPTED, "listener_manager.lds.update_time": "0", "cluster_manager.cds.update_time": "0"}, None,
          None, "not got any", ""),

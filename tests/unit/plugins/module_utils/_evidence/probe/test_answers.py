@@ -492,3 +492,18 @@ def test_mutual_tls_beside_plaintext_is_permissive(second):
         "permissive",
         "Plaintext from outside was answered (HTTP 200); mutual TLS is offered, too.",
     )
+
+
+@pytest.mark.parametrize(
+    ("uris", "identity"),
+    [
+        pytest.param([A], A, id="one of the mesh's"),
+        pytest.param([A, B], f"{A}, {B}", id="two: both are told"),
+        pytest.param(["https://a.example", A], f"https://a.example, {A}", id="another kind of name beside it"),
+        pytest.param(["https://a.example"], None, id="none of the mesh's"),
+        pytest.param([], None, id="none at all"),
+    ],
+)
+def test_the_identity_that_is_told_is_all_that_a_mesh_certificate_names(uris, identity):
+    [result] = wire_answers.judge([TARGET], outside(RESET, {**SHOWN, "uris": uris}), requests(OK), handshakes(NO_TLS))
+    assert result["identity"] == identity

@@ -110,8 +110,8 @@ def options(given: Mapping[str, Any]) -> tuple[Options, list[str]]:
 def plan(observed: Mapping[str, Any], given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """What is to be done, as far as what there is can tell.
 
-    `observed` is what control_plane_info told, `found` for a removal what objects_info did. With any of `problems`
-    nothing may be done. For a removal see ``removal``; else:
+    `observed` is what control_plane_info told (empty: only the options are looked at), `found` for a removal what
+    objects_info did. With any of `problems` nothing may be done. For a removal see ``removal``; else:
 
     - `warnings`, `left`: sentences.
     - `options`: the options as they are meant. `values`: Helm's values by the name of their file, `all_values` the
@@ -125,7 +125,7 @@ def plan(observed: Mapping[str, Any], given: Mapping[str, Any], found: Mapping[s
     - `tags`: those to make or to move, `tag_lines` a line for each.
     """
     wish, problems = options(given)
-    if problems:
+    if problems or not observed:
         return {"problems": problems, "warnings": [], "left": [], "lines": [], "nothing": False}
     if wish.state == "absent":
         asked = Wish(wish.revision, wish.namespace, wish.purge, wish.confirmed, wish.remove_used)

@@ -86,6 +86,10 @@ def test_a_list_in_each_way_that_users_write_it(written: Any) -> None:
     assert (found.components, problems) == (("base", "istiod", "cni"), [])
 
 
+def test_options_alone_are_no_fault() -> None:
+    assert plan({}, GIVEN, {})["problems"] == []
+
+
 def test_an_old_version_can_be_removed() -> None:
     assert options({**GIVEN, "version": "1.10.0", "state": "absent"})[1] == []
 

@@ -16,6 +16,7 @@ from .._foreign.visible import visible
 from .._policy.versions import SUPPORTED_ISTIO, SUPPORTED_KUBERNETES, minor
 from .control_planes import CHARTS, VALIDATOR, release_names
 from .inputs import Inputs
+from .mesh_config import mesh_config_problems
 from .ownership import INSTALL, RECORD, listed, mapping, suffixed, text
 from .removal import CONFIRMATION, Wish, removal
 from .tags import tag_plan
@@ -104,6 +105,8 @@ def options(given: Mapping[str, Any]) -> tuple[Options, list[str]]:
             "istio_install_values has revisionTags, which Helm cannot move between two revisions. Remedy: name the "
             "tags in istio_install_tags."
         )
+    if found.state == "present":
+        problems += mesh_config_problems(found.values.get("meshConfig"))
     return found, [visible(sentence) for sentence in problems]
 
 

@@ -66,12 +66,14 @@ def planned(*cluster: Manifest, unread: Any = (), kubernetes: str = "v1.35.4", *
         ({"components": ["istiod", "gateway"]}, "gateway"),
         ({"method": "operator"}, "istio_install_method"),
         ({"values": {"revisionTags": ["prod"]}}, "istio_install_tags"),
+        ({"values": {"meshConfig": {"enableAutoMtls": "yes"}}}, "istiod would refuse"),
         ({"values": "nonsense"}, "istio_install_values"),
         ({"purge": "perhaps"}, "istio_install_purge"),
     ],
     ids=[
         "no version", "a minor version", "an old version", "a version with a second line", "the default by its name",
         "upper case", "no istiod", "an unknown component", "an unknown method", "tags as values",
+        "a mesh configuration that istiod refuses",
         "values that are text", "neither true nor false",
     ],
 )  # fmt: skip

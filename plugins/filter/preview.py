@@ -45,6 +45,8 @@ RETURN = r"""
 _value:
   description:
     - V(lines) are two tables, of the ports and of the connections that change.
+    - V(rows) are the same with every row.
+    - V(broken) are the connections of clients in the mesh that work before and not after, as sentences.
     - V(breaks) names the servers outside the mesh to which clients would send mutual TLS that they cannot take.
   type: dict
 """

@@ -421,7 +421,7 @@ edges:
       description:
         - Whose part it is that a client's proxy sends plaintext. V(server) for its policy, V(endpoint) for one without
           a sidecar that decides for all, V(ztunnel) to what takes no HBONE, V(external) for a host outside the mesh
-          for which no rule sets TLS; else empty.
+          for which no rule sets TLS, V(rule) for a DestinationRule whose C(tls) alone sends it; else empty.
       type: str
       returned: always
       sample: ''

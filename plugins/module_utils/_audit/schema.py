@@ -96,7 +96,8 @@ _EDGE = _object(
     reason=_text("Why, in a sentence that names the objects that decide."),
     part=_text(
         "Whose part it is that a client's proxy sends plaintext: server (its policy), endpoint (one without a sidecar, "
-        "for all), ztunnel (to what takes no HBONE), external (a host outside the mesh, without a rule), or empty."
+        "for all), ztunnel (to what takes no HBONE), external (a host outside the mesh, without a rule), rule (a "
+        "DestinationRule's tls, without which it would be mutual TLS), or empty."
     ),
     scope=_text("inside, or egress for what leaves the mesh; without it inside."),
     programmed=_one_of([*VERDICTS, None], "What the proxies were given makes of it; null if not asked."),

@@ -29,13 +29,18 @@ _LONGEST = 100
 class Inputs:
     """The options of one role, read one by one; what cannot be meant becomes a sentence in ``problems``.
 
-    `given` has the options by their names without the role's prefix, as templates made them.
+    `given` has the options by their names without the role's prefix, as templates made them. For an entry of a list,
+    `role` is the entry's place, and `joint` what stands between it and an option's name.
     """
 
-    def __init__(self, role: str, given: Mapping[str, Any]) -> None:
-        self.role = role
+    def __init__(self, role: str, given: Mapping[str, Any], joint: str = "_") -> None:
+        self._before = role + joint
         self.problems: list[str] = []
         self._given: Any = plain(given)
+
+    def raw(self, option: str) -> Any:
+        """As it was given, in plain values; None for what was not."""
+        return self._given.get(option)
 
     def text(self, option: str, choices: Sequence[str] = ()) -> str:
         """Text, empty for null. With `choices` it has to be one of them."""
@@ -124,7 +129,7 @@ class Inputs:
 
     def _refuse(self, option: str, meant: str) -> None:
         shown = visible(self._given.get(option), _LONGEST)
-        self.problems.append(f"{self.role}_{option} is '{shown}', and has to be {meant}. Remedy: correct it")
+        self.problems.append(f"{self._before}{option} is '{shown}', and has to be {meant}. Remedy: correct it")
 
 
 def _written(value: Any) -> str | None:

@@ -9,25 +9,27 @@ objects of others that ours would collide with, or lose to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._policy.ages import age_of
 from .._policy.records import UNDATED
+from .contents import MANAGED_BY, ROLE, is_marked
+from .inputs import Inputs
+from .policies import (
+    ACCOUNT,
+    API_VERSIONS,
+    LABEL,
+    ROLE_NAME,
+    Asked,
+    Manifest,
+    asked_for,
+    full_host,
+    key_of,
+    named,
+    selector_of,
+)
 
-Manifest = dict[str, Any]
-Entry = Mapping[str, Any]
-
-MODES = ("STRICT", "PERMISSIVE", "DISABLE", "UNSET")
-SENT = ("ISTIO_MUTUAL", "DISABLE")
-API_VERSIONS = {
-    "PeerAuthentication": "security.istio.io/v1",
-    "AuthorizationPolicy": "security.istio.io/v1",
-    "DestinationRule": "networking.istio.io/v1",
-}
-MANAGED_BY, ROLE = "app.kubernetes.io/managed-by", "meshproof.mtls/role"
-OURS = {MANAGED_BY: "meshproof.mtls", ROLE: "istio_mtls"}
 # Labels and annotations by which other tools say whose an object is.
 OWNERS = (
     MANAGED_BY,
@@ -42,26 +44,200 @@ OWNERS = (
     "operator.istio.io/component",
 )
 
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-PRINCIPAL = re.compile(r"\*|[^:/\s]+/ns/[^/\s]+/sa/[^/\s]+|\*[^*\s]+|[^*:\s]+\*")
+
+class Wanted(NamedTuple):
+    """What was asked for."""
+
+    state: str
+    policies: list[dict[str, Any]]
+    hosts: list[dict[str, Any]]
+    authorization: list[dict[str, Any]]
+    root_namespace: str
+    prune: bool
+    adopt: bool
+    preview: bool
+    max_broken: int
+    problems: list[str]
+
+
+def wanted(given: Mapping[str, Any]) -> Wanted:
+    """The options, read and checked without a cluster; `problems` are sentences.
+
+    `given` has the role's options without its prefix.
+    """
+    inputs = Inputs(ROLE_NAME, given)
+    found = Wanted(
+        inputs.text("state", ("present", "absent")),
+        inputs.entries("policies"),
+        inputs.entries("hosts"),
+        inputs.entries("authorization"),
+        inputs.text("root_namespace"),
+        inputs.switch("prune"),
+        inputs.switch("adopt"),
+        inputs.switch("preview"),
+        inputs.count("max_broken"),
+        inputs.problems,
+    )
+    inputs.count("max_rows")
+    inputs.count("settle_seconds")
+    if not LABEL.fullmatch(found.root_namespace):
+        inputs.problems.append(f"{ROLE_NAME}_root_namespace is no namespace. Remedy: the one of Istio's configuration")
+    for option, entries in (
+        ("hosts", found.hosts),
+        ("policies", found.policies),
+        ("authorization", found.authorization),
+    ):
+        for index, entry in enumerate(entries):
+            _read_inside(entry, Inputs(f"{ROLE_NAME}_{option}[{index}]", entry, "."), inputs.problems)
+    inputs.problems += _policies(found).problems
+    return found
+
+
+def _policies(wish: Wanted) -> Asked:
+    if wish.state == "absent":
+        return Asked()
+    return asked_for(wish.policies, wish.hosts, wish.authorization, wish.root_namespace)
+
+
+def _read_inside(entry: dict[str, Any], inputs: Inputs, problems: list[str]) -> None:
+    """Makes lists and mappings of what an entry holds as text."""
+    for name in ("selector", "ports"):
+        if entry.get(name) is not None:
+            entry[name] = inputs.mapping(name)
+    for name in ("principals", "export_to"):
+        if entry.get(name) is not None:
+            entry[name] = inputs.texts(name)
+    problems += inputs.problems
+
+
+def questions(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What has to be read before a plan can be made, as the option `objects` of objects_info."""
+    kinds = [{"api_version": version, "kind": kind} for kind, version in API_VERSIONS.items()]
+    accounts = {"api_version": "v1", "kind": "ServiceAccount", "only_metadata": True}
+    namespaces = sorted({namespace for namespace, dummy in _callers(wanted(given))})
+    return [
+        {"api_version": "v1", "kind": "Namespace"},
+        *kinds,
+        *({**accounts, "namespace": namespace} for namespace in namespaces),
+    ]
+
+
+def _callers(asked: Wanted) -> Iterator[tuple[str, str]]:
+    """Namespace and name of each ServiceAccount that a principal names in full."""
+    for entry in asked.authorization:
+        for principal in entry.get("principals") or ():
+            found = ACCOUNT.fullmatch(principal)
+            if found and "*" not in principal:
+                yield found[1], found[2]
+
+
+def proposed(given: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What would change, as status_info takes it; empty where nothing would, or nobody wants to know."""
+    asked = wanted(given)
+    if not asked.preview:
+        return []
+    made = _objects(asked, there)
+    changes: list[dict[str, Any]] = made["blanket"] or made["proposed"]
+    return changes
 
 
 def plan(
-    policies: Sequence[Mapping[str, Any]] = (),
-    hosts: Sequence[Mapping[str, Any]] = (),
-    authorization: Sequence[Mapping[str, Any]] = (),
-    root_namespace: str = "istio-system",
-    existing: Iterable[Mapping[str, Any]] = (),
-    missing_kinds: Sequence[str] = (),
-    state: str = "present",
-    prune: bool = False,
+    given: Mapping[str, Any],
+    there: Mapping[str, Any],
+    preview: Mapping[str, Sequence[str]] | None = None,
+    findings: Iterable[Mapping[str, Any]] = (),
+    check: bool = False,
 ) -> dict[str, Any]:
     """What to do so that the cluster is as asked for.
 
-    `existing` are the objects that are there: Namespaces and the three policy kinds; `missing_kinds` those kinds that
-    the cluster does not know. The answer:
+    `there` is what objects_info answers to ``questions``, `preview` what the judge says of ``proposed`` (`lines`,
+    `rows`, `breaks`, `broken`), `findings` those of the mesh as it would be. With `check` the plan is only shown, so
+    that what another role would make before is no problem. The answer:
+    - `problems`: sentences; with any of them nothing is done. `warnings`: sentences that stop nothing.
+    - `objects`: manifests to apply, those that differ from what is there. `homeless`: those among them that cannot be
+      made yet, because their namespace or kind is not there.
+    - `stale`: manifests of ours to delete.
+    - `changes`: the same as pairs of `before` and `after`.
+    - `lines`: the connections that change, `rows`: all of them.
+    """
+    asked = wanted(given)
+    made = _objects(asked, there)
+    seen: Mapping[str, Sequence[str]] = preview or {}
+    unmet, dummy, dummy = (made.pop(name) for name in ("unmet", "proposed", "blanket"))
+    ours = {named(manifest) for manifest in (*made["objects"], *made["homeless"])}
+    problems = [
+        *asked.problems,
+        *_hidden(there["unread"]),
+        *made["problems"],
+        *([] if check else unmet),
+        *_breaking(asked, seen),
+    ]
+    warnings = [
+        *made["warnings"],
+        *(f"as the cluster is now, this would be refused: {sentence}" for sentence in unmet if check),
+        *_nameless(asked, there),
+        *(
+            f"{finding['object']}: {finding['message']} ({finding['id']}). Remedy: {finding['fix']}"
+            for finding in findings
+            if finding["object"] in ours
+        ),
+    ]
+    return {
+        **made,
+        "problems": problems,
+        "warnings": warnings,
+        "lines": list(seen.get("lines", ())),
+        "rows": list(seen.get("rows", ())),
+    }
+
+
+def _hidden(unread: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    gaps = [gap for gap in unread if gap["kind"] != "ServiceAccount"]
+    if gaps:
+        kinds = ", ".join(dict.fromkeys(gap["kind"] for gap in gaps))
+        yield (
+            f"{kinds} could not be read in the cluster: {gaps[0]['reason']}. Remedy: the rights to get and list these"
+            " kinds; the playbook meshproof.mtls.preflight tells what is missing"
+        )
+
+
+def _breaking(asked: Wanted, preview: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What the mesh as it would be says against the change."""
+    outside, broken = preview.get("breaks", ()), preview.get("broken", ())
+    if outside:
+        yield (
+            f"clients in the mesh would send mutual TLS to {len(outside)} servers outside, which cannot take it:"
+            f" {_some(outside)}. Remedy: enrol these servers, or leave their hosts out of {ROLE_NAME}_hosts"
+        )
+    elif len(broken) > asked.max_broken:
+        yield (
+            f"{len(broken)} connections of clients in the mesh would break, and {ROLE_NAME}_max_broken allows"
+            f" {asked.max_broken}: {_some(broken)}. Remedy: mend what the reasons name first, or allow so many"
+        )
+
+
+def _some(sentences: Sequence[str]) -> str:
+    return "; ".join(sentences[:5]) + ("; …" if len(sentences) > 5 else "")
+
+
+def _nameless(asked: Wanted, there: Mapping[str, Any]) -> Iterator[str]:
+    """Principals that name no ServiceAccount: whoever is meant will be refused."""
+    accounts = {
+        (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        for manifest in there["objects"]
+        if manifest["kind"] == "ServiceAccount"
+    }
+    unread = {gap["namespace"] for gap in there["unread"] if gap["kind"] == "ServiceAccount"}
+    for namespace, name in dict.fromkeys(_callers(asked)):
+        if (namespace, name) not in accounts and namespace not in unread:
+            yield f"there is no ServiceAccount {namespace}/{name}, which a principal names. Remedy: check its spelling"
+
+
+def _objects(wish: Wanted, there: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifests, and what speaks for and against them, by what is there alone.
+
+    Of ``plan``'s answer; with `unmet`, sentences that say why something is homeless, `proposed` changes as evaluate()
+    takes them, and `blanket`: refused blanket rules, likewise.
     - `problems`: sentences; with any of them nothing should be applied. `warnings`: sentences that stop nothing.
     - `objects`: manifests to apply, those that differ from what is there. `homeless`: those among them that cannot be
       made yet, because their namespace or kind is not there, and `unmet`: sentences that say so.
@@ -69,244 +245,50 @@ def plan(
     - `changes`: the same as pairs of `before` and `after`, and `proposed`: as evaluate() takes them.
     - `blanket`: refused blanket rules, as evaluate() takes them.
     """
-    asked = _asked(policies, hosts, authorization, root_namespace) if state == "present" else _Asked()
-    found = {_key(manifest): manifest for manifest in existing}
-    wanted = [(place, _kept(manifest, found.get(_key(manifest)))) for place, manifest in asked.objects]
-    keys = {_key(manifest) for dummy, manifest in wanted}
+    asked = _policies(wish)
+    found = {key_of(manifest): manifest for manifest in there["objects"] if manifest["kind"] != "ServiceAccount"}
+    missing_kinds = there["absent_kinds"]
+    prune, state = wish.prune, wish.state
+    made = [(place, _kept(manifest, found.get(key_of(manifest)))) for place, manifest in asked.objects]
+    keys = {key_of(manifest) for dummy, manifest in made}
     stale = [
         _reference(manifest)
         for key, manifest in sorted(found.items())
         if manifest["kind"] in API_VERSIONS and _is_ours(manifest) and key not in keys and (prune or state == "absent")
     ]
-    keys |= {_key(manifest) for manifest in stale}
+    keys |= {key_of(manifest) for manifest in stale}
     others = [manifest for key, manifest in sorted(found.items()) if key not in keys]
-    problems, warnings = list(asked.problems), list(asked.warnings)
+    problems = list(asked.refused)
+    warnings = list(asked.warnings)
     unmet = {}
-    for place, manifest in wanted:
-        there = found.get(_key(manifest))
-        problems += [f"{place}: {problem}" for problem in _taken(there)]
-        for certain, sentence in _rivals(manifest, there, others):
+    for place, manifest in made:
+        now = found.get(key_of(manifest))
+        problems += [f"{place}: {problem}" for problem in _taken(now, wish.adopt)]
+        for certain, sentence in _rivals(manifest, now, others):
             (problems if certain else warnings).append(f"{place}: {sentence}")
-        if not there and (reason := _unmet(manifest, found, missing_kinds)):
-            unmet[_key(manifest)] = reason
-    changed = [manifest for dummy, manifest in wanted if _differs(manifest, found.get(_key(manifest)))]
+        if not now and (reason := _unmet(manifest, found, missing_kinds)):
+            unmet[key_of(manifest)] = reason
+    changed = [manifest for dummy, manifest in made if _differs(manifest, found.get(key_of(manifest)))]
     return {
         "problems": problems,
         "warnings": warnings,
-        "objects": [manifest for manifest in changed if _key(manifest) not in unmet],
-        "homeless": [manifest for manifest in changed if _key(manifest) in unmet],
+        "objects": [manifest for manifest in changed if key_of(manifest) not in unmet],
+        "homeless": [manifest for manifest in changed if key_of(manifest) in unmet],
         "unmet": sorted(set(unmet.values())),
         "stale": stale,
-        "changes": [{"before": found.get(_key(manifest)), "after": manifest} for manifest in changed]
-        + [{"before": found[_key(manifest)], "after": None} for manifest in stale],
+        "changes": [{"before": found.get(key_of(manifest)), "after": manifest} for manifest in changed]
+        + [{"before": found[key_of(manifest)], "after": None} for manifest in stale],
         "proposed": [{"op": "apply", "manifest": manifest} for manifest in changed]
         + [{"op": "delete", "manifest": manifest} for manifest in stale],
         "blanket": [{"op": "apply", "manifest": manifest} for manifest in asked.blanket],
     }
 
 
-# From entries to manifests.
-
-
-class _Asked:
-    """The manifests of all entries, each with the entry's place, and what is wrong with the entries."""
-
-    def __init__(self) -> None:
-        self.objects: list[tuple[str, Manifest]] = []
-        self.blanket: list[Manifest] = []
-        self.problems: list[str] = []
-        self.warnings: list[str] = []
-
-
-def _asked(
-    policies: Sequence[Entry], hosts: Sequence[Entry], authorization: Sequence[Entry], root_namespace: str
-) -> _Asked:
-    asked = _Asked()
-    for variable, entries, check, make in (
-        ("istio_mtls_policies", policies, _policy_problems, _peer_authentication),
-        ("istio_mtls_hosts", hosts, _host_problems, _destination_rule),
-        ("istio_mtls_authorization", authorization, _authorization_problems, _authorization_policy),
-    ):
-        slots: dict[Any, str] = {}
-        for index, given in enumerate(entries):
-            entry = {key: value for key, value in given.items() if value is not None}
-            place = f"{variable}[{index}]"
-            problems = list(check(entry, root_namespace))
-            asked.problems += [f"{place}: {problem}" for problem in problems]
-            if make is _destination_rule and _is_blanket(entry):
-                asked.blanket.append(_destination_rule({"namespace": root_namespace, **entry}, root_namespace))
-            if problems:
-                continue
-            manifest = make(entry, root_namespace)
-            asked.warnings += [f"{place}: {warning}" for warning in _doubts(manifest, root_namespace)]
-            for slot in (_key(manifest), _slot(manifest)):
-                if slots.setdefault(slot, place) != place:
-                    asked.problems.append(f"{place}: says again what {slots[slot]} says. Remedy: keep one of them")
-                    break
-            asked.objects.append((place, manifest))
-    return asked
-
-
-def _policy_problems(entry: Entry, root: str) -> Iterator[str]:
-    scope, namespace = entry.get("scope", "namespace"), entry.get("namespace")
-    if scope == "mesh" and namespace not in (None, root):
-        yield f"a policy for the mesh lives in the root namespace {root}, not in {namespace}. Remedy: drop namespace"
-    if scope != "mesh" and not namespace:
-        yield f"a policy for a {scope} needs its namespace. Remedy: add namespace"
-    if scope == "namespace" and namespace == root:
-        yield f"a policy without selector in the root namespace {root} governs the whole mesh. Remedy: scope: mesh"
-    if scope == "workload" and namespace == root:
-        yield f"Istio ignores a selector in the root namespace {root}. Remedy: the namespace of the workload"
-    if scope == "workload" and not entry.get("selector"):
-        yield "a policy for a workload needs a selector. Remedy: add the labels of its pods as selector"
-    if scope == "workload" and not entry.get("name"):
-        yield "a policy for a workload needs a name. Remedy: add name"
-    if scope != "workload" and entry.get("selector"):
-        yield f"a policy for a {scope} has no selector. Remedy: scope: workload"
-    if scope != "workload" and entry.get("ports"):
-        yield "Istio takes ports only together with a selector. Remedy: scope: workload and a selector"
-    if entry.get("mode", "STRICT") not in MODES:
-        yield f"mode is {entry['mode']}. Remedy: one of {', '.join(MODES)}"
-    yield from _port_problems(entry.get("ports"), MODES, "container ports")
-    yield from _name_problems(entry)
-    yield from _selector_problems(entry.get("selector"))
-
-
-def _peer_authentication(entry: Entry, root: str) -> Manifest:
-    scope = entry.get("scope", "namespace")
-    spec: Manifest = {"mtls": {"mode": entry.get("mode", "STRICT")}}
-    if scope == "workload":
-        spec["selector"] = {"matchLabels": dict(entry["selector"])}
-    if entry.get("ports"):
-        spec["portLevelMtls"] = {str(port): {"mode": mode} for port, mode in entry["ports"].items()}
-    return _manifest(
-        "PeerAuthentication", root if scope == "mesh" else entry["namespace"], entry.get("name", "default"), spec
-    )
-
-
-def _is_blanket(entry: Entry) -> bool:
-    return "*" in str(entry.get("host", ""))
-
-
-def _host_problems(entry: Entry, root: str) -> Iterator[str]:
-    host = str(entry.get("host", ""))
-    if _is_blanket(entry):
-        yield (
-            f"a rule for {host} also meets hosts outside the mesh, which cannot take mutual TLS, or takes it from hosts"
-            " that do. Remedy: name single hosts; without a rule auto-mTLS decides for each server by itself"
-        )
-    elif not SUBDOMAIN.fullmatch(host):
-        yield f"host '{host}' is no host name. Remedy: a name such as service-a.demo.svc.cluster.local"
-    elif not _rule_namespace(entry):
-        yield f"the rule for {host} needs a namespace to live in. Remedy: add namespace, at best the Service's own"
-    if entry.get("mode", SENT[0]) not in SENT:
-        yield f"mode is {entry['mode']}. Remedy: one of {', '.join(SENT)}"
-    yield from _port_problems(entry.get("ports"), SENT, "ports of the Service")
-    yield from _name_problems(entry)
-
-
-def _rule_namespace(entry: Entry) -> str | None:
-    """Where the rule lives: as asked for, else in the namespace of the Service that its full name tells."""
-    parts = str(entry["host"]).split(".")
-    return entry.get("namespace") or (parts[1] if len(parts) > 3 and parts[2] == "svc" else None)
-
-
-def _destination_rule(entry: Entry, root: str) -> Manifest:
-    policy: Manifest = {"tls": {"mode": entry.get("mode", SENT[0])}}
-    if entry.get("ports"):
-        policy["portLevelSettings"] = [
-            {"port": {"number": int(port)}, "tls": {"mode": mode}}
-            for port, mode in sorted(entry["ports"].items(), key=lambda item: int(item[0]))
-        ]
-    spec: Manifest = {"host": entry["host"], "trafficPolicy": policy}
-    if entry.get("export_to"):
-        spec["exportTo"] = list(entry["export_to"])
-    return _manifest(
-        "DestinationRule", _rule_namespace(entry) or root, entry.get("name") or f"mtls-{entry['host']}", spec
-    )
-
-
-def _authorization_problems(entry: Entry, root: str) -> Iterator[str]:
-    if not entry.get("namespace"):
-        yield "needs a namespace. Remedy: add namespace"
-    for principal in entry.get("principals") or []:
-        if not PRINCIPAL.fullmatch(str(principal)):
-            yield (
-                f"'{principal}' is no principal, which has no spiffe:// before it."
-                " Remedy: such as cluster.local/ns/demo/sa/service-b"
-            )
-    yield from _name_problems(entry)
-    yield from _selector_problems(entry.get("selector"))
-
-
-def _authorization_policy(entry: Entry, root: str) -> Manifest:
-    """With principals only these may call; without, whoever has no identity may not."""
-    principals = list(entry.get("principals") or [])
-    source = {"principals": principals} if principals else {"notPrincipals": ["*"]}
-    spec: Manifest = {"action": "ALLOW" if principals else "DENY", "rules": [{"from": [{"source": source}]}]}
-    if entry.get("selector"):
-        spec["selector"] = {"matchLabels": dict(entry["selector"])}
-    return _manifest("AuthorizationPolicy", entry["namespace"], entry.get("name", "mtls-identity"), spec)
-
-
-def _name_problems(entry: Entry) -> Iterator[str]:
-    for key, pattern in (("namespace", LABEL), ("name", SUBDOMAIN)):
-        if key in entry and not pattern.fullmatch(str(entry[key])):
-            yield f"{key} '{entry[key]}' is no name for Kubernetes. Remedy: lower case letters, digits and '-'"
-
-
-def _selector_problems(selector: Any) -> Iterator[str]:
-    for key, value in (selector or {}).items():
-        if not isinstance(value, str) or not LABEL_VALUE.fullmatch(value):
-            yield f"selector {key}: {value!r} is no label value. Remedy: text, in quotes if it looks like a number"
-
-
-def _port_problems(ports: Any, modes: Sequence[str], what: str) -> Iterator[str]:
-    for port, mode in (ports or {}).items():
-        if not str(port).isdigit() or not 0 < int(port) < 65536:
-            yield f"'{port}' is no port. Remedy: numbers from 1 to 65535, the {what}"
-        if mode not in modes:
-            yield f"port {port} has the mode {mode}. Remedy: one of {', '.join(modes)}"
-
-
-def _doubts(manifest: Manifest, root: str) -> Iterator[str]:
-    """What is allowed and still may not be what was meant."""
-    spec = manifest["spec"]
-    host = str(spec.get("host", ""))
-    if manifest["kind"] == "DestinationRule" and host.count(".") == 1:
-        name, namespace = host.split(".")
-        yield (
-            f"Istio takes the host {host} literally, so it meets no Kubernetes Service."
-            f" For the Service {name} of {namespace} write {name}.{namespace}.svc.cluster.local"
-        )
-    if manifest["kind"] == "AuthorizationPolicy" and manifest["metadata"]["namespace"] == root:
-        yield f"an AuthorizationPolicy in the root namespace {root} counts in the whole mesh, gateways included"
-
-
-def _manifest(kind: str, namespace: str, name: str, spec: Manifest) -> Manifest:
-    return {
-        "apiVersion": API_VERSIONS[kind],
-        "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": dict(OURS)},
-        "spec": spec,
-    }
-
-
 # Against what is there.
 
 
-def _key(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
-    meta = manifest["metadata"]
-    return manifest["kind"], meta.get("namespace") or "", meta["name"]
-
-
-def _named(manifest: Mapping[str, Any]) -> str:
-    kind, namespace, name = _key(manifest)
-    return f"{kind} {namespace}/{name}"
-
-
 def _reference(manifest: Mapping[str, Any]) -> Manifest:
-    kind, namespace, name = _key(manifest)
+    kind, namespace, name = key_of(manifest)
     return {
         "apiVersion": manifest.get("apiVersion") or API_VERSIONS[kind],
         "kind": kind,
@@ -315,8 +297,7 @@ def _reference(manifest: Mapping[str, Any]) -> Manifest:
 
 
 def _is_ours(manifest: Mapping[str, Any]) -> bool:
-    labels = manifest["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in OURS.items())
+    return is_marked(manifest, ROLE_NAME)
 
 
 def _kept(manifest: Manifest, there: Mapping[str, Any] | None) -> Manifest:
@@ -340,15 +321,15 @@ def _differs(manifest: Manifest, there: Mapping[str, Any] | None) -> bool:
 
 def _owners(manifest: Mapping[str, Any]) -> str:
     meta = manifest["metadata"]
-    marks = {**(meta.get("labels") or {}), **(meta.get("annotations") or {})}
-    return ", ".join(f"{key}={marks[key]}" for key in OWNERS if key in marks) or "no label says whose it is"
+    found = {**(meta.get("labels") or {}), **(meta.get("annotations") or {})}
+    return ", ".join(f"{key}={found[key]}" for key in OWNERS if key in found) or "no label says whose it is"
 
 
-def _taken(there: Mapping[str, Any] | None) -> Iterator[str]:
-    if there is not None and not _is_ours(there):
+def _taken(there: Mapping[str, Any] | None, adopt: bool) -> Iterator[str]:
+    if there is not None and not _is_ours(there) and not adopt:
         yield (
-            f"{_named(there)} is there already and is not ours ({_owners(there)})."
-            " Remedy: give ours another name, or have its owner remove it"
+            f"{named(there)} is there already and is not ours ({_owners(there)}). Remedy: give ours another name, have"
+            f" its owner remove it, or take it over with {ROLE_NAME}_adopt=true"
         )
 
 
@@ -375,7 +356,7 @@ def _rivals(
             continue
         if there is not None and _surely_older(there, other):
             continue
-        whose = f"{_named(other)} ({_owners(other)})"
+        whose = f"{named(other)} ({_owners(other)})"
         if manifest["kind"] == "PeerAuthentication":
             overlap = _overlap(manifest, other)
             if overlap == "all":
@@ -405,23 +386,9 @@ def _surely_older(ours: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return UNDATED not in ages and (ages[0], names[0]) < (ages[1], names[1])
 
 
-def _selector(manifest: Mapping[str, Any]) -> dict[str, str]:
-    return ((manifest.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-
-
-def _slot(manifest: Manifest) -> Any:
-    """Of objects with the same slot Istio goes by one alone; several AuthorizationPolicies count together."""
-    namespace = manifest["metadata"]["namespace"]
-    if manifest["kind"] == "DestinationRule":
-        return namespace, _full_host(manifest)
-    if manifest["kind"] == "PeerAuthentication":
-        return namespace, tuple(sorted(_selector(manifest).items()))
-    return _key(manifest)
-
-
 def _overlap(ours: Manifest, other: Mapping[str, Any]) -> str:
     """Which of the pods that ours governs the other would govern instead: all | some | none."""
-    mine, theirs = _selector(ours), _selector(other)
+    mine, theirs = selector_of(ours), selector_of(other)
     if bool(mine) != bool(theirs):
         return "none"
     if any(mine.get(key, value) != value for key, value in theirs.items()):
@@ -429,12 +396,7 @@ def _overlap(ours: Manifest, other: Mapping[str, Any]) -> str:
     return "all" if theirs.items() <= mine.items() else "some"
 
 
-def _full_host(manifest: Mapping[str, Any]) -> str:
-    host = str((manifest.get("spec") or {}).get("host") or "")
-    return host if "." in host else f"{host}.{manifest['metadata']['namespace']}.svc.cluster.local"
-
-
 def _same_host(ours: Manifest, other: Mapping[str, Any]) -> bool:
     """A rule for chosen clients, or without a trafficPolicy, takes nothing from ours."""
     spec = other.get("spec") or {}
-    return _full_host(ours) == _full_host(other) and "trafficPolicy" in spec and "workloadSelector" not in spec
+    return full_host(ours) == full_host(other) and "trafficPolicy" in spec and "workloadSelector" not in spec

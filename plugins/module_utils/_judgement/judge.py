@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from .._audit.document import lasting
 from .._foreign.visible import visible
 from .._policy.membership import enrolled_namespaces
-from .._policy.rows import BY_ENDPOINT, BY_EXTERNAL, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT
+from .._policy.rows import BY_ENDPOINT, BY_EXTERNAL, BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT
 from . import evidence as sources_together
 from .design import NOTHING, REASON, Design, design_of
 from .egress import egress_rows, is_egress, limit_of
@@ -456,7 +456,7 @@ def _plaintext_remedy(edge: Mapping[str, Any], server: Mapping[str, Any] | None,
         return "hbone"
     if part == BY_SERVER or any(port["mode"] == "DISABLE" for port in server["ports"]):
         return "disabled"
-    return "mixed" if part == BY_ENDPOINT else "sender"
+    return {BY_ENDPOINT: "mixed", BY_RULE: "its rule"}.get(part or "", "sender")
 
 
 def _remedy(server: Mapping[str, Any] | None, otherwise: str) -> str:

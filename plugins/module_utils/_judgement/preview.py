@@ -6,31 +6,46 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._foreign.lines import joined, section
 from .._foreign.visible import visible
-from .judge import ShownClients, clients_of
-from .violations import IN_MESH, everybody
+from .judge import ShownClients, clients_of, members_of
+from .violations import IN_MESH, everybody, is_outside
 
 BAD = ("broken", "plaintext", "unknown")
 
 
 def preview(status: Mapping[str, Any], max_rows: int = 20) -> dict[str, list[str]]:
-    """The `changes` of status_info (detail full): `lines` to print, and the servers that rules for hosts `break`."""
+    """The `changes` of status_info (detail full).
+
+    `lines` to print, what concerns the system's own pods alone last; `rows` of all of it, for a file; the servers that
+    rules for hosts `breaks`; and the connections of clients in the mesh that would be `broken`, each with its reason.
+    """
     workloads = {workload["id"]: workload for workload in status["workloads"]}
     changes = status.get("changes", [])
     edges = [change for change in changes if change["what"] == "edge"]
-    ports = [_port_row(change, workloads) for change in changes if change["what"] == "port"]
-    clients = clients_of(status.get("change_client_sets", {}), everybody(status))
+    ports = sorted((_port_row(change, workloads) for change in changes if change["what"] == "port"), key=_system_last)
+    everyone = everybody(status)
+    sets = status.get("change_client_sets", {})
+    clients = clients_of(sets, everyone)
     rows = sorted((_edge_row(edge, clients[edge["clients"]]) for edge in edges), key=_worst_first)
-    tables = [
-        section("PORTS THAT CHANGE", ["WORKLOAD", "PORT", "BEFORE", "", "AFTER"], ports, max_rows),
-        section("CONNECTIONS THAT CHANGE", ["CLIENTS", "", "SERVICE", "BEFORE", "", "AFTER", "WHY"], rows, max_rows),
-    ]
+
+    def tables(most: int) -> list[str]:
+        return joined(
+            [
+                section("PORTS THAT CHANGE", ["WORKLOAD", "PORT", "BEFORE", "", "AFTER"], ports, most),
+                section(
+                    "CONNECTIONS THAT CHANGE", ["CLIENTS", "", "SERVICE", "BEFORE", "", "AFTER", "WHY"], rows, most
+                ),
+            ]
+        )
+
     return {
-        "lines": joined(tables),
+        "lines": tables(max_rows),
+        "rows": tables(len(ports) + len(rows)),
+        "broken": sorted({sentence for edge in edges for sentence in _broken(edge, sets, everyone)}),
         "breaks": sorted({_broken_by_rule(edge, workloads) for edge in edges if _is_broken_by_rule(edge, workloads)}),
     }
 
@@ -82,8 +97,32 @@ def _verdict(answer: Mapping[str, Any] | None, meshed: bool) -> str:
     return "refused" if answer["verdict"] == "broken" and not meshed else str(answer["verdict"])
 
 
-def _worst_first(row: Sequence[str]) -> tuple[int, list[str]]:
-    return (BAD.index(row[5]) if row[5] in BAD else len(BAD)), list(row)
+def _worst_first(row: Sequence[str]) -> tuple[bool, int, list[str]]:
+    return _of_system(row[0]), (BAD.index(row[5]) if row[5] in BAD else len(BAD)), list(row)
+
+
+def _system_last(row: Sequence[Any]) -> bool:
+    return _of_system(row[0])
+
+
+def _of_system(names: str) -> bool:
+    """Whether all that are named are the system's own pods."""
+    return all(name.startswith("kube-") for name in names.split(", "))
+
+
+def _broken(
+    change: Mapping[str, Any], sets: Mapping[str, Any], everyone: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """The connections of clients in the mesh that work before and not after a change.
+
+    Clients outside, which STRICT is there to refuse, are no part of it.
+    """
+    before, after = change["before"] or {}, change["after"] or {}
+    if after.get("verdict") != "broken" or before.get("verdict", "broken") == "broken":
+        return
+    for client in members_of(sets[change["clients"]], everyone):
+        if not is_outside(everyone.get(client)):
+            yield visible(f"{client} → {change['service']}:{change['port']} ({after.get('reason', '')})")
 
 
 def _is_broken_by_rule(change: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> bool:

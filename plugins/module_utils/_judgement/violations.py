@@ -39,13 +39,16 @@ REMEDIES = {
     UNCAPTURED: "remove what takes the port out of the proxy (traffic.sidecar.istio.io annotations, interception mode)",
     "exception": "set STRICT for the port: remove it from portLevelMtls of PeerAuthentication {policy} after its "
     "clients in the mesh send mutual TLS; or exclude it with a reason",
-    "disabled": "let the server take mutual TLS: set STRICT for it with the role istio_mtls, by way of PERMISSIVE",
+    "disabled": "let the server take mutual TLS: set STRICT for it with the role istio_mtls, by way of PERMISSIVE; "
+    "where finding MTLS-007 says what to mend before, mend that first",
     "mixed": "enrol the endpoint that the reason names with the role istio_namespaces: it decides for all of them",
     "no proxy": "enrol it with the role istio_namespaces, which also restarts it",
     PLAINTEXT: "set STRICT for it with the role istio_mtls, after its clients in the mesh send mutual TLS, or exclude "
     "it with a reason",
-    "sender": "let the client's DestinationRule use ISTIO_MUTUAL for hosts whose endpoints all have proxies, or remove "
-    "its tls so that auto-mTLS decides",
+    "sender": "let the client's DestinationRule use ISTIO_MUTUAL for hosts whose endpoints all have proxies that take "
+    "it; where finding MTLS-013 says what keeps mutual TLS from the host, mend that first",
+    "its rule": "remove the tls by which the DestinationRule that the reason names sends plaintext, so that auto-mTLS "
+    "decides; where finding MTLS-013 says what to mend before, mend that first",
     "client": "let the client's proxy take the connection, by changing what the reason names; STRICT would break it",
     "hbone": "bring client and server into the same kind of mesh, or let the sidecar take HBONE "
     "(ISTIO_META_ENABLE_HBONE in defaultConfig.proxyMetadata of the mesh configuration)",

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_left
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from .membership import Workload
 from .mesh import CLUSTER_DOMAIN
+from .ranges import address_of, canonical, network_of
 from .services import Catalogue, Destination, Endpoint
 
 _SERVICES = ("", ".svc", f".svc.{CLUSTER_DOMAIN}")
@@ -133,9 +134,8 @@ class Addresses:
 
     def _inside(self, text: str) -> str:
         """An address of a range that is a Service's or a pod's; "" where none is known."""
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
+        network = network_of(text)
+        if network is None:
             return ""
         if self._sorted is None:
             numbers: Dict[int, List[int]] = {4: [], 6: []}
@@ -206,17 +206,3 @@ class Addresses:
 
 def _at_pod(workload: Workload, port: int) -> Endpoint:
     return Endpoint(workload.id, workload, port, "disabled", workload.namespace, workload.labels)
-
-
-def canonical(text: str) -> str:
-    """One spelling for each address and name. `::ffff:192.0.2.1` is 192.0.2.1 to whoever dials it."""
-    name = text.lower().rstrip(".")
-    address = address_of(name)
-    return name if address is None else str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def address_of(name: str) -> Optional[Union[ipaddress.IPv4Address, ipaddress.IPv6Address]]:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None

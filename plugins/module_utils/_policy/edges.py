@@ -17,12 +17,13 @@ from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .outbound import UNDECIDED, bypass_of, without_others
 from .outcomes import Clients, Outcome, Outcomes
-from .push_context import Patch, PushContext, mode_of
+from .patches import Patch
+from .push_context import PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
-from .rows import BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge
+from .rows import BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge
 from .scopes import ROUTERS, WAYPOINT, Scopes
-from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN
+from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN, PeerAuthenticationIndex
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .shared_addresses import Finders, through_shared_addresses
 from .unread import ROUTES, Unread
@@ -67,6 +68,8 @@ class Judge:
         self.remarks: Set[Remark] = set()
         """(what, DestinationRule, host, what else stands against mutual TLS) for rules that contradict the endpoints
         that they cover."""
+        self.disabled: Dict[str, Set[str]] = {}
+        """By PeerAuthentications that are DISABLE, "ns/name": what would break if they were PERMISSIVE, and why."""
 
     def edges(self) -> List[Edge]:
         """All rows, in order."""
@@ -97,6 +100,7 @@ class Judge:
                 row.client_tls,
                 row.verdict,
                 row.reason,
+                row.part,
             )
         )
         return rows
@@ -163,7 +167,7 @@ class Judge:
             return []
         if port.number in outcome.unclear:
             return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", outcome.claim))
-        if state == "visible" and outcome.ports is not None and port.number not in outcome.ports:
+        if outcome.ports is not None and port.number not in outcome.ports:
             state = outcome.hidden
         bypass = bypass_of(outcome.outbound, destination, port.number)
         if state != "unknown" and outcome.kind == "sidecar" and bypass:
@@ -289,17 +293,20 @@ class Judge:
             what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
                 answer = self._trusting(plane, destination, reached, met)
-                done[reached.id] = _worse(done.get(reached.id), answer)
+                if answer.part == BY_SERVER and answer.verdict == "plaintext":
+                    self._remark_disabled(destination, port, outcome, subset, endpoint)
                 if cluster.by_rule and not outcome.rivals:
                     if cluster.sent == "plaintext" and answer[1] in ("plaintext", "broken"):
                         where = (endpoint, reached)
-                        self._remark_plaintext(destination, port, outcome, subset, clients.rules, where, answer[1])
+                        if self._remark_plaintext(destination, port, outcome, subset, clients.rules, where, answer[1]):
+                            answer = answer._replace(part=BY_RULE)
                     elif cluster.sent == "ISTIO_MUTUAL":
                         self._remark_mutual(destination, clients.rules, reached, answer[1])
                         silent = silent or self._without(mutual, destination, port, outcome, subset)
                         without = sent(silent, endpoint, plane.peer_authentications, _hbone(plane, outcome)).tls
                         if answer[1] == "mtls" and without not in ("mtls", "hbone"):
                             self.remarks.update(("kept", rule, destination.host, "") for rule in clients.rules)
+                done[reached.id] = _worse(done.get(reached.id), answer)
         rows: List[Tuple[RowKey, Answer]] = [((port.number, name, place), answer) for place, answer in done.items()]
         if destination.hidden_endpoints:
             rows.append(((port.number, name, None), Answer("unknown", "unknown", destination.hidden_endpoints)))
@@ -309,8 +316,14 @@ class Judge:
         return rows
 
     def _cluster(
-        self, destination: Destination, port: DestinationPort, outcome: Outcome, subset: Optional[Subset]
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        outcome: Outcome,
+        subset: Optional[Subset],
+        policies: Optional[PeerAuthenticationIndex] = None,
     ) -> Cluster:
+        """What the client's proxy has for this; by other policies than those that there are, where some are given."""
         plane = self._planes(outcome.revision)
         return cluster_of(
             destination,
@@ -318,7 +331,7 @@ class Judge:
             outcome.rule,
             subset,
             plane.mesh,
-            plane.peer_authentications,
+            policies or plane.peer_authentications,
             outcome.kind in ROUTERS,
             outcome.metadata_certs,
         )
@@ -354,12 +367,13 @@ class Judge:
         rules: Set[str],
         where: Tuple[Endpoint, Endpoint],
         before: str,
-    ) -> None:
+    ) -> bool:
         """Remembers a rule that sends plaintext, to what could take mutual TLS or not, and what speaks against silence.
 
         `where` is what it is sent to, and where it arrives. The last part is "" where the rule alone stands against
-        mutual TLS: then it need only set nothing.
+        mutual TLS: then it need only set nothing, and this is true.
         """
+        alone = False
         endpoint, reached = where
         gateway = outcome.kind in ROUTERS
         direct = destination.headless and not gateway and reached.id == endpoint.id
@@ -379,15 +393,45 @@ class Judge:
                     "unknown",
                     "another DestinationRule for the same host has a trafficPolicy, which counts then",
                 )
+            alone = alone or result == "mtls"
             if takes:
                 self.remarks.update(("plaintext", rule, destination.host, why * (result != "mtls")) for rule in rules)
             elif result == "broken" and before != "broken":
                 self.remarks.update(("needed", rule, destination.host, why) for rule in rules)
+        return alone
+
+    def _remark_disabled(
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        outcome: Outcome,
+        subset: Optional[Subset],
+        endpoint: Endpoint,
+    ) -> None:
+        """Remembers policies that turn mutual TLS off for what could not take it, were it on."""
+        plane, gateway = self._planes(outcome.revision), outcome.kind in ROUTERS
+        policies, opened = plane.peer_authentications, plane.peer_authentications.opened()
+        what = sent(self._cluster(destination, port, outcome, subset, opened), endpoint, opened, _hbone(plane, outcome))
+        for reached, met in self._arrivals(destination, port, endpoint, what, gateway, opened=True):
+            answer = self._trusting(plane, destination, reached, met)
+            if answer.verdict == "broken":
+                for decision in (
+                    policies.decide(endpoint.namespace, endpoint.labels),
+                    policies.decide_namespace(destination.namespace),
+                ):
+                    for name in filter(None, (decision.policy, decision.port_policy)):
+                        self.disabled.setdefault(name, set()).add(answer.reason)
 
     def _arrivals(
-        self, destination: Destination, port: DestinationPort, endpoint: Endpoint, what: Sent, gateway: bool
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        endpoint: Endpoint,
+        what: Sent,
+        gateway: bool,
+        opened: bool = False,
     ) -> List[Tuple[Endpoint, Answer]]:
-        """What is sent to an endpoint, wherever that arrives."""
+        """What is sent to an endpoint, wherever that arrives. `opened`: as if no policy were DISABLE."""
         number = port.number if destination.headless and not gateway else endpoint.port
         found: List[Tuple[Endpoint, Answer]] = []
         for landing in self._addresses.behind(endpoint, number, destination.host):
@@ -397,17 +441,25 @@ class Judge:
             elif reached is None:
                 found.append((endpoint, Answer(what.tls, NO_ENDPOINT, f"{what.why}; {landing.way}")))
             elif not landing.way:
-                found.append((reached, self._meet(destination, port, reached, what, number)))
+                found.append((reached, self._meet(destination, port, reached, what, number, opened)))
             else:
-                met = self._meet(destination, port, reached, what, reached.port)
+                met = self._meet(destination, port, reached, what, reached.port, opened)
                 found.append((reached, met._replace(reason=f"{met.reason}; {landing.way}")))
         return found
 
     def _meet(
-        self, destination: Destination, port: DestinationPort, endpoint: Endpoint, what: Sent, number: int
+        self,
+        destination: Destination,
+        port: DestinationPort,
+        endpoint: Endpoint,
+        what: Sent,
+        number: int,
+        opened: bool,
     ) -> Answer:
         """What is sent meets what the server does at the port with this number."""
         server, why = self._server(destination, endpoint, number, what.sni)
+        if opened and server == DISABLE:
+            server = PERMISSIVE
         workload = endpoint.workload
         if what.tls == "hbone" and server == "none" and workload is not None and workload.mesh == "sidecar":
             server, why = STRICT, f"HBONE reaches port 15008 of {workload.id}, which always demands mutual TLS"

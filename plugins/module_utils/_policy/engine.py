@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from . import spiffe
 from .ages import Contest, contests_in
@@ -17,10 +17,11 @@ from .edges import Judge
 from .gateways import GatewayIndex, accepts_plaintext
 from .ingresses import as_gateways
 from .listeners import gateway_targets
-from .membership import Workload, gather, matches
+from .membership import Workload, gather
 from .mesh import Mesh
-from .push_context import Patch, PushContext, inbound_doubt, inbound_patches
-from .records import EnvoyFilter, GatewayObject, Snapshot, Touch
+from .patches import PatchIndex
+from .push_context import PushContext, inbound_doubt, inbound_patches
+from .records import GatewayObject, Snapshot
 from .rows import Edge
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticationIndex, accepts
 from .services import Catalogue, destinations, target_ports
@@ -120,17 +121,12 @@ class State:
             return planes.sees(mesh, item.revision) and sees_namespace(item.namespace)
 
         root, istiod = mesh.root_namespace, planes.istiod(mesh)
-        envoy_filters = [item for item in snapshot.envoy_filters if item.touches and seen(item)]
-
-        def filters(sides: Tuple[str, ...], workload: Workload) -> Tuple[Patch, ...]:
-            return _patches(envoy_filters, sides, root, workload)
-
         return PushContext(
             mesh,
             PeerAuthenticationIndex([item for item in snapshot.peer_authentications if seen(item)], root, self.unread),
             DestinationRuleIndex([item for item in snapshot.destination_rules if seen(item)], root, mesh.rule_export),
             SidecarIndex([item for item in snapshot.sidecars if seen(item)], root),
-            filters,
+            PatchIndex([item for item in snapshot.envoy_filters if item.touches and seen(item)], root),
             sees_namespace,
             lambda revision: planes.sees(mesh, revision),
             Hbone(istiod.sends_hbone, istiod.switched("PILOT_PREFER_SENDING_HBONE")),
@@ -188,7 +184,7 @@ class State:
         """A decision without the ports that EnvoyFilters can change, be it these alone."""
         if workload.mesh != "sidecar" or decision is UNREADABLE:
             return decision
-        found = {patch.touch.port for patch in inbound_patches(workload, self.plane(workload.shape.revision))}
+        found = set(inbound_patches(workload, self.plane(workload.shape.revision)).ports())
         unknown = dict.fromkeys(found.intersection(numbers), UNKNOWN)
         return decision._replace(ports={**decision.ports, **unknown}) if unknown else decision
 
@@ -314,7 +310,7 @@ class State:
                     f"membership, mode and edges of {workload.id}",
                 )
             elif workload.mesh in ("sidecar", "gateway"):
-                for name, ports in _reach(inbound_patches(workload, self.plane(workload.shape.revision))).items():
+                for name, ports in inbound_patches(workload, self.plane(workload.shape.revision)).reach().items():
                     namespace, dummy, own = name.partition("/")
                     add(
                         "EnvoyFilter",
@@ -323,7 +319,7 @@ class State:
                         "it changes listeners, which cannot be judged from manifests",
                         f"mode, ports and incoming edges of {workload.id}"
                         if 0 in ports
-                        else f"incoming edges of {workload.id}, port {', '.join(map(str, ports))}",
+                        else f"incoming edges of {workload.id}, port {_shown(ports)}",
                     )
         return sorted(entries, key=lambda item: tuple(str(value) for value in item.values()))
 
@@ -332,30 +328,9 @@ def _inverted(value: Optional[bool]) -> Optional[bool]:
     return None if value is None else not value
 
 
-def _patches(filters: List[EnvoyFilter], sides: Tuple[str, ...], root: str, workload: Workload) -> Tuple[Patch, ...]:
-    """What EnvoyFilters of the root or own namespace that select a workload can change of these sides of its proxies.
-
-    One that reaches all of a side leaves nothing for others to change.
-    """
-    found = [
-        Patch(f"{item.namespace}/{item.name}", touch)
-        for item in filters
-        if item.namespace in (root, workload.namespace)
-        and (item.by_target or not workload.shape.waypoint)
-        and matches(item.selector, workload.labels)
-        for touch in item.touches
-        if touch.side in sides
-    ]
-    whole = [patch for patch in found if patch.touch == Touch(patch.touch.side)]
-    return tuple(whole[:1] or found)
-
-
-def _reach(patches: Iterable[Patch]) -> Dict[str, List[int]]:
-    """The ports that each EnvoyFilter can change, 0 for all."""
-    found: Dict[str, Set[int]] = {}
-    for patch in patches:
-        found.setdefault(patch.envoy_filter, set()).add(patch.touch.port)
-    return {name: sorted(ports) for name, ports in found.items()}
+def _shown(ports: Sequence[int]) -> str:
+    shown = ", ".join(map(str, ports[:_MOST_TOUCHED]))
+    return f"{shown} and {len(ports) - _MOST_TOUCHED} more" if len(ports) > _MOST_TOUCHED else shown
 
 
 def bits(mask: int) -> Iterator[int]:

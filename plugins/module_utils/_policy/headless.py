@@ -10,7 +10,7 @@ takes what is dialled for them.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
 from .ages import contest, eldest_of
 from .rows import Edge
@@ -18,6 +18,8 @@ from .services import DESTINATION, Destination
 
 Place = Tuple[int, str]
 """A Service port and an endpoint."""
+_Own = Tuple[Place, str, str]
+"""A place, and the name and host of a Service that leads there."""
 
 
 class _Rival(NamedTuple):
@@ -48,23 +50,33 @@ def through_shared_listeners(
 def _shared(
     rows: List[Edge], rivals: Mapping[Place, List[_Rival]], listening: Callable[[Destination], int], clients: int
 ) -> List[Edge]:
-    answers: Dict[Tuple[Place, str, str], List[Edge]] = {}
+    own = {
+        (place, rival.destination.name, rival.destination.host): rival
+        for place, found in rivals.items()
+        for rival in found
+    }
+    answers: Dict[_Own, List[Edge]] = {}
     found: List[Edge] = []
     for row in rows:
-        place = (row.port, row.endpoint or "")
-        shares = row.subset is None and row.client_tls != "none" and _own(row, rivals.get(place, ())) is not None
-        (answers.setdefault((place, row.service, row.host), []) if shares else found).append(row)
-    for (place, dummy, dummy), own_answers in answers.items():
+        key = ((row.port, row.endpoint or ""), row.service, row.host)
+        shares = row.subset is None and row.client_tls != "none" and key in own
+        (answers.setdefault(key, []) if shares else found).append(row)
+    listens: Dict[int, int] = {}
+
+    def listening_to(destination: Destination) -> int:
+        known = listens.get(id(destination))
+        if known is None:
+            known = listens[id(destination)] = listening(destination)
+        return known
+
+    taken: Dict[Place, _Taken] = {}
+    for key, own_answers in answers.items():
+        place = key[0]
+        if place not in taken:
+            taken[place] = _taken_at(place, rivals[place], answers, listening_to, clients)
         for row in own_answers:
-            found.extend(_redirected(row, place, rivals[place], answers, listening, clients))
+            found.extend(_redirected(row, own[key], taken[place], clients))
     return found
-
-
-def _own(row: Edge, rivals: Iterable[_Rival]) -> Optional[_Rival]:
-    for rival in rivals:
-        if (rival.destination.name, rival.destination.host) == (row.service, row.host):
-            return rival
-    return None
 
 
 def _rivals(destinations: List[Destination], exported: Tuple[str, ...]) -> Dict[Place, List[_Rival]]:
@@ -88,30 +100,50 @@ def _rivals(destinations: List[Destination], exported: Tuple[str, ...]) -> Dict[
     }
 
 
-def _redirected(
-    row: Edge,
+class _Taken(NamedTuple):
+    """Who takes the connections to one pod and port."""
+
+    by: List[Tuple[_Rival, Edge, int]]
+    """The rivals whose listeners do, with what the clients meet there: no client is in two of them."""
+    unclear: int
+    """The clients of which it cannot be told."""
+    why: str
+
+
+def _taken_at(
     place: Place,
     rivals: List[_Rival],
-    answers: Dict[Tuple[Place, str, str], List[Edge]],
+    answers: Dict[_Own, List[Edge]],
     listening: Callable[[Destination], int],
     clients: int,
-) -> Iterator[Edge]:
-    own, rest, kept = _own(row, rivals), row.clients, 0
-    unclear, why = _unclear(place, rivals, answers, listening)
-    unclear &= rest & clients
+) -> _Taken:
+    """The first that a client's proxy knows takes its connections, for whichever Service they are."""
+    found: List[Tuple[_Rival, Edge, int]] = []
+    rest = clients
+    for rival in rivals:
+        own = () if rival.http else answers.get((place, rival.destination.name, rival.destination.host), ())
+        for answer in own:
+            taken = rest & answer.clients & listening(rival.destination)
+            if taken:
+                rest &= ~taken
+                found.append((rival, answer, taken))
+    return _Taken(found, *_unclear(place, rivals, answers, listening))
+
+
+def _redirected(row: Edge, own: _Rival, taken: _Taken, clients: int) -> Iterator[Edge]:
+    rest, kept = row.clients, 0
+    unclear = taken.unclear & rest & clients
     if unclear:
         rest &= ~unclear
-        yield row._replace(clients=unclear, client_tls="unknown", verdict="unknown", reason=why, part="")
-    for rival in rivals:
-        if rival is own and not rival.http:
-            kept = rest & listening(rival.destination)  # for these clients the others come later
-            rest &= ~kept
-        elif rival is not own and not rival.http:
-            for answer in answers.get((place, rival.destination.name, rival.destination.host), ()):
-                taken = rest & answer.clients & clients & listening(rival.destination)
-                if taken:
-                    rest &= ~taken
-                    yield _taken(row._replace(clients=taken), answer)
+        yield row._replace(clients=unclear, client_tls="unknown", verdict="unknown", reason=taken.why, part="")
+    for rival, answer, takers in taken.by:
+        if not rest:
+            break
+        if rival is own:
+            kept |= rest & takers  # for these clients the others come later
+        elif rest & takers:
+            yield _taken(row._replace(clients=rest & takers), answer)
+        rest &= ~takers
     if rest | kept:
         yield row._replace(clients=rest | kept)
 
@@ -119,7 +151,7 @@ def _redirected(
 def _unclear(
     place: Place,
     rivals: List[_Rival],
-    answers: Dict[Tuple[Place, str, str], List[Edge]],
+    answers: Dict[_Own, List[Edge]],
     listening: Callable[[Destination], int],
 ) -> Tuple[int, str]:
     """The clients whose answer depends on which rival is the oldest, where that cannot be told, and why."""

@@ -125,7 +125,7 @@ def injected(namespace: str, pod: Labels, annotations: Labels, host_network: boo
     """Whether a called webhook injects (pkg/kube/inject/inject.go injectRequired): the label beats the annotation."""
     if host_network or namespace in NEVER_INJECTED:
         return False
-    return pod.get(INJECT, annotations.get(INJECT, "")) != "false"
+    return pod.get(INJECT, annotations.get(INJECT)) != "false"
 
 
 def predict(template: Template, namespace: Labels, planes: ControlPlanes, unread: Unread) -> Prediction:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Optional, Tuple, Union
+from typing import Optional, Tuple
 
 from .membership import Workload
+from .ranges import network_of
 from .records import Outbound
 from .services import Destination
 from .users import as_proxy
@@ -81,25 +81,18 @@ def _inside(destination: Destination, ranges: Tuple[str, ...]) -> Optional[bool]
     if not dialled:
         return None
     answers = set()
-    networks = [network for network in map(_network, ranges) if network is not None]
+    networks = [network for network in map(network_of, ranges) if network is not None]
     if (
         destination.headless
-        and len({network.version for network in (*networks, *map(_network, dialled)) if network}) > 1
+        and len({network.version for network in (*networks, *map(network_of, dialled)) if network}) > 1
     ):
         # Only one address of a pod is known; it may have another of the other family.
         return None
     for text in dialled:
-        address = _network(text)
+        address = network_of(text)
         if address is None:
             return None
         answers.add(
             any(address.version == network.version and address.network_address in network for network in networks)
         )
     return answers.pop() if len(answers) == 1 else None
-
-
-def _network(text: str) -> Optional[Union[ipaddress.IPv4Network, ipaddress.IPv6Network]]:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None

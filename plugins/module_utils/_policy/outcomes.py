@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from heapq import nsmallest
+from itertools import islice
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from .client import ISTIO, RULE
 from .destination_rules import Choice, Setting, choice
 from .outbound import NOTHING_CAPTURED
-from .push_context import Patch, PushContext
+from .patches import Patch
+from .push_context import PushContext
 from .records import Outbound
-from .scopes import Scope, Scopes, patches_for
+from .scopes import AllBut, Scope, Scopes, patches_for
 from .services import Destination, DestinationPort, Endpoint
 from .shared_hosts import SharedHosts
 from .unread import Unread
@@ -53,27 +55,52 @@ class Outcome(NamedTuple):
 class Clients:
     """The scopes that share an outcome, and the objects that brought them there."""
 
-    __slots__ = ("mask", "rules", "sidecars")
+    __slots__ = ("_words", "all_but", "mask", "rules", "sidecars")
 
     def __init__(self) -> None:
         self.mask = 0
         self.rules: Set[str] = set()
         self.sidecars: Set[str] = set()
+        self.all_but: List[AllBut] = []
+        """More Sidecars: all of some groups but a few."""
+        self._words: Dict[str, str] = {}
 
     def named(self, reason: str) -> str:
-        """A reason with the names of its objects."""
+        """A reason with the names of its objects. All scopes are known by now."""
         if RULE in reason:
-            reason = reason.replace(RULE, _objects("DestinationRule", self.rules))
-        return reason.replace(SIDECAR, _objects("Sidecar", self.sidecars)) if SIDECAR in reason else reason
+            reason = reason.replace(RULE, self._of("DestinationRule", self._rule_names))
+        return reason.replace(SIDECAR, self._of("Sidecar", self._sidecar_names)) if SIDECAR in reason else reason
+
+    def _of(self, kind: str, names: Callable[[], Tuple[List[str], int]]) -> str:
+        if kind not in self._words:
+            self._words[kind] = _objects(kind, *names())
+        return self._words[kind]
+
+    def _rule_names(self) -> Tuple[List[str], int]:
+        return nsmallest(_SHOWN, self.rules), len(self.rules)
+
+    def _sidecar_names(self) -> Tuple[List[str], int]:
+        """The first, and how many there are."""
+        if len(self.all_but) != 1:
+            names = self.sidecars.union(*(set(item.names) - item.without for item in self.all_but))
+            return nsmallest(_SHOWN, names), len(names)
+        # What is left out is few, as what is added is: the rest is not looked at.
+        [rest] = self.all_but
+        without = rest.without - self.sidecars
+        first = islice((name for name in rest.names if name not in without), _SHOWN)
+        more = [name for name in self.sidecars if name not in rest.names]
+        return nsmallest(_SHOWN, {*first, *more}), len(rest.names) - len(without) + len(more)
 
 
-def _objects(kind: str, names: Set[str]) -> str:
+_SHOWN = 3
+
+
+def _objects(kind: str, shown: List[str], number: int) -> str:
     """`Sidecar a/b`, or the first of many, in words that a verb in the singular can follow."""
-    shown = nsmallest(3, names)
-    if len(names) == 1:
+    if number == 1:
         parts = shown[0].split(" + ")
         return f"{kind} {shown[0]}" if len(parts) == 1 else f"the {kind} merged of {' and '.join(parts)}"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    more = f" and {number - _SHOWN} more" if number > _SHOWN else ""
     return f"each of the {kind}s {', '.join(shown)}{more}"
 
 
@@ -115,7 +142,7 @@ class Outcomes:
         for bit, scope in patched.items():
             self._outcome(destination, scope, bit, found)
         for views in self._scopes.view_groups.values():
-            importers = views.importers(destination.namespace)
+            importers = views.importers.of(destination)
             rest = views.mask
             for bit, scope in importers.items():
                 rest &= ~bit
@@ -125,8 +152,10 @@ class Outcomes:
                 rest &= ~bit
             if rest:
                 why = f"{SIDECAR} hides {destination.host}"
-                hidden = Outcome("sidecar", views.revision, views.hidden, None, None, "", None, False, why)
-                _join(found, hidden, rest).sidecars.update(views.others(importers.values()))
+                one = views.sample
+                state = self._scopes.hidden(one)
+                hidden = Outcome(one.kind, one.revision, state, None, None, "", one.outbound, one.metadata_certs, why)
+                _join(found, hidden, rest).all_but.append(views.others(importers.values()))
         for group in self._scopes.groups.values():
             rest = group.mask
             for bit in patched:
@@ -181,7 +210,7 @@ class Outcomes:
             if unclear:
                 outcome = outcome._replace(unclear=unclear, claim=claim)
             if scope.patches:
-                outcome = outcome._replace(patches=patches_for(scope.patches, destination))
+                outcome = outcome._replace(patches=patches_for(scope, destination))
             return _join(found, outcome, mask)
 
         plane, view = self._planes(revision), scope.view
@@ -222,7 +251,7 @@ class Outcomes:
             if rules.found[0] is not None:
                 clients.rules.add(str(rules.found[0]))
         if view is not None and (SIDECAR in why or SIDECAR in claim):
-            clients.sidecars.add(view.name)
+            clients.sidecars.update(scope.sidecars)
 
     def _hiding(
         self, destination: Destination, scope: Scope, plane: PushContext, ports: Optional[FrozenSet[int]]

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from operator import itemgetter
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from .._foreign import numbers
 from .fields import is_name, mapping
+from .ranges import is_prefix
 from .records import (
     DEFAULT_PROXY_USER,
     INJECT,
@@ -147,7 +147,7 @@ def _refused(values: Tuple[Optional[str], ...], written: bool) -> str:
         for piece in text.split(","):
             if not written:
                 piece = piece.strip()
-            if not _is_range(piece) and (written or piece):
+            if not is_prefix(piece) and (written or piece):
                 return f"it includes or excludes the addresses {piece[:40]!r}, which are no range"
     return ""
 
@@ -165,18 +165,6 @@ def replica_set_of(pod: Pod) -> Optional[str]:
         return name
     hashes = (pod.labels.get(label) for label, stable in _HASHES if stable == kind)
     return next((f"{name}-{found}" for found in hashes if found), None)
-
-
-def _is_range(text: str) -> bool:
-    """netip.ParsePrefix: an address and the length of its prefix."""
-    address, slash, length = text.partition("/")
-    if not slash or numbers.number(length) is None or "%" in address or len(text) > 60:
-        return False
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 class PodParser:

@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from .client import Hbone
 from .destination_rules import DestinationRuleIndex
 from .membership import Workload
 from .mesh import Mesh
-from .records import GATEWAY_ACCEPTS, GATEWAY_SENDS, SIDECAR_ACCEPTS, SIDECAR_SENDS, Touch
+from .patches import Patches, PatchIndex
+from .records import GATEWAY_ACCEPTS, GATEWAY_SENDS, SIDECAR_ACCEPTS, SIDECAR_SENDS
 from .server import UNKNOWN, PeerAuthenticationIndex
 from .unread import Unread
 from .visibility import SidecarIndex
-
-
-class Patch(NamedTuple):
-    """What an EnvoyFilter ("ns/name") can change."""
-
-    envoy_filter: str
-    touch: Touch
 
 
 class PushContext:
@@ -46,7 +40,7 @@ class PushContext:
         peer_authentications: PeerAuthenticationIndex,
         rules: DestinationRuleIndex,
         sidecars: SidecarIndex,
-        filters: Callable[[Tuple[str, ...], Workload], Tuple[Patch, ...]],
+        filters: PatchIndex,
         sees_namespace: Callable[[str], bool],
         sees_revision: Callable[[Optional[str]], bool],
         hbone: Hbone,
@@ -58,7 +52,7 @@ class PushContext:
         self.rules = rules
         self.sidecars = sidecars
         self.filters = filters
-        """The patches that make sides of a workload's proxies impossible to judge, or a part of them."""
+        """What makes sides of proxies impossible to judge, or a part of them."""
         self.sees_namespace = sees_namespace
         self.sees_revision = sees_revision
         self.hbone = hbone
@@ -91,20 +85,20 @@ def inbound_doubt(workload: Workload, plane: PushContext, unread: Unread, port: 
         return ""
     if unread.covers("EnvoyFilter", workload.namespace) or unread.covers("EnvoyFilter", plane.mesh.root_namespace):
         return "EnvoyFilters that could change the listeners were not read"
-    for found, touch in inbound_patches(workload, plane):
-        if touch.port in (0, port):
-            return f"EnvoyFilter {found} changes the listeners, so manifests do not tell what they accept"
-    return ""
+    found = inbound_patches(workload, plane).first_at(port)
+    if found is None:
+        return ""
+    return f"EnvoyFilter {found.envoy_filter} changes the listeners, so manifests do not tell what they accept"
 
 
-def inbound_patches(workload: Workload, plane: PushContext) -> Tuple[Patch, ...]:
+def inbound_patches(workload: Workload, plane: PushContext) -> Patches:
     """What EnvoyFilters can change of what a sidecar or gateway accepts."""
-    return plane.filters(_sides(workload, SIDECAR_ACCEPTS, GATEWAY_ACCEPTS), workload)
+    return plane.filters.of(_sides(workload, SIDECAR_ACCEPTS, GATEWAY_ACCEPTS), workload)
 
 
-def outbound_patches(workload: Workload, plane: PushContext) -> Tuple[Patch, ...]:
+def outbound_patches(workload: Workload, plane: PushContext) -> Patches:
     """What EnvoyFilters can change of what a sidecar or gateway sends."""
-    return plane.filters(_sides(workload, SIDECAR_SENDS, GATEWAY_SENDS), workload)
+    return plane.filters.of(_sides(workload, SIDECAR_SENDS, GATEWAY_SENDS), workload)
 
 
 def _sides(workload: Workload, sidecar: str, gateway: str) -> Tuple[str, ...]:

@@ -50,8 +50,11 @@ class _Sidecars:
         exported = 0
         for name in export_to:
             exported |= self.by_namespace.get(home if name == "." else name, 0)
-        whole, left_out = _of(self.whole, home), _of(self.left_out, home)
-        return exported & _of(self.importing, home), exported & whole & ~left_out
+        return exported & _of(self.importing, home), exported & self.having(home)
+
+    def having(self, home: str) -> int:
+        """Those that surely import all of a namespace, be it no Service."""
+        return _of(self.whole, home) & ~_of(self.left_out, home)
 
 
 def _of(index: Dict[str, int], namespace: str) -> int:
@@ -80,3 +83,11 @@ class Recipients:
                 found |= may
                 surely |= must
         return found, surely
+
+    def having(self, namespace: str, revision: Optional[str], home: str) -> int:
+        """The scopes whose control plane sees objects of a namespace and revision, and that import all of `home`."""
+        found = 0
+        for own, sidecars in self._by_revision.items():
+            if self._planes(own).sees(namespace, revision):
+                found |= sidecars.having(home)
+        return found

@@ -11,10 +11,10 @@ NORMAL, NO_ENDPOINT = "normal", "no_endpoint"
 WORST_FIRST = ("unknown", "plaintext", "broken", NO_ENDPOINT, "tls", "mtls")
 """Verdicts, and NO_ENDPOINT in the place of one until a row is made."""
 
-# Whose part it is that a client's proxy sends plaintext; "" where a rule, or no part in particular, decides.
-BY_SERVER, BY_ENDPOINT, BY_ZTUNNEL, BY_EXTERNAL = PARTS = ("server", "endpoint", "ztunnel", "external")
+# Whose part it is that a client's proxy sends plaintext; "" where it is nobody's, or more than one thing's.
+BY_SERVER, BY_ENDPOINT, BY_ZTUNNEL, BY_EXTERNAL, BY_RULE = PARTS = ("server", "endpoint", "ztunnel", "external", "rule")
 """The server's policy; one endpoint without a sidecar, for all of them; ztunnel, to what takes no HBONE; a host outside
-the mesh for which no rule sets TLS."""
+the mesh for which no rule sets TLS; a DestinationRule's tls, without which it would be mutual TLS."""
 
 
 class Answer(NamedTuple):

@@ -10,24 +10,26 @@ distinct answer: most namespaces have no rule of their own for a host and are ne
 from __future__ import annotations
 
 from collections import Counter
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .membership import Workload
 from .outbound import outbound_of
-from .push_context import Patch, PushContext, outbound_patches
+from .patches import Patch, Patches
+from .push_context import PushContext, outbound_patches
 from .recipients import Recipients
-from .records import Labels, Outbound, VirtualService
+from .records import Labels, Outbound, SidecarObject, VirtualService
 from .services import Destination
 from .unread import ROUTES, Unread
-from .visibility import View, view_of
+from .visibility import Importers, View, is_relative, view_of
 
 ANY_OTHER = "any other"
 """Stands for a namespace that no object names; no namespace can have this name."""
 WAYPOINT = "waypoint"
 ROUTERS = ("gateway", WAYPOINT)
 """Kinds of clients that pass on what others ask for: Sidecars and capturing are not for them."""
-GroupKey = Tuple[str, str]
-"""Kind and revision."""
+GroupKey = Tuple[str, str, str, Optional[Outbound], bool]
+"""Kind, revision, what becomes of traffic to unknown hosts, what is not captured, and whether there are own
+certificates."""
 
 
 class Scope(NamedTuple):
@@ -41,51 +43,63 @@ class Scope(NamedTuple):
     outbound: Optional[Outbound]
     metadata_certs: bool
     doubt: str
-    patches: Tuple[Patch, ...] = ()
+    policy: Optional[str]
+    """What its Sidecar says becomes of traffic to what the proxy does not know; None where the mesh says it."""
+    sidecars: Set[str]
+    """The Sidecars that apply to its workloads: their names decide nothing."""
+    patches: Optional[Patches] = None
     """What EnvoyFilters can change of what they send: a part of it. Where it is all, there is a doubt."""
+
+
+class AllBut(NamedTuple):
+    """Names but for a few: many destinations are hidden by nearly all of thousands of Sidecars."""
+
+    names: Mapping[str, int]
+    """In order."""
+    without: FrozenSet[str]
 
 
 class Group:
     """The scopes of one revision and kind that have nothing special about them, by namespace."""
 
-    __slots__ = ("by_namespace", "kind", "mask", "revision", "sample")
+    __slots__ = ("by_namespace", "mask", "revision", "sample")
 
     def __init__(self, scope: Scope) -> None:
-        self.kind, self.revision, self.sample = scope.kind, scope.revision, scope
+        self.revision, self.sample = scope.revision, scope
         self.mask = 0
         self.by_namespace: Dict[str, List[Tuple[int, Scope]]] = {}
 
     def elsewhere(self) -> Scope:
         """What stands for the clients of all namespaces about which no object says something."""
-        return self.sample._replace(namespace=ANY_OTHER, labels={}, patches=())
+        return self.sample._replace(namespace=ANY_OTHER, labels={}, patches=None)
 
 
 class ViewGroup:
-    """Scopes with a Sidecar, by the namespaces whose hosts it may import: to all others it hides a destination."""
+    """Scopes with a Sidecar, by the hosts that it may import: it hides all others."""
 
-    __slots__ = ("by_namespace", "hidden", "mask", "names", "revision")
+    __slots__ = ("_names", "importers", "mask", "sample", "scopes")
 
-    def __init__(self, revision: str, hidden: str) -> None:
-        self.revision, self.hidden = revision, hidden
+    def __init__(self, scope: Scope) -> None:
+        self.sample = scope
         self.mask = 0
-        self.names: Dict[str, int] = Counter()
-        self.by_namespace: Dict[str, List[Tuple[int, Scope]]] = {}
+        self.scopes: List[Scope] = []
+        self.importers: Importers[Scope] = Importers()
+        self._names: Optional[Dict[str, int]] = None
+        """The Sidecars in order, each with how many scopes have it."""
 
     def add(self, bit: int, scope: Scope, view: View) -> None:
         """Takes a scope in."""
         self.mask |= bit
-        self.names[view.name] += 1
-        for namespace in view.namespaces():
-            self.by_namespace.setdefault(namespace, []).append((bit, scope))
+        self.scopes.append(scope)
+        self.importers.add(bit, scope, view)
 
-    def importers(self, namespace: str) -> Dict[int, Scope]:
-        """The scopes that may import something of a namespace."""
-        return dict((*self.by_namespace.get(namespace, ()), *self.by_namespace.get("*", ())))
-
-    def others(self, importers: Iterable[Scope]) -> Set[str]:
+    def others(self, importers: Iterable[Scope]) -> AllBut:
         """The Sidecars of all scopes but these."""
-        counts = Counter(scope.view.name for scope in importers if scope.view is not None)
-        return {name for name, count in self.names.items() if counts[name] < count}
+        if self._names is None:
+            names = Counter(name for scope in self.scopes for name in scope.sidecars)
+            self._names = dict(sorted(names.items()))
+        counts = Counter(name for scope in importers for name in scope.sidecars)
+        return AllBut(self._names, frozenset(name for name, count in counts.items() if self._names[name] == count))
 
 
 class Scopes:
@@ -100,10 +114,18 @@ class Scopes:
         self._planes = planes
         self._unread = unread
         self._views: Dict[Tuple[str, str], View] = {}
+        """By Sidecar, and by namespace where that counts."""
+        self._same_views: Dict[object, View] = {}
         self.members: List[List[str]] = []
         """The workloads' ids in each scope, by the number of its bit."""
-        self._sidecars: List[Tuple[int, Optional[View]]] = []
-        self._locking: List[Tuple[int, View]] = []
+        self._names: List[Set[str]] = []
+        """The names of the Sidecars, likewise."""
+        self._views_of: List[Tuple[int, View]] = []
+        """Those with a Sidecar that hides something."""
+        self._unhindered = 0
+        """Those with a sidecar from which no Sidecar hides anything."""
+        self._listening: Importers[View] = Importers()
+        self._locking: Importers[View] = Importers()
         """Those with a Sidecar that has listeners for single ports."""
         self.sidecars: Dict[Tuple[str, ...], int] = {}
         """Those with a sidecar, by whom their control plane exports a Service to that does not say it."""
@@ -111,7 +133,7 @@ class Scopes:
         """Those in ambient mode."""
         self._bits: Dict[object, int] = {}
         self.groups: Dict[GroupKey, Group] = {}
-        self.view_groups: Dict[Tuple[str, str], ViewGroup] = {}
+        self.view_groups: Dict[GroupKey, ViewGroup] = {}
         self.unproxied: List[Tuple[int, Scope]] = []
         """Those without a proxy of their own, and those of which nobody knows whether they have one."""
         self.proxied: List[Tuple[int, Scope]] = []
@@ -129,9 +151,11 @@ class Scopes:
         place = self._bits.get(key)
         if place is not None:
             self.members[place].append(workload.id)
+            self._names[place].update(scope.sidecars)
             return
         place = self._bits[key] = len(self.members)
         self.members.append([workload.id])
+        self._names.append(scope.sidecars)
         bit = 1 << place
         if scope.kind in ("none", "ambient", "unknown"):
             self.ambient |= bit if scope.kind == "ambient" else 0
@@ -139,29 +163,32 @@ class Scopes:
             return
         self.proxied.append((bit, scope))
         if scope.kind == "sidecar":
-            self._sidecars.append((bit, scope.view))
-            if scope.view is not None and any(listener.port for listener in scope.view.listeners):
-                self._locking.append((bit, scope.view))
+            if scope.view is None:
+                self._unhindered |= bit
+            else:
+                self._views_of.append((bit, scope.view))
+                self._listening.add(bit, scope.view, scope.view)
+                if any(listener.port for listener in scope.view.listeners):
+                    self._locking.add(bit, scope.view, scope.view)
             exported = self._planes(scope.revision).mesh.service_export
             self.sidecars[exported] = self.sidecars.get(exported, 0) | bit
-        for host in {patch.touch.host for patch in scope.patches}:
+        for host in scope.patches.hosts() if scope.patches is not None else ():
             self._patched.setdefault(host, []).append((bit, scope))
-        if scope.outbound is not None or scope.doubt or scope.metadata_certs:
+        group_key = (scope.kind, scope.revision, self.hidden(scope), scope.outbound, scope.metadata_certs)
+        if scope.doubt:
             self.special[bit] = scope
         elif scope.view is not None:
-            state = self.hidden(scope)
-            views = self.view_groups.setdefault((scope.revision, state), ViewGroup(scope.revision, state))
-            views.add(bit, scope, scope.view)
+            self.view_groups.setdefault(group_key, ViewGroup(scope)).add(bit, scope, scope.view)
         else:
-            group = self.groups.setdefault((scope.kind, scope.revision), Group(scope))
+            group = self.groups.setdefault(group_key, Group(scope))
             group.mask |= bit
             group.by_namespace.setdefault(scope.namespace, []).append((bit, scope))
 
     def hidden(self, scope: Scope) -> str:
         """What becomes of traffic to what the proxy does not know; a Sidecar's policy replaces the mesh's."""
         allow_any = self._planes(scope.revision).mesh.allow_any
-        if scope.view is not None and scope.view.outbound is not None:
-            allow_any = scope.view.outbound == "ALLOW_ANY"
+        if scope.policy is not None:
+            allow_any = scope.policy == "ALLOW_ANY"
         return "passthrough" if allow_any and scope.kind == "sidecar" else "blocked"
 
     def _scope(self, workload: Workload) -> Tuple[Scope, object]:
@@ -170,26 +197,31 @@ class Scopes:
             kind = WAYPOINT
         if kind in ("none", "ambient", "unknown"):
             doubt = f"what the client does in the mesh is unknown: {workload.doubt}" if workload.doubt else ""
-            scope = Scope(kind, workload.shape.revision or "", "", {}, None, None, False, doubt)
+            scope = Scope(kind, workload.shape.revision or "", "", {}, None, None, False, doubt, None, set())
             return scope, (kind, scope.revision, doubt)
         plane = self._planes(workload.shape.revision)
         namespace, labels = workload.namespace, workload.labels
-        view = self._view(plane, workload) if kind == "sidecar" else None
+        sidecar = plane.sidecars.of(namespace, labels) if kind == "sidecar" else None
+        view = self._view(sidecar, namespace) if sidecar is not None else None
+        policy, sidecars = (sidecar.outbound, {f"{sidecar.namespace}/{sidecar.name}"}) if sidecar else (None, set())
         outbound = outbound_of(workload) if kind == "sidecar" else None
         patches = self._patches(plane, workload, view)
-        doubt = self._client_doubt(plane, workload) or _of_all(patches)
+        doubt = self._client_doubt(plane, workload) or (_of_all(patches) if patches is not None else "")
         selected = tuple(
             all(labels.get(key) == value for key, value in selector.items())
             for selector in plane.rules.selective.get(namespace, ())
         )
         certs = workload.shape.metadata_certs
-        patches = () if doubt else patches
-        scope = Scope(kind, plane.mesh.name, namespace, labels, view, outbound, certs, doubt, patches)
+        patches = None if doubt else patches
+        if view is not None and view.everything:
+            view = None
+        scope = Scope(kind, plane.mesh.name, namespace, labels, view, outbound, certs, doubt, policy, sidecars, patches)
         return scope, (
             kind,
             plane.mesh.name,
             namespace,
-            view.name if view else None,
+            id(view),
+            policy,
             outbound,
             certs,
             doubt,
@@ -197,14 +229,18 @@ class Scopes:
             patches,
         )
 
-    def _view(self, plane: PushContext, workload: Workload) -> Optional[View]:
-        sidecar = plane.sidecars.of(workload.namespace, workload.labels)
-        if sidecar is None:
-            return None
-        key = (f"{sidecar.namespace}/{sidecar.name}", workload.namespace)
-        if key not in self._views:
-            self._views[key] = view_of(sidecar, workload.namespace)
-        return self._views[key]
+    def _view(self, sidecar: SidecarObject, namespace: str) -> View:
+        """What a Sidecar imports for a namespace: the same for all that say the same there."""
+        key = (f"{sidecar.namespace}/{sidecar.name}", namespace)
+        known = self._views.get(key)
+        if known is None:
+            where = namespace if is_relative(sidecar) else ""
+            same = (sidecar.egress, sidecar.outbound, where)
+            known = self._same_views.get(same)
+            if known is None:
+                known = self._same_views[same] = view_of(sidecar, where)
+            self._views[key] = known
+        return known
 
     def _client_doubt(self, plane: PushContext, workload: Workload) -> str:
         """Why nothing can be said about what a client sends."""
@@ -235,13 +271,12 @@ class Scopes:
             return "EnvoyFilters that could change what the client sends were not read"
         return ""
 
-    def _patches(self, plane: PushContext, workload: Workload, view: Optional[View]) -> Tuple[Patch, ...]:
-        """What EnvoyFilters can change of what a client sends."""
+    def _patches(self, plane: PushContext, workload: Workload, view: Optional[View]) -> Optional[Patches]:
+        """What EnvoyFilters can change of what a client sends; None for nothing."""
         found = outbound_patches(workload, plane)
-        if view is not None and view.proxies:
-            # What comes to an HTTP proxy's listener has any port.
-            found = tuple(patch if patch.touch.host else _at_any_port(patch) for patch in found)
-        return found
+        # What comes to an HTTP proxy's listener has any port.
+        found = found.anywhere() if view is not None and view.proxies else found
+        return found or None
 
     def patched_for(self, destination: Destination) -> Dict[int, Scope]:
         """The scopes of which EnvoyFilters can change what they send to a destination, but for the special ones."""
@@ -251,7 +286,7 @@ class Scopes:
             bit: scope
             for host in ("", destination.host)
             for bit, scope in self._patched.get(host, ())
-            if bit not in self.special and patches_for(scope.patches, destination)
+            if bit not in self.special and patches_for(scope, destination)
         }
 
     def special_namespaces(self, destination: Destination, group: Group) -> Set[str]:
@@ -269,12 +304,15 @@ class Scopes:
 
     def routed_by(self, item: VirtualService) -> Tuple[int, int]:
         """The sidecars that may get a VirtualService, and those that surely do: a Sidecar may not import it."""
+        return self._all_recipients().of(item)
+
+    def _all_recipients(self) -> Recipients:
         if self._recipients is None:
             found = ((bit, scope) for bit, scope in self.proxied if scope.kind == "sidecar")
             self._recipients = Recipients(
                 ((bit, scope.revision, scope.namespace, scope.view) for bit, scope in found), self._planes
             )
-        return self._recipients.of(item)
+        return self._recipients
 
     def withheld(self, kind: str) -> int:
         """The clients to which objects of a kind may be exported that the caller could not read.
@@ -282,8 +320,9 @@ class Scopes:
         A Sidecar that names its namespaces keeps out what is in all others. ztunnel knows all ServiceEntries.
         """
         found = self.ambient if kind == "ServiceEntry" and self._unread.withheld(kind, None) else 0
-        for bit, view in self._sidecars:
-            namespaces = view.namespaces() if view is not None else {"*"}
+        found |= self._unhindered if self._unread.withheld(kind, None) else 0
+        for bit, view in self._views_of:
+            namespaces = view.namespaces()
             if self._unread.withheld(kind, None if "*" in namespaces else namespaces):
                 found |= bit
         return found
@@ -294,44 +333,38 @@ class Scopes:
         Their control plane does not see it, or a Sidecar may import the host alone (model/sidecar.go
         matchingAliasService).
         """
-        found = 0
-        for bit, scope in self.proxied:
-            seen = self._planes(scope.revision).sees(alias.namespace, alias.revision)
-            whole = scope.view is None or scope.view.has_all_of(home)
-            if scope.kind == "sidecar" and not (seen and whole):
-                found |= bit
-        return found
+        everyone = 0
+        for mask in self.sidecars.values():
+            everyone |= mask
+        return everyone & ~self._all_recipients().having(alias.namespace, alias.revision, home)
 
     def locking(self, destination: Destination, port: int) -> int:
         """The clients with a Sidecar's listener for a port that takes in a destination."""
         found = 0
-        for bit, view in self._locking:
+        for bit, view in self._locking.of(destination).items():
             if view.locks(destination, port):
                 found |= bit
         return found
 
     def listening(self, destination: Destination) -> int:
         """The clients whose proxies make listeners of their own for a destination that they know."""
-        found = 0
-        for bit, view in self._sidecars:
-            if view is None or view.listens(destination):
+        found = self._unhindered
+        for bit, view in self._listening.of(destination).items():
+            if view.listens(destination):
                 found |= bit
         return found
 
 
-def _of_all(patches: Tuple[Patch, ...]) -> str:
+def _of_all(patches: Patches) -> str:
     """The doubt about a client of which an EnvoyFilter can change whatever it sends."""
-    for patch in patches:
-        if not patch.touch.host and not patch.touch.port and patch.touch.subset is None:
-            return f"EnvoyFilter {patch.envoy_filter} changes what the client sends, which manifests do not tell"
-    return ""
+    patch = patches.whole()
+    if patch is None:
+        return ""
+    return f"EnvoyFilter {patch.envoy_filter} changes what the client sends, which manifests do not tell"
 
 
-def _at_any_port(patch: Patch) -> Patch:
-    return patch._replace(touch=patch.touch._replace(port=0))
-
-
-def patches_for(patches: Tuple[Patch, ...], destination: Destination) -> Tuple[Patch, ...]:
-    """Those that can change something about a destination."""
-    ports = {0, *(port.number for port in destination.ports)}
-    return tuple(patch for patch in patches if patch.touch.host in ("", destination.host) and patch.touch.port in ports)
+def patches_for(scope: Scope, destination: Destination) -> Tuple[Patch, ...]:
+    """What EnvoyFilters can change of what a scope's proxies send to a destination."""
+    if scope.patches is None:
+        return ()
+    return scope.patches.at(destination.host, (port.number for port in destination.ports))

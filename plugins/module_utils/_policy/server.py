@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from .ages import contest, eldest_of
-from .membership import Workload, matches
-from .records import Labels, PeerAuthentication
+from .membership import Workload
+from .records import UNDATED, Labels, PeerAuthentication
+from .selecting import Selecting
 from .unread import Unread
 
 STRICT, PERMISSIVE, DISABLE, UNSET, UNKNOWN = "STRICT", "PERMISSIVE", "DISABLE", "UNSET", "unknown"
@@ -82,6 +83,15 @@ def eldest(peers: List[PeerAuthentication], ambient: bool = False) -> PeerAuthen
     )
 
 
+def _possible(peers: Sequence[PeerAuthentication]) -> List[PeerAuthentication]:
+    """Those of some, given in Istio's order, that may be the oldest of those with their selector."""
+    same: Dict[FrozenSet[Tuple[str, str]], List[PeerAuthentication]] = {}
+    for peer in peers:
+        same.setdefault(frozenset((peer.selector or {}).items()), []).append(peer)
+    kept = {id(peer) for found in same.values() for peer in eldest_of(found, ties=True)}
+    return [peer for peer in peers if id(peer) in kept or peer.age == UNDATED]
+
+
 class PeerAuthenticationIndex:
     """The PeerAuthentications that one control plane sees.
 
@@ -91,6 +101,8 @@ class PeerAuthenticationIndex:
 
     def __init__(self, peers: List[PeerAuthentication], root: str, unread: Unread) -> None:
         self.root = root
+        self._peers = peers
+        self._opened: Optional[PeerAuthenticationIndex] = None
         self.mesh: Optional[PeerAuthentication] = None
         self.namespaces: Dict[str, PeerAuthentication] = {}
         self.workloads: Dict[str, List[PeerAuthentication]] = {}
@@ -100,6 +112,9 @@ class PeerAuthenticationIndex:
         self.shadowed: Dict[str, PeerAuthentication] = {}
         self._unread = unread
         self._decisions: Dict[object, Decision] = {}
+        self._selecting: Dict[str, Selecting[PeerAuthentication]] = {}
+        self._eldest: Dict[Tuple[int, bool], Optional[PeerAuthentication]] = {}
+        """The winner of those that select something, by the identity of their tuple and whether it is for ztunnel."""
         for peer in sorted(peers, key=lambda item: (item.age, item.name, item.namespace)):
             self._add(peer)
         self._ambient_namespaces: Dict[str, PeerAuthentication] = {}
@@ -128,6 +143,24 @@ class PeerAuthenticationIndex:
         else:
             self.scopes.setdefault(peer.namespace, []).append(peer)
 
+    def opened(self) -> PeerAuthenticationIndex:
+        """The same, were every DISABLE a PERMISSIVE."""
+        if self._opened is None:
+
+            def opened(mode: str) -> str:
+                return PERMISSIVE if mode == DISABLE else mode
+
+            found = [
+                peer._replace(mode=opened(peer.mode), ports={port: opened(mode) for port, mode in peer.ports.items()})
+                for peer in self._peers
+            ]
+            self._opened = PeerAuthenticationIndex(found, self.root, self._unread)
+        return self._opened
+
+    def decide_namespace(self, namespace: str) -> Decision:
+        """The effective mode of a namespace, from which clients infer."""
+        return self._compose(namespace, None)
+
     def namespace_mode(self, namespace: str) -> str:
         """The mode by namespace, else mesh: all that clients infer from (GetNamespaceMutualTLSMode)."""
         return self._compose(namespace, None).mode
@@ -141,8 +174,15 @@ class PeerAuthenticationIndex:
 
     def workload_policy(self, namespace: str, labels: Labels, ambient: bool = False) -> Optional[PeerAuthentication]:
         """The winning PeerAuthentication with a selector."""
-        found = [peer for peer in self.workloads.get(namespace, ()) if matches(peer.selector, labels)]
-        return eldest(found, ambient) if found else None
+        selecting = self._selecting.get(namespace)
+        if selecting is None:
+            possible = _possible(self.workloads.get(namespace, ()))
+            selecting = self._selecting[namespace] = Selecting(possible, lambda peer: peer.selector)
+        found = selecting.of(labels)
+        key = (id(found), ambient)
+        if key not in self._eldest:
+            self._eldest[key] = eldest(list(found), ambient) if found else None
+        return self._eldest[key]
 
     def decide(self, namespace: str, labels: Labels) -> Decision:
         """The effective mode for labels in a namespace, as a sidecar enforces it."""

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from .ages import contest, orders
 from .membership import Workload, matches
 from .mesh import CLUSTER_DOMAIN
+from .ranges import address_of
 from .records import (
     TLS_MODE_LABEL,
     Entry,
@@ -542,11 +542,7 @@ def _may_differ(senior: List[Destination], by_key: Dict[Union[int, str], List[En
 
 def _is_address(endpoint: Endpoint) -> bool:
     """Only an IP address is an endpoint outside of DNS clusters (endpoint_builder.go BuildClusterLoadAssignment)."""
-    try:
-        ipaddress.ip_address(endpoint.id[len("addr/") :])
-    except ValueError:
-        return False
-    return True
+    return address_of(endpoint.id[len("addr/") :]) is not None
 
 
 def target_ports(all_destinations: Iterable[Destination]) -> Dict[str, FrozenSet[int]]:

@@ -11,21 +11,26 @@ HTTP's. ztunnel finds a destination by its address alone. Whoever may write a Se
 
 from __future__ import annotations
 
-import ipaddress
 from bisect import bisect_left, bisect_right
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .addresses import address_of, canonical
 from .ages import dated
+from .ranges import Network, address_of, canonical, range_of
 from .rows import Edge
 from .services import Destination, DestinationPort
 
 _Met = Tuple[Optional[str], str, str]
 """endpoint, client_tls and verdict."""
-_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 BY_ADDRESS, BY_RANGE, BY_NAME = "address", "range", "name"
 _MOST = 20
-"""Claims of one place that are compared one by one. In real meshes there are no more, or all are alike."""
+"""Claims of one place that are compared with another without any effect, and ranges around one address and port.
+
+In real meshes there are no more, or all are alike.
+"""
+_Said = Tuple[str, str]
+"""client_tls and verdict."""
+_Kind = Tuple[int, bool, bool]
+"""Of a claim, on which it depends who may take what is for it: the number, whether it is HTTP and a Service's."""
 
 
 _Key = Tuple[str, str, int]
@@ -44,6 +49,23 @@ class _Claim(NamedTuple):
         return self.destination.name, self.destination.host, self.port.number
 
 
+class _Claimed(NamedTuple):
+    """What is claimed more than once."""
+
+    at: Dict[str, List[_Claim]]
+    """The claims of each address and name."""
+    surrounded: Dict[Tuple[str, int], List[_Claim]]
+    """Addresses and HTTP ports within more ranges than are compared one by one, with all ranges for that port."""
+
+
+class _AtPlace(NamedTuple):
+    """The claims of one place."""
+
+    by_number: Dict[int, List[_Claim]]
+    by_destination: Dict[int, List[_Claim]]
+    """Those by address, by the identity of their destination."""
+
+
 class Finders(NamedTuple):
     """Who finds a destination by its address: sets of scopes."""
 
@@ -58,62 +80,125 @@ class Finders(NamedTuple):
 
 def through_shared_addresses(rows: List[Edge], destinations: List[Destination], finders: Finders) -> List[Edge]:
     """The rows; unknown for clients whose connection may be another destination's, with another answer."""
-    claims = _claims(destinations)
-    if not claims:
+    claimed = _claims(destinations)
+    if not claimed.at:
         return rows
-    contest = _Contest(claims, rows, finders)
+    contest = _Contest(claimed, rows, finders)
     made: List[Edge] = []
     for row in rows:
+        rest = row.clients
         for address, rival, takers in contest.rivals(row):
-            if row.clients & takers:
-                made.append(_unknown(row._replace(clients=row.clients & takers), rival, address))
-                row = row._replace(clients=row.clients & ~takers)
-        if row.clients:
-            made.append(row)
+            made.append(_unknown(row._replace(clients=takers), rival, address))
+            rest &= ~takers
+        if rest:
+            made.append(row if rest == row.clients else row._replace(clients=rest))
     return made
 
 
 class _Contest:
     """Who claims what, and which answers clients meet there."""
 
-    def __init__(self, claims: Dict[str, List[_Claim]], rows: Iterable[Edge], finders: Finders) -> None:
-        self._claims = claims
+    def __init__(self, claimed: _Claimed, rows: Iterable[Edge], finders: Finders) -> None:
+        self._claims = claimed.at
+        self._surrounded = claimed.surrounded
         self._finders = finders
         self._everyone = _union((finders.ambient, *finders.sidecars.values()))
         self._listening: Dict[_Key, int] = {}
         self._places: Dict[_Key, List[Tuple[str, _Claim]]] = {}
         self._met: Dict[_Key, Dict[_Met, int]] = {}
         self._different: Dict[Tuple[_Key, _Key], int] = {}
-        for place, found in claims.items():
+        self._differing: Dict[Tuple[str, _Kind, _Said], Dict[str, List[_Claim]]] = {}
+        self._at_place: Dict[str, _AtPlace] = {}
+        self._around: Dict[int, Set[_Said]] = {}
+        self._at_most: Dict[Tuple[str, _Kind, _Said], int] = {}
+        for place, found in claimed.at.items():
             for claim in found:
                 self._met[claim.key] = {}
                 if claim.by != BY_RANGE:
                     self._places.setdefault(claim.key, []).append((place, claim))
+        for around in {id(claims): claims for claims in claimed.surrounded.values()}.values():
+            self._met.update((claim.key, {}) for claim in around)
         for row in rows:
             met = self._met.get((row.service, row.host, row.port))
             # What passes a proxy by, or through it as it is, is not taken for this destination.
             if met is not None and row.client_tls != "none" and row.subset is None:
                 what = (row.endpoint, row.client_tls, row.verdict)
                 met[what] = met.get(what, 0) | row.clients
-        self._crowded = {
-            place: len({what[1:] for claim in found for what in self._met[claim.key]}) > 1
-            for place, found in claims.items()
-            if len(found) > _MOST
-        }
-        """Whether answers differ where there are too many claims to look at one by one."""
 
     def rivals(self, row: Edge) -> Iterator[Tuple[str, Destination, int]]:
         """Whose a connection may be instead, by which address, with the clients that would meet another answer."""
+        rest = row.clients
         for place, own in self._places.get((row.service, row.host, row.port), ()):
-            others = [claim for claim in self._claims[place] if _differs(claim, own)]
-            if place in self._crowded:
-                clients = self._everyone if any(not claim.port.http for claim in others) else self._finders.ambient
-                yield place, others[0].destination, clients * self._crowded[place]
+            for rival, takers in self._rivals_at(place, own, row):
+                if rest & takers:
+                    yield place, rival.destination, rest & takers
+                    rest &= ~takers
+                if not rest:
+                    return
+
+    def _rivals_at(self, place: str, own: _Claim, row: Edge) -> Iterator[Tuple[_Claim, int]]:
+        answer = (row.client_tls, row.verdict)
+        around = self._surrounded.get((place, own.port.number), ()) if own.port.http else ()
+        if around and self._answers_of(around) - {answer}:
+            yield around[0], self._everyone
+        rivals = self._rivals_of(place, own, answer)
+        tried = 0
+        for rival in (claim for host, claims in rivals.items() if host != own.destination.host for claim in claims):
+            takers = self._takers(own, rival) & row.clients
+            takers = takers and takers & self._otherwise(own, rival, row)
+            if takers:
+                yield rival, takers
                 continue
-            for rival in others:
-                takers = self._takers(own, rival)
-                if takers:
-                    yield place, rival.destination, takers & self._otherwise(own, rival, row)
+            tried += 1
+            if tried > _MOST:
+                # Many claim one place, and none of the first takes anything: whoever may take it counts as if it did.
+                yield rival, self._most(place, own, answer)
+                return
+
+    def _answers_of(self, around: Sequence[_Claim]) -> Set[_Said]:
+        """What is met at any of many ranges, a list that stays as it is."""
+        if id(around) not in self._around:
+            self._around[id(around)] = {what[1:] for claim in around for what in self._met[claim.key]}
+        return self._around[id(around)]
+
+    def _rivals_of(self, place: str, own: _Claim, answer: _Said) -> Dict[str, List[_Claim]]:
+        """Those at a place that may take what is for such a claim, by their hosts, if an answer of theirs differs."""
+        key = (place, _kind(own), answer)
+        known = self._differing.get(key)
+        if known is None:
+            known = self._differing[key] = {}
+            for claim in self._possible(place, own.port.number):
+                differs = any(what[1:] != answer for what in self._met[claim.key])
+                if differs and (self._always(own, claim) | self._if_first(own, claim)):
+                    known.setdefault(claim.destination.host, []).append(claim)
+        return known
+
+    def _possible(self, place: str, number: int) -> List[_Claim]:
+        """The claims at a place for a port, and those of destinations that a Sidecar's listener for the port takes."""
+        if place not in self._at_place:
+            at_place = self._at_place[place] = _AtPlace({}, {})
+            for claim in self._claims[place]:
+                at_place.by_number.setdefault(claim.port.number, []).append(claim)
+                if claim.by == BY_ADDRESS:
+                    at_place.by_destination.setdefault(id(claim.destination), []).append(claim)
+        found = list(self._at_place[place].by_number.get(number, ()))
+        for claims in self._at_place[place].by_destination.values():
+            if self._finders.locking(claims[0].destination, number):
+                found.extend(claim for claim in claims if claim.port.number != number)
+        return found
+
+    def _most(self, place: str, own: _Claim, answer: _Said) -> int:
+        """The clients that may take one of the claims at a place and meet another answer there, at most."""
+        key = (place, _kind(own), answer)
+        if key not in self._at_most:
+            found = 0
+            for claims in self._rivals_of(place, own, answer).values():
+                for claim in claims:
+                    takers = self._always(own, claim) | self._if_first(own, claim)
+                    met = self._met[claim.key].items()
+                    found |= takers & _union(clients for what, clients in met if what[1:] != answer)
+            self._at_most[key] = found
+        return self._at_most[key]
 
     def _otherwise(self, own: _Claim, rival: _Claim, row: Edge) -> int:
         """The clients that do not meet the same at two destinations."""
@@ -126,18 +211,28 @@ class _Contest:
 
     def _takers(self, own: _Claim, rival: _Claim) -> int:
         """The clients that may take a connection to `own` for one to its rival, if they know it."""
+        found = self._if_first(own, rival)
+        if found and _keeps(own, rival, self._finders.sidecars):
+            found = 0
+        return found | self._always(own, rival)
+
+    def _always(self, own: _Claim, rival: _Claim) -> int:
+        """Those of them for which it does not matter which came first."""
         same = own.port.number == rival.port.number
         if rival.by == BY_NAME:
             # core/httproute.go dedupeDomains: a whole host goes before the short names of others.
             return self._listens(rival) if same and own.destination.kubernetes and not _kubernetes(rival) else 0
-        found = self._finders.ambient if same and rival.by == BY_ADDRESS else 0
-        if rival.by == BY_ADDRESS:
-            # With a port of its own a listener is for a destination's only port, too, whatever that is.
-            found |= self._finders.locking(rival.destination, own.port.number)
+        if rival.by == BY_RANGE:
+            return 0
+        # With a port of its own a listener is for a destination's only port, too, whatever that is.
+        locking = self._finders.locking(rival.destination, own.port.number)
+        return locking | self._finders.ambient if same else locking
+
+    def _if_first(self, own: _Claim, rival: _Claim) -> int:
+        """Those that do where `own` does not surely come before the rival."""
         exact = own.port.http or rival.by == BY_ADDRESS
-        if same and not rival.port.http and exact and not _keeps(own, rival, self._finders.sidecars):
-            found |= self._listens(rival)
-        return found
+        same = own.port.number == rival.port.number and rival.by != BY_NAME
+        return self._listens(rival) if same and exact and not rival.port.http else 0
 
     def _listens(self, claim: _Claim) -> int:
         if claim.key not in self._listening:
@@ -145,12 +240,12 @@ class _Contest:
         return self._listening[claim.key]
 
 
+def _kind(claim: _Claim) -> _Kind:
+    return claim.port.number, claim.port.http, claim.destination.kubernetes
+
+
 def _kubernetes(claim: _Claim) -> bool:
     return claim.destination.kubernetes
-
-
-def _differs(one: _Claim, other: _Claim) -> bool:
-    return one.destination.host != other.destination.host
 
 
 def _union(masks: Iterable[int]) -> int:
@@ -160,15 +255,15 @@ def _union(masks: Iterable[int]) -> int:
     return found
 
 
-def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
+def _claims(destinations: Iterable[Destination]) -> _Claimed:
     """The addresses and names with several claims. A Service's are its own: one at least is a ServiceEntry's."""
     found: Dict[str, List[_Claim]] = {}
-    ranges: List[Tuple[_Network, _Claim]] = []
+    ranges: List[Tuple[Network, _Claim]] = []
     for item in destinations:
         if item.kubernetes:
             continue
         for text in item.addresses:
-            network = _range(text)
+            network = range_of(text)
             for port in item.ports:
                 if network is not None:
                     ranges.append((network, _Claim(item, port, BY_RANGE)))
@@ -178,7 +273,7 @@ def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
             if port.http:
                 found.setdefault(item.host, []).append(_Claim(item, port, BY_NAME))
     if not found and not ranges:
-        return {}
+        return _Claimed({}, {})
     claimed = set(found)
     over_ranges = {claim.port.number for dummy, claim in ranges if not claim.port.http}
     for item in destinations:
@@ -190,8 +285,9 @@ def _claims(destinations: Iterable[Destination]) -> Dict[str, List[_Claim]]:
                     found.setdefault(address, []).append(_Claim(item, port))
         for name in claimed.intersection(_short_names(item)):
             found[name].extend(_Claim(item, port, BY_NAME) for port in item.ports if port.http)
-    _add_ranges(found, ranges)
-    return {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
+    surrounded = _add_ranges(found, ranges)
+    several = {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
+    return _Claimed(several, surrounded)
 
 
 def _short_names(service: Destination) -> Tuple[str, ...]:
@@ -200,19 +296,13 @@ def _short_names(service: Destination) -> Tuple[str, ...]:
     return name, f"{name}.{namespace}", f"{name}.{namespace}.svc"
 
 
-def _range(text: str) -> Optional[_Network]:
-    """A range of several addresses; one of a single address is that address to Istio."""
-    if "/" not in text:
-        return None
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-    return network if network.num_addresses > 1 else None
+def _add_ranges(
+    claims: Dict[str, List[_Claim]], ranges: Sequence[Tuple[Network, _Claim]]
+) -> Dict[Tuple[str, int], List[_Claim]]:
+    """Adds ranges to the HTTP ports at addresses inside of them: elsewhere the listener of an address counts.
 
-
-def _add_ranges(claims: Dict[str, List[_Claim]], ranges: Iterable[Tuple[_Network, _Claim]]) -> None:
-    """Adds ranges to the HTTP ports at addresses inside of them: elsewhere the listener of an address counts."""
+    Returns the addresses and ports that are in too many, with all ranges that may be around them.
+    """
     by_port: Dict[Tuple[int, int], List[Tuple[int, str]]] = {}
     for text, found in claims.items():
         address = address_of(text)
@@ -222,16 +312,25 @@ def _add_ranges(claims: Dict[str, List[_Claim]], ranges: Iterable[Tuple[_Network
             by_port.setdefault((address.version, number), []).append((int(address), text))
     for places in by_port.values():
         places.sort()
-    counts: Dict[str, int] = {}
+    counts: Dict[Tuple[str, int], int] = {}
+    around: Dict[Tuple[int, int], List[_Claim]] = {}
+    surrounded: Dict[Tuple[str, int], List[_Claim]] = {}
     for network, claim in ranges:
-        places = by_port.get((network.version, claim.port.number), [])
+        number = claim.port.number
+        places = by_port.get((network.version, number), [])
+        around.setdefault((network.version, number), []).append(claim)
         first = bisect_left(places, (int(network.network_address), ""))
         last = bisect_right(places, (int(network.broadcast_address), "~"))
+        full = []
         for dummy, place in places[first:last]:
             claims[place].append(claim)
-            counts[place] = counts.get(place, 0) + 1
-        if any(counts[place] > _MOST for dummy, place in places[first:last]):
-            places[first:last] = [item for item in places[first:last] if counts[item[1]] <= _MOST]
+            counts[place, number] = counts.get((place, number), 0) + 1
+            full.extend([place] if counts[place, number] > _MOST else [])
+        if full:
+            surrounded.update(((place, number), around[network.version, number]) for place in full)
+            left_out = set(full)
+            places[first:last] = [item for item in places[first:last] if item[1] not in left_out]
+    return surrounded
 
 
 def _keeps(own: _Claim, rival: _Claim, exported: Iterable[Tuple[str, ...]]) -> bool:

@@ -5,32 +5,44 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Generic, Iterable, List, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from .ages import contest, dated, eldest_of, orders
-from .membership import matches
 from .records import Egress, Labels, SidecarObject
+from .selecting import Selecting
 from .services import DESTINATION, Destination, DestinationPort
+
+_Item = TypeVar("_Item")
 
 
 class SidecarIndex:
     """The Sidecar objects that one control plane sees. Exactly one applies to a client, nothing merges."""
 
     def __init__(self, sidecars: List[SidecarObject], root: str) -> None:
-        self._by_namespace: Dict[str, List[SidecarObject]] = {}
+        by_namespace: Dict[str, List[SidecarObject]] = {}
         self._mesh: List[SidecarObject] = []
         # Those with a selector first, then by age (initSidecarScopes).
         for item in sorted(
             sidecars, key=lambda found: (found.selector is None, found.age, found.name, found.namespace)
         ):
-            self._by_namespace.setdefault(item.namespace, []).append(item)
+            by_namespace.setdefault(item.namespace, []).append(item)
             if item.namespace == root and item.selector is None:
                 self._mesh.append(item)
+        self._by_namespace = {
+            namespace: Selecting(found, lambda item: item.selector) for namespace, found in by_namespace.items()
+        }
+        self._own: Dict[int, List[SidecarObject]] = {}
+        """Those that apply, by the identity of all that select some labels."""
+        self._eldest_of_mesh = eldest_of(self._mesh)
+        self._contests: Dict[int, str] = {}
 
     def own(self, namespace: str, labels: Labels) -> List[SidecarObject]:
         """The Sidecar of the client's own namespace that applies to it; several where nobody knows the oldest."""
-        found = [item for item in self._by_namespace.get(namespace, ()) if matches(item.selector, labels)]
-        return eldest_of([item for item in found if item.selector is not None] or found)
+        selecting = self._by_namespace.get(namespace)
+        found = selecting.of(labels) if selecting is not None else ()
+        if id(found) not in self._own:
+            self._own[id(found)] = eldest_of([item for item in found if item.selector is not None] or found)
+        return self._own[id(found)]
 
     def of(self, namespace: str, labels: Labels) -> Optional[SidecarObject]:
         """The one that applies: the namespace's own, else the root namespace's without selector, else none."""
@@ -40,43 +52,64 @@ class SidecarIndex:
     def contest(self, namespace: str, labels: Labels) -> str:
         """Why it cannot be told which one applies; "" where it can, or where all of them say the same."""
         found = self._candidates(namespace, labels)
-        if len({(item.egress, item.outbound, item.ingress) for item in found}) < 2:
-            return ""
-        return contest("Sidecar", found, "applies")
+        if id(found) not in self._contests:
+            first = found[0] if found else None
+            alike = all(
+                first is not None
+                and (item.egress, item.outbound, item.ingress) == (first.egress, first.outbound, first.ingress)
+                for item in found
+            )
+            self._contests[id(found)] = "" if alike else contest("Sidecar", found, "applies")
+        return self._contests[id(found)]
 
     def _candidates(self, namespace: str, labels: Labels) -> List[SidecarObject]:
-        return self.own(namespace, labels) or eldest_of(self._mesh)
+        return self.own(namespace, labels) or self._eldest_of_mesh
 
 
-def covered(host: str, pattern: str) -> bool:
-    """pkg/config/host/name.go SubsetOf."""
-    if pattern.startswith("*"):
-        if host.startswith("*"):
-            return len(host) >= len(pattern) and host[1:].endswith(pattern[1:])
-        return host.endswith(pattern[1:])
-    return host == pattern
+class Patterns:
+    """Hosts and patterns of hosts. There may be thousands: a host is looked up by its ends, not by each pattern."""
+
+    __slots__ = ("_ends", "_lengths", "exact")
+
+    def __init__(self) -> None:
+        self.exact: Set[str] = set()
+        self._ends: Set[str] = set()
+        """What comes after the `*` of each pattern."""
+        self._lengths: Set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self.exact or self._ends)
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether something is covered that is not named."""
+        return bool(self._ends)
+
+    def add(self, pattern: str) -> None:
+        """Takes in a host or a pattern."""
+        if pattern.startswith("*"):
+            self._ends.add(pattern[1:])
+            self._lengths.add(len(pattern) - 1)
+        else:
+            self.exact.add(pattern)
+
+    def cover(self, host: str) -> bool:
+        """Whether all names that a host stands for are covered (pkg/config/host/name.go SubsetOf)."""
+        if host in self.exact:
+            return True
+        name = host[1:] if host.startswith("*") else host
+        return any(length <= len(name) and name[len(name) - length :] in self._ends for length in self._lengths)
 
 
 class _Hosts:
     """The hosts of one egress listener in one namespace (hostClassification)."""
 
-    __slots__ = ("everything", "exact", "excluded", "wildcard")
+    __slots__ = ("everything", "excluded", "imported")
 
     def __init__(self) -> None:
-        self.exact: Set[str] = set()
-        self.wildcard: List[str] = []
-        self.excluded: List[str] = []
+        self.imported = Patterns()
+        self.excluded = Patterns()
         self.everything = False
-
-    def imports(self, host: str) -> bool:
-        """Whether a host is imported."""
-        if self.everything or host in self.exact:
-            return True
-        return any(covered(host, pattern) for pattern in self.wildcard)
-
-    def excludes(self, host: str) -> bool:
-        """Whether a host is left out by a `~` entry."""
-        return any(covered(host, pattern) for pattern in self.excluded)
 
 
 class _Listener:
@@ -99,46 +132,70 @@ class _Listener:
             if excluded:
                 where = where[1:] or "*"
             found = self.hosts.setdefault(namespace if where == "." else where, _Hosts())
-            if excluded:
-                found.excluded.append(host)
-            elif host.startswith("*"):
-                found.wildcard.append(host)
-                found.everything = found.everything or host == "*"
-            else:
-                found.exact.add(host)
+            (found.excluded if excluded else found.imported).add(host)
+            found.everything = found.everything or (host == "*" and not excluded)
 
     def imports(self, destination: Destination) -> bool:
         """selectServices."""
         own, every = self.hosts.get(destination.namespace), self.hosts.get("*")
         host = destination.host
-        if (own and own.excludes(host)) or (every and every.excludes(host)):
+        if (own and own.excluded.cover(host)) or (every and every.excluded.cover(host)):
             return False
-        return bool((own and own.imports(host)) or (every and every.imports(host)))
+        return bool((own and own.imported.cover(host)) or (every and every.imported.cover(host)))
 
     def ports(self, destination: Destination) -> Tuple[DestinationPort, ...]:
         """The ports of an imported destination that the listener is for (serviceMatchingListenerPort)."""
         return tuple(port for port in destination.ports if not self.port or port.number == self.port)
 
 
-class View(NamedTuple):
-    """What one Sidecar object imports for the clients of one namespace."""
+class View:
+    """What one Sidecar object, or several that say the same, imports for the clients of one namespace."""
 
-    name: str
-    listeners: Tuple[_Listener, ...]
-    outbound: Optional[str]
+    __slots__ = ("_at_port", "listeners", "outbound")
+
+    def __init__(self, listeners: Tuple[_Listener, ...], outbound: Optional[str]) -> None:
+        self.listeners = listeners
+        self.outbound = outbound
+        self._at_port: Dict[int, List[int]] = {}
+        """The places of the listeners for each port, 0 for all ports."""
+        for place, listener in enumerate(listeners):
+            self._at_port.setdefault(listener.port, []).append(place)
+
+    def listeners_for(self, ports: Iterable[int]) -> List[_Listener]:
+        """The listeners for all ports or one of these, in their order."""
+        places = {place for number in {0, *ports} for place in self._at_port.get(number, ())}
+        return [self.listeners[place] for place in sorted(places)]
+
+    @property
+    def everything(self) -> bool:
+        """Whether it imports what is imported without any Sidecar."""
+        only = self.listeners[0]
+        every = only.hosts.get("*")
+        whole = every is not None and every.everything and not any(found.excluded for found in only.hosts.values())
+        return len(self.listeners) == 1 and whole and only.captures and not only.proxy
 
     def namespaces(self) -> Set[str]:
         """Namespaces of which something may be imported; `*` stands for all."""
         return {namespace for listener in self.listeners for namespace in listener.hosts}
 
+    def hosts(self) -> Tuple[Set[Tuple[str, str]], Set[str]]:
+        """What may be imported: single hosts, each with its namespace, and namespaces of which there are patterns."""
+        single: Set[Tuple[str, str]] = set()
+        patterns: Set[str] = set()
+        for listener in self.listeners:
+            for namespace, found in listener.hosts.items():
+                single.update((namespace, host) for host in found.imported.exact)
+                patterns.update([namespace] if found.imported.has_patterns else [])
+        return single, patterns
+
     def ports(self, destination: Destination) -> Optional[FrozenSet[int]]:
         """The ports of a destination that are visible: None for all, an empty set for none."""
         found: Set[int] = set()
-        for listener in self.listeners:
+        for listener in self.listeners_for(port.number for port in destination.ports):
             if listener.imports(destination):
                 if not listener.port:
                     return None
-                found.update(port.number for port in destination.ports if port.number == listener.port)
+                found.add(listener.port)
         return frozenset(found)
 
     def wholes(self) -> Tuple[Set[str], Set[str]]:
@@ -152,11 +209,6 @@ class View(NamedTuple):
         left_out = {namespace for namespace, found in hosts.items() if found.excluded}
         return {namespace for namespace, found in hosts.items() if found.everything}, left_out
 
-    def has_all_of(self, namespace: str) -> bool:
-        """Whether everything of a namespace is surely imported, be it no Service."""
-        whole, left_out = self.wholes()
-        return not {namespace, "*"}.isdisjoint(whole) and {namespace, "*"}.isdisjoint(left_out)
-
     def only_aside(self, destination: Destination) -> FrozenSet[int]:
         """The visible ports of a destination that are met at other addresses than the destination's alone.
 
@@ -165,7 +217,7 @@ class View(NamedTuple):
         """
         straight: Set[int] = set()
         found: Set[int] = set()
-        for listener in self.listeners:
+        for listener in self.listeners_for(port.number for port in destination.ports):
             if listener.imports(destination):
                 numbers = {port.number for port in listener.ports(destination)}
                 (found if listener.aside else straight).update(numbers)
@@ -183,11 +235,39 @@ class View(NamedTuple):
 
     def locks(self, destination: Destination, port: int) -> bool:
         """Whether a listener for this port takes in a destination, whatever the destination's own ports."""
-        return any(one.port == port and not one.aside and one.imports(destination) for one in self.listeners)
+        places = self._at_port.get(port, ()) if port else ()
+        return any(not self.listeners[place].aside and self.listeners[place].imports(destination) for place in places)
 
     def listens(self, destination: Destination) -> bool:
         """Whether a proxy makes listeners of its own for a destination's addresses."""
-        return any(listener.captures and listener.imports(destination) for listener in self.listeners)
+        return any(listener.captures and listener.imports(destination) for listener in self.listeners_for(()))
+
+
+class Importers(Generic[_Item]):
+    """Clients with a Sidecar, by the hosts that they may import: nobody else is asked about a destination."""
+
+    __slots__ = ("_by_host", "_by_namespace")
+
+    def __init__(self) -> None:
+        self._by_host: Dict[Tuple[str, str], List[Tuple[int, _Item]]] = {}
+        self._by_namespace: Dict[str, List[Tuple[int, _Item]]] = {}
+
+    def add(self, bit: int, item: _Item, view: View) -> None:
+        """Takes a client in, with what its Sidecar imports."""
+        single, patterns = view.hosts()
+        for namespace in patterns:
+            self._by_namespace.setdefault(namespace, []).append((bit, item))
+        for namespace, host in single:
+            if namespace not in patterns:
+                self._by_host.setdefault((namespace, host), []).append((bit, item))
+
+    def of(self, destination: Destination) -> Dict[int, _Item]:
+        """Those that may import a destination, by their bits."""
+        found: Dict[int, _Item] = {}
+        for namespace in (destination.namespace, "*"):
+            found.update(self._by_namespace.get(namespace, ()))
+            found.update(self._by_host.get((namespace, destination.host), ()))
+        return found
 
 
 _EVERYTHING = Egress(0, False, ("*/*",))
@@ -196,10 +276,15 @@ _EVERYTHING = Egress(0, False, ("*/*",))
 def view_of(sidecar: SidecarObject, namespace: str) -> View:
     """A Sidecar as seen from a namespace: `./` in the root's object means the client's own. No egress means all."""
     listeners = tuple(_Listener(egress, namespace) for egress in sidecar.egress or (_EVERYTHING,))
-    return View(f"{sidecar.namespace}/{sidecar.name}", listeners, sidecar.outbound)
+    return View(listeners, sidecar.outbound)
 
 
-NO_SIDECAR = View("", (_Listener(_EVERYTHING, ""),), None)
+def is_relative(sidecar: SidecarObject) -> bool:
+    """Whether a Sidecar means something else to each namespace."""
+    return any(text.startswith(("./", "~./")) for egress in sidecar.egress or () for text in egress.hosts)
+
+
+NO_SIDECAR = View((_Listener(_EVERYTHING, ""),), None)
 """What a proxy imports to which no Sidecar applies."""
 
 
@@ -274,7 +359,7 @@ def _owned(visible: List[Destination], view: Optional[View], client: str) -> Dic
         for item in visible:
             owners.add(item, item.ports)
         return owners.ports
-    for listener in view.listeners:
+    for listener in view.listeners_for(port.number for item in visible for port in item.ports):
         imported = [item for item in visible if listener.imports(item)]
         if listener.port:
             imported = [item for item in imported if listener.ports(item)]

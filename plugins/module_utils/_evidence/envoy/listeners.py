@@ -114,8 +114,8 @@ class _Listener:
         self._chains: Dict[int, List[Chain]] = {}
         for chain in listing(listener.get("filter_chains")):
             self._chains.setdefault(_destination(dictionary(chain)), []).append(dictionary(chain))
-        self.ports = {number for number in self._chains if number}
-        self.ports.discard(_port_of(listener) or 0)  # the listener's own port, which nobody may call
+        # The listener's own port nobody may call.
+        self.ports = {number for number in self._chains if number and number != _port_of(listener)}
         self.ports.update(wanted)
         self._filters = [dictionary(item) for item in listing(listener.get("listener_filters"))]
         self.knows_ports = bool(listener.get("transparent")) or any(map(_is_original_dst, self._filters))

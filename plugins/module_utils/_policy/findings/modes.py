@@ -37,7 +37,8 @@ WITHOUT_TLS = FindingKind(
     explanation="Its effective mode is DISABLE.",
     why="It takes no mutual TLS at all: everything that reaches it is plaintext, and clients with a rule for "
     "ISTIO_MUTUAL break.",
-    remedy="Set PERMISSIVE, then STRICT.",
+    remedy="Set PERMISSIVE, then STRICT. Where clients would then send mutual TLS to what cannot take it the finding "
+    "names it: mend that before.",
     example="""\
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -81,7 +82,14 @@ def rules(state: State) -> Iterable[Finding]:
                 "set STRICT once no client needs plaintext",
             )
         elif decision.mode == DISABLE:
-            yield WITHOUT_TLS.at(called(workload), f"is DISABLE ({by})", "set PERMISSIVE, then STRICT")
+            broken = sorted(state.judge.disabled.get(decision.policy or "", ()))
+            yield WITHOUT_TLS.at(
+                called(workload),
+                f"is DISABLE ({by})",
+                f"before you set PERMISSIVE, then STRICT, mend what could not take mutual TLS: {broken[0]}"
+                if broken
+                else "set PERMISSIVE, then STRICT",
+            )
         elif decision.mode == STRICT:
             ports = sorted(port for port, mode in decision.ports.items() if mode != STRICT)
             if ports:

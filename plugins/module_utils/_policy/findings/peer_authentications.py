@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..engine import State
-from ..membership import Workload, matches
+from ..membership import Workload
 from ..records import Labels, PeerAuthentication
+from ..selecting import Selecting
 from ..server import UNSET, PeerAuthenticationIndex, name_of
 from ..services import Endpoint
 from .kinds import Finding, FindingKind
@@ -123,9 +124,7 @@ def rules(state: State) -> Iterable[Finding]:
     targets = _targets(state)
     for peer in state.snapshot.peer_authentications:
         yield from _alone(peer)
-        if peer.ports and peer.selector:
-            selected = [item for item in workloads.get(peer.namespace, ()) if matches(peer.selector, item.labels)]
-            yield from _of_services(peer, selected, targets)
+    yield from _of_services(state.snapshot.peer_authentications, workloads, targets)
 
 
 def _idle(state: State) -> Iterable[Finding]:
@@ -192,19 +191,31 @@ def _targets(state: State) -> Dict[str, List[Tuple[str, int, int]]]:
 
 
 def _of_services(
-    peer: PeerAuthentication, selected: Iterable[Workload], targets: Dict[str, List[Tuple[str, int, int]]]
+    peers: Iterable[PeerAuthentication],
+    workloads: Dict[str, List[Workload]],
+    targets: Dict[str, List[Tuple[str, int, int]]],
 ) -> Iterable[Finding]:
     """Entries for a port that is only a Service's. A container's port need not be declared: a targetPort shows it."""
-    for workload in selected:
-        own = {number for number, dummy in workload.shape.ports}
-        own.update(target for dummy, dummy_port, target in targets.get(workload.id, ()))
-        for service, port, target in targets.get(workload.id, ()):
-            if port in peer.ports and port not in own:
-                yield SERVICE_PORT.at(
-                    _called(peer),
-                    f"sets port {port}, which is the port of Service {service}: the container listens at {target}",
-                    f"name port {target} instead",
-                )
+    with_ports: Dict[str, List[PeerAuthentication]] = {}
+    for peer in peers:
+        if peer.ports and peer.selector:
+            with_ports.setdefault(peer.namespace, []).append(peer)
+    for namespace, found in with_ports.items():
+        selecting = Selecting(found, lambda peer: peer.selector)
+        for workload in workloads.get(namespace, ()):
+            led = targets.get(workload.id, ())
+            own = {number for number, dummy in workload.shape.ports}
+            own.update(target for dummy, dummy_port, target in led)
+            foreign = [(service, port, target) for service, port, target in led if port not in own]
+            for peer in selecting.of(workload.labels) if foreign else ():
+                for service, port, target in foreign:
+                    if port in peer.ports:
+                        yield SERVICE_PORT.at(
+                            _called(peer),
+                            f"sets port {port}, which is the port of Service {service}: the container listens at "
+                            f"{target}",
+                            f"name port {target} instead",
+                        )
 
 
 def _called(peer: PeerAuthentication) -> str:
@@ -247,21 +258,52 @@ def _by_selector(
     Nothing is said where it is unknown which is the older.
     """
     for namespace, peers in index.workloads.items():
-        here = places.get(namespace, ())
-        winners = [(place, index.workload_policy(namespace, place.labels, place.ambient)) for place in here]
+        groups: Dict[FrozenSet[Tuple[str, str]], List[PeerAuthentication]] = {}
         for peer in peers:
-            selected = [found for place, found in winners if found and matches(peer.selector, place.labels)]
-            older = sorted(set(map(name_of, selected)))
-            finding = None
-            if not selected and not state.unread.covers("Pod", namespace):
-                finding = SELECTS_NOTHING.at(_called(peer), "selects no workload", "correct its selector or delete it")
-            elif selected and name_of(peer) not in older and not any(found.doubt for found in selected):
-                finding = SHADOWED.at(
-                    _called(peer),
-                    f"has no effect: {listed(older)} is older and selects the same workloads; port maps never merge",
-                    "merge them into one",
-                )
-            yield name_of(peer), finding
+            groups.setdefault(frozenset((peer.selector or {}).items()), []).append(peer)
+        over = _winners(index, namespace, list(groups.values()), places.get(namespace, ()))
+        for group in groups.values():
+            above = over.get(id(group), [])
+            contested = any(winner.doubt for winner in above)
+            older = sorted({name_of(winner) for winner in above})
+            for peer in group:
+                finding = None
+                if not above and not state.unread.covers("Pod", namespace):
+                    finding = SELECTS_NOTHING.at(
+                        _called(peer), "selects no workload", "correct its selector or delete it"
+                    )
+                elif above and not contested and name_of(peer) not in older:
+                    finding = SHADOWED.at(
+                        _called(peer),
+                        f"has no effect: {listed(older)} is older and selects the same workloads; port maps never"
+                        " merge",
+                        "merge them into one",
+                    )
+                yield name_of(peer), finding
+
+
+def _winners(
+    index: PeerAuthenticationIndex,
+    namespace: str,
+    groups: Sequence[List[PeerAuthentication]],
+    places: Iterable[_Place],
+) -> Dict[int, List[PeerAuthentication]]:
+    """Who wins where a group of one selector selects something, by the group's identity.
+
+    What the same groups select has the same winner, and is asked about once.
+    """
+    selecting = Selecting(groups, lambda group: group[0].selector)
+    asked: Set[Tuple[int, bool]] = set()
+    over: Dict[int, List[PeerAuthentication]] = {}
+    for place in places:
+        found = selecting.of(place.labels)
+        if found and (id(found), place.ambient) not in asked:
+            asked.add((id(found), place.ambient))
+            winner = index.workload_policy(namespace, place.labels, place.ambient)
+            if winner is not None:
+                for group in found:
+                    over.setdefault(id(group), []).append(winner)
+    return over
 
 
 def _alone(peer: PeerAuthentication) -> Iterable[Finding]:

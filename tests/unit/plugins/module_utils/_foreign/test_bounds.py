@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._foreign import compressed, json_text, yaml_text
@@ -119,3 +120,12 @@ def test_what_aliases_make_is_weighed_by_all_that_is_in_them(text, made):
             yaml_text.parse(text)
     else:
         assert yaml_text.parse(text)
+
+
+def test_what_lies_between_the_always_allowed_and_too_much_is_read():
+    """A dump of pods: some of each differs, the most is the same."""
+    differs = random.Random(1)
+    pods = b"".join(differs.randbytes(200) + b"x" * 20_000 for dummy in range(900))
+    raw = gzip.compress(pods)
+    assert len(raw) * 400 > len(pods) > 16 * 2**20
+    assert compressed.inflated(raw, 2**31) == pods

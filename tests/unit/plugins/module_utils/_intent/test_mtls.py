@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._intent.mtls import OURS, plan
+from ansible_collections.meshproof.mtls.plugins.module_utils._intent import mtls
+from ansible_collections.meshproof.mtls.plugins.module_utils._intent.policies import OURS
 
 NAMESPACES = [
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": phase}}
@@ -19,6 +20,29 @@ HOST = "service-a.demo.svc.cluster.local"
 def there(kind: str, name: str, spec: dict[str, Any], namespace: str = "demo", **meta: Any) -> dict[str, Any]:
     meta = {"name": name, "namespace": namespace, "creationTimestamp": "2026-01-01T00:00:00Z", **meta}
     return {"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": meta, "spec": spec}
+
+
+GIVEN = {
+    "state": "present",
+    "policies": [],
+    "hosts": [],
+    "authorization": [],
+    "root_namespace": "istio-system",
+    "prune": False,
+    "adopt": False,
+    "preview": True,
+    "max_broken": 0,
+    "max_rows": 20,
+    "settle_seconds": 3,
+}
+
+
+def plan(existing: Any = (), missing: Any = (), unread: Any = (), **more: Any) -> dict[str, Any]:
+    """The plan and what it proposes, for what is there and what is wanted."""
+    said = {name: more.pop(name) for name in ("preview_said", "findings", "check") if name in more}
+    given, seen = {**GIVEN, **more}, {"objects": existing, "absent_kinds": missing, "unread": unread}
+    said["preview"] = said.pop("preview_said", None)
+    return {"proposed": mtls.proposed(given, seen), **mtls.plan(given, seen, **said)}
 
 
 def specs(**wanted: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -171,8 +195,10 @@ def test_what_is_refused_names_its_entry_and_the_remedy(wanted: dict[str, Any], 
 
 def test_a_blanket_rule_is_refused_with_what_it_takes_to_tell_whom_it_would_break() -> None:
     result = plan(hosts=[{"host": "*.local"}], existing=NAMESPACES)
-    assert [item["manifest"]["spec"]["host"] for item in result["blanket"]] == ["*.local"]
-    assert result["proposed"] == result["objects"] == []
+    assert [item["manifest"]["spec"]["host"] for item in result["proposed"]] == ["*.local"]
+    assert "a rule for *.local also meets hosts outside the mesh" in result["problems"][0]
+    assert result["objects"] == []
+    assert mtls.wanted({**GIVEN, "hosts": [{"host": "*.local"}]}).problems == []
 
 
 DOUBTED = {
@@ -359,10 +385,13 @@ def test_objects_of_others(wanted: Any, existing: Any, where: str, sentence: str
     ],
 )
 def test_what_cannot_be_made_yet(policy: dict[str, Any], missing: list[str], sentence: str) -> None:
-    result = plan(policies=[policy], existing=NAMESPACES, missing_kinds=missing)
-    assert (len(result["homeless"]), result["objects"], result["problems"]) == (1, [], [])
-    assert sentence in result["unmet"][0]
-    assert "Remedy: " in result["unmet"][0]
+    result = plan(policies=[policy], existing=NAMESPACES, missing=missing)
+    assert (len(result["homeless"]), result["objects"], result["warnings"]) == (1, [], [])
+    assert sentence in result["problems"][0]
+    assert "Remedy: " in result["problems"][0]
+    shown = plan(policies=[policy], existing=NAMESPACES, missing=missing, check=True)
+    assert shown["problems"] == []
+    assert sentence in shown["warnings"][0]
 
 
 def test_a_second_run_proposes_nothing() -> None:
@@ -406,3 +435,142 @@ def test_only_ours_is_removed(wanted: dict[str, Any], stale: list[str]) -> None:
     result = plan(existing=[*NAMESPACES, labelled, MINE, THEIRS, OLD_ONE], **wanted)
     assert sorted(manifest["metadata"]["name"] for manifest in result["stale"]) == stale
     assert [item["op"] for item in result["proposed"]] == ["delete"] * len(stale)
+
+
+# What users send.
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        pytest.param([DEMO], id="a list"),
+        pytest.param(DEMO, id="one mapping"),
+        pytest.param('[{"scope": "namespace", "namespace": "demo", "mode": "STRICT"}]', id="JSON"),
+        pytest.param("- namespace: demo", id="YAML"),
+    ],
+)
+def test_policies_in_each_of_their_forms(policies: Any) -> None:
+    assert specs(policies=policies) == [("PeerAuthentication demo/default", {"mtls": {"mode": "STRICT"}})]
+
+
+def test_lists_and_mappings_inside_an_entry_may_be_text() -> None:
+    entry = {"namespace": "demo", "principals": "a/ns/b/sa/c, a/ns/b/sa/d", "selector": "app=a"}
+    assert specs(authorization=[entry])[0][1] == {
+        "action": "ALLOW",
+        "rules": [{"from": [{"source": {"principals": ["a/ns/b/sa/c", "a/ns/b/sa/d"]}}]}],
+        "selector": {"matchLabels": {"app": "a"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"policies": "demo"}, "istio_mtls_policies is 'demo', and has to be a list of mappings"),
+        ({"policies": [{**DEMO, "scope": "mesch"}]}, "istio_mtls_policies[0]: scope is mesch"),
+        ({"policies": [{**DEMO, "modus": "STRICT"}]}, "istio_mtls_policies[0]: has modus. Remedy: only scope, "),
+        (
+            {"policies": [{**WORKLOAD, "ports": [80]}]},
+            "istio_mtls_policies[0].ports is '[80]', and has to be a mapping",
+        ),
+        ({"hosts": [{"host": HOST, "export_to": 3}]}, "istio_mtls_hosts[0].export_to is '3', and has to be a list"),
+        ({"max_broken": "all"}, "istio_mtls_max_broken is 'all'"),
+        ({"root_namespace": ""}, "istio_mtls_root_namespace is no namespace"),
+        ({"state": "gone"}, "istio_mtls_state is 'gone'"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant(options: dict[str, Any], problem: str) -> None:
+    found = mtls.wanted({**GIVEN, **options}).problems
+    assert problem in found[0]
+    assert "Remedy: " in found[0]
+
+
+# What the mesh as it would be says.
+
+BROKEN = ["demo/Deployment/a → demo/b:80 (why)", "demo/Deployment/c → demo/b:80 (why)"]
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed", "problem"),
+    [
+        ({}, 0, ""),
+        ({"broken": []}, 0, ""),
+        (
+            {"broken": BROKEN},
+            0,
+            "2 connections of clients in the mesh would break, and istio_mtls_max_broken allows 0: ",
+        ),
+        ({"broken": BROKEN}, 1, "istio_mtls_max_broken allows 1: demo/Deployment/a → demo/b:80 (why); demo/"),
+        ({"broken": BROKEN}, 2, ""),
+        ({"breaks": ["Pod x/y (Service x/y)"]}, 5, "clients in the mesh would send mutual TLS to 1 servers outside"),
+    ],
+    ids=str,
+)
+def test_what_would_break_stops_it(said: dict[str, Any], allowed: int, problem: str) -> None:
+    result = plan(policies=[DEMO], existing=NAMESPACES, preview_said=said, max_broken=allowed)
+    assert len(result["problems"]) == bool(problem)
+    assert problem in "".join(result["problems"])
+
+
+def test_without_a_preview_nothing_is_proposed() -> None:
+    assert plan(policies=[DEMO], existing=NAMESPACES, preview=False)["proposed"] == []
+
+
+def test_what_matches_nothing_is_said_before_it_is_applied() -> None:
+    finding = {
+        "id": "MTLS-010",
+        "object": "PeerAuthentication demo/a",
+        "message": "selects no workload",
+        "fix": "mend it",
+    }
+    result = plan(policies=[WORKLOAD], existing=NAMESPACES, findings=[finding, {**finding, "object": "Pod demo/a"}])
+    assert result["warnings"] == ["PeerAuthentication demo/a: selects no workload (MTLS-010). Remedy: mend it"]
+    assert result["problems"] == []
+
+
+ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "c", "namespace": "b"}}
+GAP = {"kind": "ServiceAccount", "namespace": "b", "reason": "forbidden"}
+
+
+@pytest.mark.parametrize(
+    ("principal", "existing", "unread", "warned"),
+    [
+        ("cluster.local/ns/b/sa/c", [ACCOUNT], [], False),
+        ("cluster.local/ns/b/sa/d", [ACCOUNT], [], True),
+        ("cluster.local/ns/b/sa/d", [], [GAP], False),
+        ("*/ns/b/sa/d", [], [], False),
+        ("*", [], [], False),
+    ],
+    ids=str,
+)
+def test_a_principal_that_names_nobody(principal: str, existing: Any, unread: Any, warned: bool) -> None:
+    entry = {"namespace": "demo", "principals": [principal]}
+    result = plan(authorization=[entry], existing=[*NAMESPACES, *existing], unread=unread)
+    assert ["there is no ServiceAccount b/d" in said for said in result["warnings"]] == [True] * warned
+    assert result["problems"] == []
+
+
+def test_what_could_not_be_read_stops_it() -> None:
+    gap = {"kind": "DestinationRule", "namespace": None, "reason": "forbidden"}
+    [problem] = plan(policies=[DEMO], existing=NAMESPACES, unread=[gap])["problems"]
+    assert problem.startswith("DestinationRule could not be read in the cluster: forbidden. Remedy: the rights")
+
+
+def test_what_is_read() -> None:
+    entry = {"namespace": "demo", "principals": ["cluster.local/ns/b/sa/c", "cluster.local/ns/b/sa/d", "*"]}
+    found = mtls.questions({**GIVEN, "authorization": [entry]})
+    assert [(item["kind"], item.get("namespace")) for item in found] == [
+        ("Namespace", None),
+        ("PeerAuthentication", None),
+        ("AuthorizationPolicy", None),
+        ("DestinationRule", None),
+        ("ServiceAccount", "b"),
+    ]
+
+
+def test_an_object_of_others_is_taken_over_on_an_explicit_wish() -> None:
+    by_hand = there("PeerAuthentication", "default", OPEN, labels={"team": "shop"})
+    assert "istio_mtls_adopt=true" in plan(policies=[DEMO], existing=[*NAMESPACES, by_hand])["problems"][0]
+    result = plan(policies=[DEMO], existing=[*NAMESPACES, by_hand], adopt=True)
+    assert result["problems"] == []
+    assert result["objects"][0]["metadata"]["labels"] == {**OURS, "team": "shop"}

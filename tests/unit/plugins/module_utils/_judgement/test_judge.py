@@ -314,6 +314,7 @@ OPENED = workload(ports=[port(mode="PERMISSIVE", plaintext="accepted")])
             {**PLAIN, "part": "external"},
             "if the host speaks TLS",
         ),
+        (OPENED, {**PLAIN, "part": "rule"}, "remove the tls by which the DestinationRule"),
         (
             OPENED,
             {**PLAIN, "part": "endpoint"},
@@ -654,14 +655,15 @@ def test_of_several_findings_each_is_looked_at():
 
 
 PURPOSES = {
-    "a Gateway opens it": ("gateway", "gateway"),
-    "an application beside the gateway listens there": ("workload", "beside a gateway"),
-    "an audit of before says nothing of it": (None, "beside a gateway"),
+    "a Gateway opens it": ("gateway", "gateway", "a Gateway serves it in plaintext"),
+    "an application beside the gateway listens there": ("workload", "beside a gateway", "another container"),
+    "an audit of before says nothing of it": (None, "beside a gateway", "another container"),
 }
 
 
-@pytest.mark.parametrize(("purpose", "remedy"), PURPOSES.values(), ids=PURPOSES)
-def test_the_way_out_of_a_gateways_plaintext_is_that_of_whoever_opened_the_port(purpose, remedy):
+@pytest.mark.parametrize(("purpose", "remedy", "reason"), PURPOSES.values(), ids=PURPOSES)
+def test_the_way_out_of_a_gateways_plaintext_is_that_of_whoever_opened_the_port(purpose, remedy, reason):
     opened = {**port(mode=None, plaintext="accepted"), **({"purpose": purpose} if purpose else {})}
     [row] = judge(status(workload(mesh="gateway", ports=[opened])), gateway_tls=True)["violations"]
     assert row["remedy"] == REMEDIES[remedy]
+    assert row["reason"].startswith(reason)

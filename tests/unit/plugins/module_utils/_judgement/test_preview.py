@@ -100,7 +100,7 @@ def test_what_comes_and_goes_as_a_reader_sees_it() -> None:
 
 
 def test_nothing_changes() -> None:
-    assert preview(STRICT) == {"lines": [], "breaks": []}
+    assert preview(STRICT) == {"lines": [], "rows": [], "broken": [], "breaks": []}
 
 
 MTLS, PLAIN = answer("mtls", "mtls"), answer("plaintext", "plaintext")
@@ -126,6 +126,50 @@ BREAKS = {
 @pytest.mark.parametrize(("edge", "expected"), BREAKS.values(), ids=BREAKS.keys())
 def test_what_a_rule_breaks(edge: dict[str, Any], expected: list[str]) -> None:
     assert preview(proposed(edge))["breaks"] == expected
+
+
+BROKEN = {
+    "a client in the mesh": (
+        change("in", MTLS, answer("broken")),
+        ["demo/Deployment/service-b → demo/service-a:80 (because of none)"],
+    ),
+    "of which was not known whether it works": (
+        change("in", answer("unknown"), answer("broken")),
+        ["demo/Deployment/service-b"],
+    ),
+    "a client outside is refused": (change("out", PLAIN, answer("broken")), []),
+    "it was broken before": (change("in", answer("broken"), answer("broken", "mtls")), []),
+    "it is new": (change("in", None, answer("broken")), []),
+    "it goes away": (change("in", MTLS, None), []),
+    "it becomes plaintext": (change("in", MTLS, PLAIN), []),
+}
+
+
+@pytest.mark.parametrize(("edge", "expected"), BROKEN.values(), ids=BROKEN.keys())
+def test_connections_that_would_break(edge: dict[str, Any], expected: list[str]) -> None:
+    found = preview(proposed(edge))["broken"]
+    assert len(found) == len(expected)
+    assert all(text in sentence for text, sentence in zip(expected, found, strict=True))
+
+
+def test_each_client_counts_by_itself() -> None:
+    mesh = proposed(change("all", MTLS, answer("broken")), change("in", MTLS, answer("broken")))
+    mesh["change_client_sets"]["all"] = {"all_but": [LEGACY]}
+    meshed = [item["id"] for item in mesh["workloads"] if item["id"] != LEGACY]
+    assert len(preview(mesh)["broken"]) == len(meshed) > 1
+
+
+def test_the_systems_own_pods_come_last() -> None:
+    mesh = proposed(change("system", PLAIN, answer("broken")), change("in", PLAIN, MTLS))
+    mesh["workloads"] = [*mesh["workloads"], workload("kube-system/coredns")]
+    mesh["change_client_sets"]["system"] = [mesh["workloads"][-1]["id"]]
+    assert [line.split()[0] for line in preview(mesh)["lines"][2:]] == ["demo/service-b", "kube-system/coredns"]
+
+
+def test_all_rows_are_there_for_a_file() -> None:
+    edges = [change("in", PLAIN, MTLS, service=f"demo/{name}") for name in "abc"]
+    found = preview(proposed(*edges), max_rows=1)
+    assert (len(found["lines"]), len(found["rows"])) == (1 + 1 + 1 + 1, 1 + 1 + 3)
 
 
 def test_rows_are_bounded() -> None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import copy
 import random
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     deployment,
     egress,
@@ -24,6 +27,8 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     subset,
     tls,
 )
+
+from tests.differential.generate import scenario
 
 SPACES = ["istio-system", "n1", "n2", "n3"]
 APPS = ["a", "b", "c"]
@@ -164,6 +169,25 @@ def with_control_planes(seed: int) -> list[dict[str, Any]]:
         patch = {"applyTo": "LISTENER", "match": {"context": "SIDECAR_INBOUND"}, "patch": {"operation": "REMOVE"}}
         found.append(istio("EnvoyFilter", f"{rnd.choice(SPACES)}/f", {"configPatches": [patch]}))
     return found
+
+
+MAKERS: tuple[Callable[[int], list[dict[str, Any]]], ...] = (mesh, with_control_planes, scenario)
+"""The engine's own small meshes, those of several control planes, and what the referee of tests/differential gets."""
+
+
+def meshes(seed: int, number: int) -> Iterator[tuple[str, random.Random, list[dict[str, Any]]]]:
+    """So many random meshes, of each maker alike: a name that repeats it, chance for more, and the manifests.
+
+    A line now and then says how far it is, as this can last.
+    """
+    print(f"SEED={seed}: {number} meshes")
+    rnd, told = random.Random(seed), time.monotonic()
+    for place in range(number):
+        make, own = MAKERS[place % len(MAKERS)], rnd.randrange(10**9)
+        if time.monotonic() > told + 5:
+            told = time.monotonic()
+            print(f"{place} of {number}", flush=True)
+        yield f"{make.__name__}({own})", random.Random(own), list({key_of(item): item for item in make(own)}.values())
 
 
 def answers(result: dict[str, Any]) -> dict[tuple[Any, ...], tuple[str, str]]:

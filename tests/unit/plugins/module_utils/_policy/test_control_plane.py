@@ -618,6 +618,12 @@ DOUBTED = [
         "istiod's Deployment is not there to tell whether it shares the ConfigMap common",
         id="nobody tells whether it is shared",
     ),
+    pytest.param(shared((*COMMON, OFF), HAS, templates=[template("one/istiod")]), "", id="istiod says that it is not"),
+    pytest.param(
+        shared((*COMMON, OFF), HAS, templates=[template("one/other"), template("two/istiod")]),
+        "istiod's Deployment is not there to tell whether it shares the ConfigMap common",
+        id="no other Deployment tells it",
+    ),
     pytest.param(shared(("two", "common", OFF), HAS, templates=()), "", id="that of another namespace cannot be"),
     pytest.param(
         shared(HAS, unread=[gap("ConfigMap", "one")]),

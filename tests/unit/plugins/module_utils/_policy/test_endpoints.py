@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import services
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import Workload
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.control_plane import ControlPlanes
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests.reader import Reader
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import Workload, gather
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
     UNDATED,
     Capture,
@@ -22,6 +24,18 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services im
     DestinationPort,
     Endpoint,
     exports_to,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import Unread
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    deployment,
+    edges,
+    flat,
+    istio,
+    judge,
+    mesh_config,
+    peer,
+    pod,
+    service,
 )
 
 SHAPE = Shape(
@@ -272,3 +286,133 @@ def test_the_ports_of_workload_entries_behind_a_service(title, port, expected):
     places = {"192.0.2.1": "a", "192.0.2.2": "b"}
     assert {places[endpoint.address]: endpoint.port for endpoint in found} == expected, title
     assert all((one.tls_mode, one.identified) == ("istio", True) for one in found if one.address == "192.0.2.2")
+
+
+NO_PODS = [{"kind": "Pod", "namespace": "shop", "reason": "forbidden"}]
+
+
+@pytest.mark.parametrize("proxy", ["none", "sidecar"])
+@pytest.mark.parametrize(("unread", "expected"), [((), {"shop/Deployment/a"}), (NO_PODS, {"shop/Deployment/a", None})])
+def test_every_client_may_meet_endpoints_that_were_not_read(proxy, unread, expected):
+    """Beside those that were: whoever else is there may take plaintext."""
+    world = [mesh_config(), pod("cafe/c", proxy), pod("shop/a"), service("shop/a")]
+    rows = edges(judge(world, unread=list(unread)), "cafe/c", service="shop/a")
+    assert {row["endpoint"] for row in rows} == expected
+    assert {row["verdict"] for row in rows if row["endpoint"] is None} <= {"unknown"}
+
+
+def catalogue(*manifests: Any) -> services.Catalogue:
+    """What finds endpoints among these pods; a WorkloadEntry far away makes it look at addresses."""
+    reader = Reader()
+    reader.add([*flat(manifests), istio("WorkloadEntry", "far/w", {"address": "203.0.113.1"})])
+    snapshot, unread = reader.snapshot(), Unread([], ())
+    return services.Catalogue(snapshot, gather(snapshot, ControlPlanes(snapshot, unread), unread), unread)
+
+
+OF_SHOP = [pod("shop/a", labels={"tier": "x"}), pod("shop/b", labels={"tier": "x"}), pod("shop/c"), pod("cafe/a")]
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"app": "a"}, ["a"]),
+        ({"tier": "x"}, ["a", "b"]),
+        ({"tier": "x", "app": "b"}, ["b"]),
+        ({"tier": "x", "app": "c"}, []),
+        ({"app": "d"}, []),
+        ({}, ["a", "b", "c"]),
+    ],
+    ids=["one", "several", "by two labels", "by two labels of two pods", "nobody", "all of the namespace"],
+)
+def test_whom_labels_select_in_a_namespace(selector, expected):
+    lookers = [service(f"far/{label}", selector={label: "x"}) for label in ("app", "tier")]
+    assert [one.name for one in catalogue(OF_SHOP, lookers).select("shop", selector)] == expected
+
+
+HOST_NETWORK = {"hostNetwork": True}
+ADDRESSES = [
+    ("a pod's", [pod("shop/a", ip="10.0.0.1")], "shop/Deployment/a", None),
+    ("nobody's where two claim it", [pod("shop/a", ip="10.0.0.1"), pod("shop/b", ip="10.0.0.1")], None, None),
+    ("nobody's", [pod("shop/a", ip="10.0.0.2")], None, None),
+    ("a node's", [pod("shop/a", ip="10.0.0.1", **HOST_NETWORK)], None, "shop/Deployment/a"),
+    ("a node's with several pods of a namespace",
+     [pod("shop/a", ip="10.0.0.1", **HOST_NETWORK), pod("shop/b", ip="10.0.0.1", **HOST_NETWORK)], None,
+     "shop/Deployment/a"),
+    ("a node's with a pod of another namespace", [pod("cafe/a", ip="10.0.0.1", **HOST_NETWORK)], None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "pods", "own", "of_host"), ADDRESSES, ids=[row[0] for row in ADDRESSES])
+@pytest.mark.parametrize("order", [1, -1], ids=["one order", "the other"])
+def test_whose_an_address_is(what, pods, own, of_host, order):
+    found = catalogue(*pods[::order])
+    met = found.at("10.0.0.1"), found.on_host("shop", "10.0.0.1")
+    assert tuple(one and one.id for one in met) == (own, of_host), what
+
+
+def test_a_workload_without_pods_has_an_address_that_nobody_knows():
+    found = catalogue(deployment("shop/a"), pod("shop/b", ip="10.0.0.1"), pod("shop/b", number=2))
+    known = {one.name: sorted(found.addresses(one)) for one in found.select("shop", {})}
+    assert known == {"a": [""], "b": ["", "10.0.0.1"]}
+
+
+def bare_slice(address: str, **endpoint: Any) -> dict[str, Any]:
+    """An EndpointSlice that somebody wrote for the Service shop/a."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "s", "namespace": "shop", "labels": {"kubernetes.io/service-name": "a"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], **endpoint}],
+        "ports": [{"name": "http", "port": 8080}],
+    }
+
+
+MTLS, PLAIN, BROKEN = "mtls -> mtls", "plaintext -> plaintext", "plaintext -> broken"
+WRITTEN = [
+    ("a pod's address", [pod("shop/b", ip="10.0.0.1")], bare_slice("10.0.0.1"), {"shop/Deployment/b": MTLS}),
+    ("a pod of another namespace: nothing is known of its proxy", [pod("cafe/b", ip="10.0.0.1")],
+     bare_slice("10.0.0.1"), {"cafe/Deployment/b": BROKEN}),
+    ("an address of nobody", [], bare_slice("192.0.2.1"), {"addr/192.0.2.1": PLAIN}),
+    ("a pod by its name", [pod("shop/b", ip="10.0.0.1")],
+     bare_slice("10.0.0.1", targetRef={"kind": "Pod", "name": "b-5f5-1", "namespace": "shop"}),
+     {"shop/Deployment/b": MTLS}),
+    ("a pod that is gone", [], bare_slice("10.0.0.1", targetRef={"kind": "Pod", "name": "x", "namespace": "shop"}),
+     {None: "mtls -> broken"}),
+    ("a pod on its node's address", [pod("shop/b", "none", ip="10.0.0.1", **HOST_NETWORK)], bare_slice("10.0.0.1"),
+     {"shop/Deployment/b": PLAIN}),
+    ("UDP is no port of it", [],
+     {**bare_slice("192.0.2.1"), "ports": [{"name": "http", "port": 80, "protocol": "UDP"}]},
+     {None: "mtls -> broken"}),
+    ("another port is none of the Service's", [],
+     {**bare_slice("192.0.2.1"), "ports": [{"name": "other", "port": 80}]}, {None: "mtls -> broken"}),
+    ("names are no addresses", [], {**bare_slice("a.example"), "addressType": "FQDN"}, {None: "mtls -> broken"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "pods", "written", "expected"), WRITTEN, ids=[row[0] for row in WRITTEN])
+def test_what_an_endpoint_slice_leads_to(what, pods, written, expected):
+    mesh = [mesh_config(), pod("demo/c"), service("shop/a", selector=None), peer("istio-system/p", "STRICT")]
+    rows = edges(judge(mesh, pods, written), "demo/c", service="shop/a")
+    assert {row["endpoint"]: f"{row['client_tls']} -> {row['verdict']}" for row in rows} == expected, what
+
+
+@pytest.mark.parametrize(
+    ("kind", "selector", "expected"),
+    [
+        ("Pod", {"app": "a"}, True),
+        ("Deployment", {"app": "a"}, True),
+        ("WorkloadEntry", {"app": "a"}, True),
+        ("EndpointSlice", {"app": "a"}, True),
+        ("EndpointSlice", None, True),
+        ("Pod", None, False),
+        ("WorkloadEntry", None, False),
+        ("Ingress", {"app": "a"}, False),
+    ],
+)
+def test_what_must_be_read_to_know_all_endpoints_of_a_service(kind, selector, expected):
+    mesh = [mesh_config(), pod("demo/c"), service("shop/a", selector=selector), bare_slice("192.0.2.1")]
+    gap = {"kind": kind, "namespace": "shop", "reason": "forbidden"}
+    rows = [row for row in edges(judge(mesh, unread=[gap]), "demo/c", service="shop/a") if row["endpoint"] is None]
+    said = {f"{kind} objects of namespace shop were not read"} if expected else set()
+    assert {row["reason"] for row in rows if row["verdict"] == "unknown" and "not read" in row["reason"]} == said

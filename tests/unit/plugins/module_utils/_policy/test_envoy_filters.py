@@ -253,6 +253,15 @@ REACH = [
     ("one that an EnvoyFilter added", matching(TLS_OF_CLUSTERS, cluster={"name": "limits"}), None),
     ("the one for what nobody knows", matching(TLS_OF_CLUSTERS, cluster={"name": "PassthroughCluster"}), ALL_OUT),
     ("a gateway's own kind of name", matching(TLS_OF_CLUSTERS, cluster={"name": "outbound_.80_._.x.y"}), ALL_OUT),
+    *(
+        (f"a cluster by {what}", matching(TLS_OF_CLUSTERS, cluster={"name": name}), touched)
+        for what, name, touched in (
+            ("a name of three parts", f"outbound|80|{WEB}", ALL_OUT),
+            ("a name of five parts", f"outbound|80|v1|x|{WEB}", ALL_OUT),
+            ("a name with no port", f"outbound|http|v1|{WEB}", ALL_OUT),
+            ("a name of another side", f"sideways|80|v1|{WEB}", ALL_OUT),
+        )
+    ),
     ("an empty match of clusters", matching(TLS_OF_CLUSTERS, cluster={}), ALL_OUT),
     ("a match in another spelling", matching(TLS_OF_CLUSTERS, cluster={"service": WEB, "port_number": 80}), ALL_OUT),
     ("a port that is none", matching(TLS_OF_CLUSTERS, cluster={"portNumber": 70000}), ALL_OUT),
@@ -281,6 +290,8 @@ REACH = [
                                                      listener={"portNumber": 8080}), ALL_IN),
     ("the listener for all ports", matching(patch("LISTENER", "REMOVE", "SIDECAR_INBOUND"),
                                             listener={"portNumber": 15006}), ALL_IN),
+    ("an added listener is matched with none", matching(
+        patch("LISTENER", "ADD", "SIDECAR_INBOUND", name="x"), listener={"portNumber": 8080}), ALL_IN),
     ("a listener beside it", matching(patch("LISTENER", "REMOVE", "SIDECAR_INBOUND"), listener={"portNumber": 8080}),
      Touch(SIDECAR_ACCEPTS, "", 8080)),
     ("a listener of a gateway", matching(patch("LISTENER", "MERGE", "GATEWAY", use_original_dst=True),
@@ -293,6 +304,9 @@ REACH = [
     ("routes of a port by name", matching(ROUTE, routeConfiguration={"name": "80"}), Touch(SIDECAR_SENDS, "", 80)),
     ("routes of a host", matching(ROUTE, routeConfiguration={"vhost": {"name": f"{WEB}:80", "route": {"name": "r"}}}),
      Touch(SIDECAR_SENDS, WEB, 80)),
+    ("a configuration of routes, whatever host it names", matching(
+        patch("ROUTE_CONFIGURATION", "MERGE", "SIDECAR_OUTBOUND", virtual_hosts=[]),
+        routeConfiguration={"vhost": {"name": f"{WEB}:80"}}), ALL_OUT),
     ("routes by a domain", matching(ROUTE, routeConfiguration={"vhost": {"domainName": WEB}}), ALL_OUT),
     ("routes of what no route fits", matching(ROUTE, routeConfiguration={"vhost": {"name": "allow_any"}}), ALL_OUT),
     ("a host that takes other names", matching(patch("VIRTUAL_HOST", "MERGE", "SIDECAR_OUTBOUND", domains=["*"]),

@@ -23,6 +23,7 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
     pod,
     rule,
     service,
+    subset,
     tls,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.meshes import called_by_the_api_server
@@ -279,6 +280,42 @@ def test_a_rule_for_mutual_tls_goes_only_where_nothing_needs_it(what, manifests,
     mesh = list({key_of(item): item for item in (*before, *manifests)}.values())
     (row,) = [row for row in judge(mesh)["findings"] if row["id"] == "MTLS-014"]
     assert row["fix"].startswith(fix), what
+
+
+NOW = "before you set PERMISSIVE, then STRICT, mend what could not take mutual TLS: auto-mTLS sends Istio mTLS"
+
+
+@pytest.mark.parametrize(
+    ("what", "server", "fix"),
+    [
+        ("all can take it", [pod("demo/a")], "set PERMISSIVE, then STRICT"),
+        (
+            "a port bypasses the proxy",
+            [pod("demo/a", annotations={f"{TRAFFIC}/excludeInboundPorts": "8080"})],
+            f"{NOW}; port 8080 of demo/Deployment/a bypasses its proxy",
+        ),
+        (
+            "pods that are dialled themselves, by a rule that hides who has a proxy",
+            [
+                pod("demo/a"),
+                pod("demo/z", "none", A),
+                rule("demo/r", "a", {"loadBalancer": {"simple": "PASSTHROUGH"}}, subsets=[subset("v1")]),
+            ],
+            f"{NOW} to every endpoint; demo/Deployment/z is not in the mesh",
+        ),
+        (
+            "a trust domain of its own",
+            [pod("demo/a", revision="canary"), mesh_config("canary", trustDomain="other")],
+            "before you set PERMISSIVE, then STRICT, mend what could not take mutual TLS: auto-mTLS sends Istio mTLS",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 80 else "",
+)
+def test_mutual_tls_is_let_in_where_nothing_breaks_by_it(what, server, fix):
+    mesh = [mesh_config(), pod("demo/c"), service("demo/a"), peer("demo/n", "DISABLE"), *server]
+    rows = [row for row in judge(mesh)["findings"] if row["id"] == "MTLS-007"]
+    assert {row["object"] for row in rows} == {"Deployment demo/a", "Deployment demo/c"}, what
+    assert all(row["fix"].startswith(fix) for row in rows)
 
 
 def test_a_rule_that_agrees_with_a_server_that_takes_no_mutual_tls_is_no_finding():

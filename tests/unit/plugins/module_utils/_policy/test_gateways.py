@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.gateways import _Chain, _follow_names
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     deployment,
@@ -726,3 +727,36 @@ def test_a_sidecar_meets_a_gateways_mutual_tls_by_the_name_it_asks_for(hosts, ex
     front = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
     mesh = [mesh_config(), pod("edge/gw", "gateway"), front, pod("cafe/m"), rule("edge/r", "gw", tls("ISTIO_MUTUAL"))]
     assert answer(judge(mesh, server), "cafe/m", "edge/gw") == expected
+
+
+@pytest.mark.parametrize(
+    ("hosts", "tell"),
+    [
+        pytest.param([("a.example",)], True, id="a name"),
+        pytest.param([("*",)], True, id="every name"),
+        pytest.param([("*.example",)], True, id="a pattern"),
+        pytest.param([("a.example", "*.example")], True, id="several names of one"),
+        pytest.param([("a.example",), ("*.example",)], True, id="several servers"),
+        pytest.param([("*a.example",)], False, id="a pattern within a label"),
+        pytest.param([("a.*.example",)], False, id="a pattern in the middle"),
+        pytest.param([("*.*.example",)], False, id="two of them"),
+        pytest.param([("**",)], False, id="two of them and nothing else"),
+        pytest.param([()], False, id="no name"),
+        pytest.param([("a.example",), ("*.*",)], False, id="one that tells nothing beside one that does"),
+    ],
+)
+def test_whether_the_names_of_servers_tell_which_one_answers(hosts, tell):
+    assert _follow_names([_Chain(names, "tls", "", "") for names in hosts]) is tell
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tell"),
+    [
+        pytest.param(("tls", ""), ("mtls", ""), True, id="TLS of either kind"),
+        pytest.param(("tls", ""), ("passthrough", ""), False, id="one is passed through"),
+        pytest.param(("tls", "10.0.0.1"), ("mtls", ""), False, id="at two addresses"),
+        pytest.param(("tls", "10.0.0.1"), ("mtls", "10.0.0.1"), True, id="at one address"),
+    ],
+)
+def test_whether_the_names_of_two_servers_tell_it(first, second, tell):
+    assert _follow_names([_Chain(("a.example",), *each, "") for each in (first, second)]) is tell

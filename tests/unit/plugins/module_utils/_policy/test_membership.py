@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import enrols, webhook_revision
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import (
+    Workload,
+    enrolled_namespaces,
+    enrols,
+    matches,
+    webhook_revision,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import Capture, Shape
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     INJECTED,
     answer,
@@ -494,3 +501,187 @@ def test_what_is_doubted_of_a_pod_that_is_still_to_come(what, manifests, gaps, m
     [reason] = [row["reason"] for row in result["unknown"] if row["kind"] == "Deployment"] or [""]
     found = workload(result, "demo/a")
     assert (found["mesh"], found["mode"] == "unknown", reason.partition(" (")[0]) == (mesh, bool(doubt), doubt), what
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "selected"),
+    [
+        pytest.param(None, {}, True, id="no selector"),
+        pytest.param({}, {"app": "a"}, True, id="an empty one"),
+        pytest.param({"app": "a"}, {"app": "a", "tier": "x"}, True, id="one label"),
+        pytest.param({"app": "a"}, {"app": "b"}, False, id="another value"),
+        pytest.param({"app": "a"}, {}, False, id="no such label"),
+        pytest.param({"app": "a", "tier": "x"}, {"app": "a", "tier": "x"}, True, id="two labels"),
+        pytest.param({"app": "a", "tier": "x"}, {"app": "a", "tier": "y"}, False, id="two labels, one of which it has"),
+    ],
+)
+def test_whom_a_selector_selects(selector, labels, selected):
+    assert matches(selector, labels) is selected
+
+
+def listed(name: str, mesh: str) -> dict[str, str]:
+    return {"namespace": name, "mesh": mesh}
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        pytest.param({"workloads": []}, set(), id="nothing"),
+        pytest.param({"workloads": [listed("a", "sidecar"), listed("b", "ambient")]}, {"a", "b"}, id="in the mesh"),
+        pytest.param({"workloads": [listed("a", "none"), listed("b", "gateway")]}, set(), id="outside, or at its edge"),
+        pytest.param({"workloads": [], "namespaces": [{"name": "a", "labels": {"istio-injection": "enabled"}}]}, {"a"},
+                     id="by its label, before any pod is"),
+        pytest.param({"workloads": [], "namespaces": [{"name": "a", "labels": {"istio-injection": "disabled"}},
+                                                      {"name": "b", "labels": None}, {"name": "c"}]}, set(),
+                     id="not by its label"),
+        pytest.param({"workloads": [listed("a", "sidecar")], "namespaces": [{"name": "b", "labels": AMBIENT}]},
+                     {"a", "b"}, id="either"),
+    ],
+)  # fmt: skip
+def test_the_namespaces_that_the_mesh_is_meant_to_protect(result, expected):
+    assert enrolled_namespaces(result) == expected
+
+
+LABELS_THAT_INJECTION_ADDS = [
+    ("what auto-mTLS goes by", {}, {"security.istio.io/tlsMode": "istio"}),
+    ("but where it is written", {"security.istio.io/tlsMode": "disabled"},
+     {"security.istio.io/tlsMode": "disabled"}),
+    ("its name and version by its app", {},
+     {"service.istio.io/canonical-name": "a", "service.istio.io/canonical-revision": "latest"}),
+    ("by the recommended labels before these", {"app.kubernetes.io/name": "n", "app.kubernetes.io/version": "2",
+                                                "version": "1"},
+     {"service.istio.io/canonical-name": "n", "service.istio.io/canonical-revision": "2"}),
+    ("by the older label of a version", {"version": "1"}, {"service.istio.io/canonical-revision": "1"}),
+    ("but where they are written", {"service.istio.io/canonical-name": "x", "service.istio.io/canonical-revision": "y"},
+     {"service.istio.io/canonical-name": "x", "service.istio.io/canonical-revision": "y"}),
+    ("no longer than a label may be", {"app": f"{'a' * 62}-b"}, {"service.istio.io/canonical-name": "a" * 62}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "own", "added"), LABELS_THAT_INJECTION_ADDS, ids=[row[0] for row in LABELS_THAT_INJECTION_ADDS]
+)
+def test_a_policy_can_select_by_the_labels_that_injection_adds(what, own, added):
+    one = deployment("demo/a", {"app": "a", **own})
+    for name, value in added.items():
+        for wanted, mode in ((value, "STRICT"), (f"{value}-not", "PERMISSIVE")):
+            result = judge(DEFAULT, ENABLED, one, peer("demo/w", "STRICT", {name: wanted}))
+            assert workload(result, "demo/a")["mode"] == mode, (what, name, wanted)
+
+
+ROUTER = {"containers": [{"name": "istio-proxy", "args": ["proxy", "router"]}]}
+OWN_SIDECAR = {"containers": [{"name": "istio-proxy", "args": ["proxy", "sidecar"]}]}
+BOTH = namespace("demo", istio_injection="disabled", **{"istio.io/dataplane-mode": "ambient"})
+WHOLE = [
+    ("a gateway that is written whole", ENABLED, deployment("demo/a", annotations=STATUS, **ROUTER), "gateway"),
+    ("a sidecar that is written whole, where injection is off", BOTH,
+     deployment("demo/a", annotations=STATUS, **OWN_SIDECAR), "none"),
+    ("in the host's network, where ztunnel takes the rest", BOTH, deployment("demo/a", hostNetwork=True), "none"),
+    ("that rest", BOTH, deployment("demo/a"), "ambient"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "home", "one", "mesh"), WHOLE, ids=[row[0] for row in WHOLE])
+def test_what_becomes_of_a_template_that_injection_leaves_alone(what, home, one, mesh):
+    assert workload(judge(DEFAULT, home, one), "demo/a")["mesh"] == mesh, what
+
+
+@pytest.mark.parametrize("home", [ENABLED, namespace("demo")], ids=["injected", "not injected"])
+def test_a_template_with_a_proxy_of_its_own_is_no_stray_one_before_there_is_a_pod(home):
+    assert judge(DEFAULT, home, deployment("demo/a", **OWN_SIDECAR), STRICT)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "notes", "expected"),
+    [
+        pytest.param(None, {}, "refused", id="the mesh does not say"),
+        pytest.param("REDIRECT", {}, "refused", id="the mesh says what is the default"),
+        pytest.param("TPROXY", {}, "refused", id="another way of capturing"),
+        pytest.param("TPROXY", note(excludeInboundPorts="8080"), "accepted", id="but not this port"),
+        pytest.param("TPROXY", note(includeInboundPorts="9090"), "accepted", id="but another port alone"),
+        pytest.param("NONE", {}, "accepted", id="the mesh captures nothing"),
+        pytest.param("NONE", {"sidecar.istio.io/interceptionMode": "TPROXY"}, "refused", id="but the pod says it"),
+        pytest.param(
+            "TPROXY", {"sidecar.istio.io/interceptionMode": "NONE"}, "accepted", id="the pod captures nothing"
+        ),
+    ],
+)
+def test_what_the_mesh_captures_of_a_pod_that_is_still_to_come(mode, notes, expected):
+    config = mesh_config(**({"defaultConfig": {"interceptionMode": mode}} if mode else {}))
+    result = judge(config, hook("default"), ENABLED, deployment("demo/a", annotations=notes), STRICT)
+    assert [row["plaintext"] for row in workload(result, "demo/a")["ports"]] == [expected]
+
+
+def istiod(**env: str) -> dict[str, Any]:
+    """istiod's Deployment with these variables."""
+    found = deployment("istio-system/istiod")
+    variables = [{"name": name, "value": value} for name, value in env.items()]
+    found["spec"]["template"]["spec"]["containers"] = [{"name": "discovery", "env": variables}]
+    return found
+
+
+TAKES_HBONE = {"defaultConfig": {"proxyMetadata": {"ISTIO_META_ENABLE_HBONE": "true"}}}
+SENDS_HBONE = {"PILOT_ENABLE_AMBIENT": "true", "PILOT_PREFER_SENDING_HBONE": "true"}
+
+
+@pytest.mark.parametrize(
+    ("config", "switches", "own", "expected"),
+    [
+        pytest.param(TAKES_HBONE, SENDS_HBONE, {}, "hbone -> mtls", id="the mesh's proxies take it, and send it"),
+        pytest.param(TAKES_HBONE, SENDS_HBONE, {"networking.istio.io/tunnel": "none"}, "mtls -> mtls",
+                     id="but where the label is written"),
+        pytest.param(TAKES_HBONE, {"PILOT_ENABLE_AMBIENT": "true"}, {}, "mtls -> mtls", id="they send it to ztunnel"),
+        pytest.param({}, SENDS_HBONE, {}, "mtls -> mtls", id="they do not take it"),
+    ],
+)  # fmt: skip
+def test_whether_a_sidecar_that_is_still_to_come_is_sent_hbone(config, switches, own, expected):
+    mesh = [mesh_config(**config), hook("default"), ENABLED, istiod(**switches)]
+    result = judge(mesh, pod("demo/c"), deployment("demo/a", own), service("demo/a"))
+    assert answer(result, "demo/c", "demo/a") == expected
+
+
+@pytest.mark.parametrize("annotated", [True, False], ids=["forged", "not forged"])
+def test_who_does_not_write_the_agents_annotation_is_believed(annotated):
+    template = deployment("demo/a", annotations={"ambient.istio.io/redirection": "enabled"} if annotated else {})
+    other = deployment("demo/b", annotations={"ambient.istio.io/redirection": "enabled"})
+    result = judge(mesh_config(), namespace("demo", **AMBIENT), template, other, pod("demo/a", "ambient"), STRICT)
+    assert workload(result, "demo/a")["mode"] == ("unknown" if annotated else "STRICT")
+
+
+PENDING = {"ambient.istio.io/redirection": "pending"}
+WHY = {
+    "proxyless gRPC": (pod("demo/a", annotations={"inject.istio.io/templates": "grpc-agent"}), "it is proxyless gRPC"),
+    "pending": (pod("demo/a", "none", annotations=PENDING), "ztunnel has not taken it yet"),
+    "a command of its own": (started("sidecar", command=["nginx"]), "its container istio-proxy is not started"),
+    "what it captures is not told": (pod("demo/a", annotations={"sidecar.istio.io/interceptionMode": "x"}),
+                                     "its interceptionMode 'x' is none"),
+    "the same outside the mesh": (pod("demo/a", "none", annotations={"sidecar.istio.io/interceptionMode": "x"}), ""),
+    "ambient, and nothing asks for it": (pod("demo/a", "ambient", labels={"istio.io/dataplane-mode": None}),
+                                         "nothing asks for it to be ambient"),
+    "as it should be": (pod("demo/a"), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "expected"), WHY.values(), ids=WHY)
+def test_why_a_running_pod_is_doubted(one, expected):
+    result = judge(DEFAULT, namespace("demo"), one)
+    reasons = [row["reason"] for row in result["unknown"] if row["touches"].startswith("membership")]
+    assert len(reasons) == bool(expected), result["unknown"]
+    assert all(reason.startswith(expected) for reason in reasons), reasons
+
+
+@pytest.mark.parametrize(
+    ("mesh", "change", "captured"),
+    [
+        ("sidecar", {}, True),
+        ("sidecar", {"host_network": True}, False),
+        ("ambient", {}, True),
+        ("ambient", {"ambient_bypass": True}, False),
+        ("gateway", {}, True),
+        ("none", {}, False),
+    ],
+)
+def test_whose_proxy_gets_the_traffic_to_a_port(mesh, change, captured):
+    shape = Shape(mesh, None, False, Capture((), None, ""), False, (), (), (), False, None, False, False)
+    one = Workload("demo/Pod/a", "demo", "Pod", "a", (), {}, shape._replace(**change), False, None, "")
+    assert one.captures(8080) is captured

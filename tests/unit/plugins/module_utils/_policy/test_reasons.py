@@ -161,10 +161,16 @@ HEADLESS = service("shop/a", clusterIP="None")
 PARTS = [
     ("the server's own policy", [peer("shop/w", "DISABLE", selector={"app": "a"})], "shop/a", "server"),
     ("the policy of the server's namespace", [peer("shop/n", "DISABLE")], "shop/a", "server"),
-    ("a rule", [rule("shop/r", HOST, tls("DISABLE"))], "shop/a", ""),
+    ("a rule", [rule("shop/r", HOST, tls("DISABLE"))], "shop/a", "rule"),
     (
         "a rule whose name reads like another reason",
         [rule("shop/auto-mtls-is-off", HOST, tls("DISABLE"))],
+        "shop/a",
+        "rule",
+    ),
+    (
+        "a rule, and the mesh's configuration",
+        [rule("shop/r", HOST, tls("DISABLE")), mesh_config(enableAutoMtls=False)],
         "shop/a",
         "",
     ),

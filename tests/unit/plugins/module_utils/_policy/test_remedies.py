@@ -13,21 +13,18 @@ import copy
 import json
 import os
 import random
-import time
+import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.judge import judge
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import REMEDIES
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy import evaluate
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import key_of
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.meshes import (
     answers,
-    mesh,
+    meshes,
     ports,
-    with_control_planes,
 )
-
-from tests.differential.generate import scenario
 
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**9))
 MESHES = int(os.environ.get("PROPERTY_MESHES") or 25)
@@ -35,8 +32,8 @@ MESHES = int(os.environ.get("PROPERTY_MESHES") or 25)
 Manifest = dict[str, Any]
 Mesh = list[Manifest]
 Steps = list[Manifest]
-MAKERS: tuple[Callable[[int], Mesh], ...] = (mesh, with_control_planes, scenario)
-"""The engine's own small meshes, those of several control planes, and what the referee of tests/differential gets."""
+Answers = dict[tuple[Any, ...], tuple[str, str]]
+REMOVE = "remove its tls settings that send plaintext: "
 
 
 def applied(manifest: Manifest) -> Manifest:
@@ -76,14 +73,38 @@ def named(manifests: Mesh, kind: str, name: str) -> Manifest:
     return copy.deepcopy(found)
 
 
+def permissive(manifests: Mesh, message: str) -> Steps:
+    """The policy that a message names in brackets, with this mode."""
+    policy = re.search(r"\(PeerAuthentication (\S+)\)", message)
+    if policy is None:
+        return []
+    found = named(manifests, "PeerAuthentication", policy[1])
+    found["spec"]["mtls"] = {"mode": "PERMISSIVE"}
+    return [applied(found)]
+
+
+def of_edge(manifests: Mesh, findings: list[Manifest], row: Manifest) -> Steps:
+    """The change of the DestinationRule that the judge's row of an edge names, where nothing is to be mended before."""
+    names = re.match(r"DestinationRule (\S+/\S+) ", row["reason"])
+    if row["remedy"] != REMEDIES["its rule"] or names is None:
+        return []
+    fixes = [item["fix"] for item in findings if (item["id"], item["object"]) == ("MTLS-013", names[0].strip())]
+    assert fixes, row
+    if not fixes[0].startswith(REMOVE):
+        return []
+    return without(named(manifests, "DestinationRule", names[1]), sends_plaintext)
+
+
 def of_finding(manifests: Mesh, finding: Manifest) -> Steps:
     """The change that a finding's words ask for; none where they ask for something else first."""
     kind, name = finding["object"].partition(" ")[::2]
-    if finding["fix"].startswith("remove its tls settings that send plaintext: "):
+    if finding["fix"].startswith(REMOVE):
         # Of rules that were merged each one's.
         return [step for one in name.split(" + ") for step in without(named(manifests, kind, one), sends_plaintext)]
     if finding["fix"].startswith("remove its tls setting, or"):
         return [step for one in name.split(" + ") for step in without(named(manifests, kind, one), sends_mutual)]
+    if finding["fix"] == "set PERMISSIVE, then STRICT":
+        return permissive(manifests, finding["message"])
     if finding["fix"].endswith(("or delete it", "keep one PeerAuthentication for each scope", "merge them into one")):
         return [{"op": "delete", "manifest": named(manifests, kind, name)}]
     return []
@@ -110,59 +131,105 @@ def meshed(result: Manifest) -> set[str]:
     return {row["id"] for row in result["workloads"] if row["mesh"] in ("sidecar", "ambient", "gateway")}
 
 
-def worse(before: Manifest, after: Manifest) -> list[tuple[Any, ...]]:
+def nobody(result: Manifest) -> set[tuple[Any, ...]]:
+    """Who reaches nobody. Of several routes the worst is told, so that one better can show that another ends there."""
+    return set(answers({**result, "edges": [row for row in result["edges"] if row["state"] == "no_endpoint"]}))
+
+
+def worse(result: Manifest, before: Answers, after: Answers, futile: set[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Connections of clients in the mesh that worked and no longer do, or were encrypted and no longer are."""
-    now, inside, found = answers(after), meshed(before), []
-    for key, was in answers(before).items():
-        is_now = now.get(key, was)[1]
+    inside, found = meshed(result), []
+    for key, was in before.items():
+        if key in futile:
+            continue
+        is_now = after.get(key, was)[1]
         lost = was[1] in ("mtls", "tls") and is_now not in ("mtls", "tls", "unknown")
         if key[0] in inside and (lost or (was[1] == "plaintext" and is_now == "broken")):
-            found.append((key, was, now[key]))
+            found.append((key, was, after[key]))
     return found
 
 
-def random_meshes() -> Iterator[tuple[str, Mesh, Manifest]]:
-    """As many of each maker's; what names each, and what the engine says of it. A line now and then, as it can last."""
-    print(f"SEED={SEED}: {MESHES} meshes")
-    rnd, told = random.Random(SEED), time.monotonic()
-    for number in range(MESHES):
-        make, seed = MAKERS[number % len(MAKERS)], rnd.randrange(10**9)
-        manifests = list({key_of(item): item for item in make(seed)}.values())
-        if time.monotonic() > told + 5:
-            told = time.monotonic()
-            print(f"{number} of {MESHES}", flush=True)
-        yield f"{make.__name__}({seed})", manifests, evaluate(manifests)
+class After(NamedTuple):
+    """A mesh after some steps."""
+
+    findings: set[tuple[str, str]]
+    ports: dict[tuple[str, int], str]
+    answers: Answers
+    worse: list[tuple[Any, ...]]
+
+
+class Judged:
+    """A random mesh, what the engine says of it, and what it would say after some steps, which many remedies share."""
+
+    def __init__(self, name: str, manifests: Mesh) -> None:
+        self.name = name
+        self.manifests = manifests
+        self.result = evaluate(manifests)
+        self.answers: Answers = answers(self.result)
+        self._after: dict[str, After] = {}
+
+    def after(self, steps: Steps) -> After:
+        key = json.dumps(steps, sort_keys=True)
+        if key not in self._after:
+            result = evaluate(self.manifests, proposed=steps)
+            findings, now = {(row["id"], row["object"]) for row in result["findings"]}, answers(result)
+            self._after[key] = After(
+                findings, ports(result), now, worse(self.result, self.answers, now, nobody(result))
+            )
+        return self._after[key]
+
+    def judged(self, table: str) -> list[Manifest]:
+        """The judge's rows."""
+        found: list[Manifest] = judge(json.loads(json.dumps(self.result)))[table]
+        return found
+
+
+def judged_meshes() -> Iterator[Judged]:
+    for name, dummy, manifests in meshes(SEED, MESHES):
+        yield Judged(name, manifests)
 
 
 def test_the_remedy_of_a_finding_betters_and_breaks_nothing():
     """A rule's plaintext ends with the setting; what has no effect can go without any."""
-    for seed, manifests, before in random_meshes():
-        for finding in before["findings"]:
-            steps = of_finding(manifests, finding)
+    for one in judged_meshes():
+        for finding in one.result["findings"]:
+            steps = of_finding(one.manifests, finding)
             if not steps:
                 continue
-            after = evaluate(manifests, proposed=steps)
-            left = {(row["id"], row["object"]) for row in after["findings"]}
-            assert (finding["id"], finding["object"]) not in left, (seed, finding)
-            assert worse(before, after) == [], (seed, finding)
+            after = one.after(steps)
+            assert (finding["id"], finding["object"]) not in after.findings, (one.name, finding)
+            assert after.worse == [], (one.name, finding)
             if steps[0]["op"] == "delete":
-                was, now = answers(before), answers(after)
-                differing = {key for key in was if was[key] != now[key] and was[key][1] != "unknown"}
-                assert differing == set(), (seed, finding)
+                now = after.answers
+                differing = {key for key, was in one.answers.items() if was != now[key] and was[1] != "unknown"}
+                assert differing == set(), (one.name, finding)
 
 
 def test_the_remedy_of_a_port_closes_it_and_breaks_nothing():
     """That its clients send mutual TLS is the remedy's own condition."""
-    for seed, manifests, before in random_meshes():
-        for row in judge(json.loads(json.dumps(before)))["servers"]:
-            steps = of_server(manifests, row)
+    for one in judged_meshes():
+        for row in one.judged("servers"):
+            steps = of_server(one.manifests, row)
             if not steps:
                 continue
-            after = evaluate(manifests, proposed=steps)
+            after = one.after(steps)
             # What ztunnel does with some combinations nobody knows (see the engine's rules for ambient).
             closed = ("refused", "unknown") if row["mesh"] == "ambient" else ("refused",)
             # A port that nothing but the policy names has no row without it.
-            now = ports(after).get((row["id"], row["port"]), "refused")
-            assert now in closed, (seed, row)
+            assert after.ports.get((row["id"], row["port"]), "refused") in closed, (one.name, row)
             # Who sends something else has a remedy of its own, which goes before.
-            assert [item for item in worse(before, after) if item[1][0] in ("mtls", "hbone")] == [], (seed, row)
+            assert [item for item in after.worse if item[1][0] in ("mtls", "hbone")] == [], (one.name, row)
+
+
+def test_the_remedy_of_an_edge_betters_it_and_breaks_nothing():
+    """A rule that alone sends plaintext: without that setting its clients send mutual TLS."""
+    for one in judged_meshes():
+        for row in one.judged("edges"):
+            steps = of_edge(one.manifests, one.result["findings"], row)
+            if not steps:
+                continue
+            after = one.after(steps)
+            place = (row["service"], row["host"], row["port"], row["subset"], row["endpoint"])
+            clients = one.result["client_sets"][row["client_set"]]
+            assert {after.answers[client, *place][1] for client in clients} <= {"mtls", "tls"}, (one.name, row)
+            assert after.worse == [], (one.name, row)

@@ -9,7 +9,8 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.routes import _Answer, _worsened
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.routes import _Answer, _led, _may_mean, _worsened
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.rows import NO_ENDPOINT, Edge
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     egress,
     istio,
@@ -120,6 +121,17 @@ CASES = [
     ("by its full name", [routes({"route": [to("bare.shop.svc.cluster.local")]}, host="safe.shop.svc.cluster.local")],
      "plaintext"),
     ("by a shorter name", [routes({"route": [to("bare.shop.svc.cluster.local")]}, host="safe.shop")], "plaintext"),
+    ("a pattern for another domain",
+     [routes({"match": PATH, "route": [to("bare")]}, host="*.other.svc.cluster.local")], "mtls"),
+    ("one of two names, of which the other is a pattern",
+     [routes({"match": PATH, "route": [to("bare")]}, hosts=["*.other.example", "safe"])], "plaintext"),
+    ("one of two patterns",
+     [routes({"match": PATH, "route": [to("bare")]}, hosts=["*.other.example", "*.shop.svc.cluster.local"])],
+     "plaintext"),
+    ("by the name of another", [routes({"match": PATH, "route": [to("bare")]}, host="two")], "mtls"),
+    ("behind one without routes",
+     [istio("VirtualService", "shop/a", {"hosts": ["safe"]}), routes({"match": PATH, "route": [to("bare")]})],
+     "plaintext"),
     ("by a pattern", [routes({"match": PATH, "route": [to("bare")]}, host="*.shop.svc.cluster.local")], "plaintext"),
     ("for a gateway only", [routes({"route": [to("bare")]}, gateways=["g"])], "mtls"),
     ("for a gateway and the mesh", [routes({"route": [to("bare")]}, gateways=["g", "mesh"])], "plaintext"),
@@ -424,3 +436,64 @@ def test_of_a_pattern_whatever_fits_it_may_be_dialled(host, expected):
         "host": "*.wild.example", "trafficPolicy": {"tls": {"mode": "SIMPLE"}}})  # fmt: skip
     rows = judge([*WORLD, outside, secured, lead])["edges"]
     assert {row["verdict"] for row in rows if row["service"] == "shop/e" and row["client_tls"] != "none"} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host", "expected"),
+    [
+        ("*", "a.x", True),
+        ("*.x", "a.x", True),
+        ("*.x", "a.b.x", True),
+        ("*.x", "x", False),
+        ("*.x", "a.y", False),
+        ("*.x", "*.x", True),
+        ("*.x", "*.b.x", True),
+        ("*.b.x", "*.x", True),
+        ("*.b.x", "*.y", False),
+        ("*.b.x", "x", False),
+        ("*b.x", "ab.x", True),
+        ("*b.x", "*.x", True),
+        ("a.x", "a.x", False),
+        ("a.x", "*.x", False),
+    ],
+)
+def test_what_a_pattern_may_mean(pattern, host, expected):
+    assert _may_mean(pattern, host) is expected
+
+
+def row(verdict: str = "mtls", sent: str = "mtls", clients: int = 0b11, **more: Any) -> Edge:
+    return Edge("a/b", "b.a", 80, None, "a/Pod/b", sent, verdict, "its own", clients)._replace(**more)
+
+
+NOT_KNOWN = _Answer("unknown", "unknown", "elsewhere")
+LEAD = [
+    ("nothing", row(), [], 0, [("mtls", "its own", 0b11)]),
+    ("all to worse", row(), [(BAD, 0b11)], 0, [("plaintext", "why", 0b11)]),
+    ("some to worse", row(), [(BAD, 0b01)], 0, [("plaintext", "why", 0b01), ("mtls", "its own", 0b10)]),
+    ("others than its own", row(), [(BAD, 0b100)], 0, [("mtls", "its own", 0b11)]),
+    ("to what is as good", row(), [(GOOD, 0b11)], 0, [("mtls", "its own", 0b11)]),
+    ("to what is better, and some stay", row("plaintext", "plaintext"), [(GOOD, 0b11)], 0,
+     [("plaintext", "its own", 0b11)]),
+    ("to what is better, and all leave", row("plaintext", "plaintext"), [(GOOD, 0b11)], 0b11, [("mtls", "why", 0b11)]),
+    ("to what is better, and one leaves", row("plaintext", "plaintext"), [(GOOD, 0b11)], 0b10,
+     [("mtls", "why", 0b10), ("plaintext", "its own", 0b01)]),
+    ("to what is better from what is unknown", row("unknown", "unknown"), [(GOOD, 0b11)], 0b11,
+     [("unknown", "its own", 0b11)]),
+    ("to what is unknown", row(), [(NOT_KNOWN, 0b11)], 0, [("unknown", "elsewhere", 0b11)]),
+    ("each elsewhere", row(), [(BAD, 0b01), (NOT_KNOWN, 0b10)], 0,
+     [("plaintext", "why", 0b01), ("unknown", "elsewhere", 0b10)]),
+    ("rows of a subset", row(subset="v1"), [(BAD, 0b11)], 0b11, [("mtls", "its own", 0b11)]),
+    ("what no proxy routes", row("plaintext", "none"), [(GOOD, 0b11)], 0b11, [("plaintext", "its own", 0b11)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "own", "parts", "away", "expected"), LEAD, ids=[row_[0] for row_ in LEAD])
+def test_what_becomes_of_a_row_whose_clients_are_led_elsewhere(what, own, parts, away, expected):
+    assert [(one.verdict, one.reason, one.clients) for one in _led(own, parts, away)] == expected, what
+
+
+def test_of_two_answers_with_one_verdict_what_has_no_endpoint_counts_less():
+    """Somebody who is there may do worse tomorrow; who is not there does nothing."""
+    there, nobody = _Answer("mtls", "broken", "a"), _Answer("mtls", "broken", "b", NO_ENDPOINT)
+    for pair in ((there, nobody), (nobody, there)):
+        assert list(_worsened([(pair[0], 0b1)], pair[1], 0b1)) == [(there, 0b1)]

@@ -20,10 +20,10 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services im
 )
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.visibility import (
     HostOwners,
+    Patterns,
     SidecarIndex,
     View,
     _Listener,
-    covered,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
@@ -234,7 +234,7 @@ def listener_of(*hosts, home="cafe", **more):
 
 def view_through(egress):
     """What listeners show a client in cafe."""
-    return View("", tuple(_Listener(one, "cafe") for one in egress), None)
+    return View(tuple(_Listener(one, "cafe") for one in egress), None)
 
 
 def destination(place="shop/a", ports=(80,), host="a.test", age="2026-01-01T00:00:01", kubernetes=False, **more):
@@ -267,7 +267,13 @@ def destination(place="shop/a", ports=(80,), host="a.test", age="2026-01-01T00:0
     ],
 )
 def test_which_hosts_a_pattern_covers(host, pattern, inside):
-    assert covered(host, pattern) is inside
+    known = Patterns()
+    known.add(pattern)
+    assert known.cover(host) is inside
+    # Others beside it, of other lengths and of the same one, change nothing.
+    for other in ("*.elsewhere.example", "*.z", "elsewhere.example"):
+        known.add(other)
+    assert known.cover(host) is inside
 
 
 @pytest.mark.parametrize(

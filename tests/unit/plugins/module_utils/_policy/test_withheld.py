@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.rows import Edge
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.withheld import beside_withheld
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     Manifest,
     answer,
@@ -73,3 +75,25 @@ def test_the_reason_says_what_is_missing() -> None:
     result = judge(MESH, rule("cellar/r", "db", tls("ISTIO_MUTUAL")), unread=[{"kind": "ServiceEntry"}])
     reasons = {row["reason"] for row in result["edges"] if row["service"] == "cellar/db"}
     assert any("ServiceEntries, which could claim this address or host" in reason for reason in reasons)
+
+
+def row(verdict: str, clients: int, sent: str = "mtls") -> Edge:
+    return Edge("a/b", "b.a", 80, None, "a/Pod/b", sent, verdict, "why", clients)
+
+
+@pytest.mark.parametrize(
+    ("given", "hidden", "expected"),
+    [
+        pytest.param(row("mtls", 0b11), 0, [("mtls", 0b11)], id="nothing is hidden"),
+        pytest.param(row("mtls", 0b11), 0b11, [("unknown", 0b11)], id="from all of them"),
+        pytest.param(row("tls", 0b11), 0b01, [("unknown", 0b01), ("tls", 0b10)], id="from one of them"),
+        pytest.param(row("mtls", 0b11), 0b100, [("mtls", 0b11)], id="from another one"),
+        pytest.param(row("mtls", 0b11), 0b110, [("unknown", 0b10), ("mtls", 0b01)], id="from one of them and another"),
+        pytest.param(row("plaintext", 0b11), 0b11, [("plaintext", 0b11)], id="what is bad stays bad"),
+        pytest.param(row("broken", 0b11), 0b11, [("broken", 0b11)], id="what is broken stays broken"),
+        pytest.param(row("tls", 0b11, "none"), 0b11, [("tls", 0b11)], id="what passes no proxy"),
+    ],
+)
+def test_for_whom_a_good_answer_is_unknown(given: Edge, hidden: int, expected: list[tuple[str, int]]) -> None:
+    found = beside_withheld([given], lambda kind: hidden if kind == "ServiceEntry" else 0)
+    assert [(one.verdict, one.clients) for one in found] == expected

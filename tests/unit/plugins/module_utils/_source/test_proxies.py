@@ -12,6 +12,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils import _cluster as 
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy import answers, certificates
 from ansible_collections.meshproof.mtls.plugins.module_utils._evidence.envoy.choice import ProxyTarget
 from ansible_collections.meshproof.mtls.plugins.module_utils._source import proxies
+from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import pod
 
 SIDECAR = ProxyTarget("shop", "cart", "shop/Deployment/cart", "default", False, frozenset((8080,)), frozenset())
 USUAL = [answers.NODE, answers.STATISTICS, answers.SECRETS, answers.SIDECAR_LISTENERS]
@@ -172,3 +173,17 @@ def test_one_whose_answer_breaks_what_asks_it_has_not_answered(reading):
         ("shop/a", True, ""),
         ("shop/b", False, "asking it failed (RecursionError)"),
     ]
+
+
+def test_whose_proxies_there_are_is_said_with_where_pods_could_not_be_listed(monkeypatch):
+    unread = [{"kind": kind, "namespace": "shop", "reason": "forbidden", "status": 403} for kind in ("Pod", "Sidecar")]
+
+    def read(_cluster, reader, namespaces):
+        found = reader()
+        found.add([pod("bank/pay")])
+        return found, unread if namespaces == ["shop", "bank"] else []
+
+    monkeypatch.setattr(proxies.selections, "read_declared", read)
+    found, gaps = proxies.workloads(None, ["shop", "bank"])
+    assert [(item["id"], item["pods"]) for item in found] == [("bank/Deployment/pay", ["pay-5f5-1"])]
+    assert gaps == [{"kind": "Pod", "namespace": "shop", "reason": "forbidden"}]

@@ -224,3 +224,21 @@ def test_parts_have_one_limit_of_series_together(monkeypatch):
     found = traffic.read(options(prometheus=NOBODY), no_cluster)
     assert any("what others export is too much already" in gap["reason"] for gap in found["unknown"])
     assert set(securities(found).values()) == {"unknown"}
+
+
+DOWN = traffic.TrafficError("it is down")
+
+
+@pytest.mark.parametrize(
+    ("reporters", "touched"),
+    [
+        pytest.param(REPORTERS, {"traffic to demo"}, id="its servers report that nobody called"),
+        pytest.param(NONE, {"all traffic"}, id="nobody reports anything"),
+        pytest.param(DOWN, {"namespaces without traffic"}, id="the question is not answered"),
+    ],
+)
+def test_a_silent_namespace_is_told_from_one_of_which_nobody_reports(monkeypatch, reporters, touched):
+    monkeypatch.setattr(traffic.prometheus, "connect", lambda given, cluster: Place(NONE, NONE, reporters))
+    found = traffic.read(options(prometheus=NOBODY, namespaces=["demo"]), no_cluster)
+    assert found["traffic"] == []
+    assert {gap["touches"] for gap in found["unknown"]} == touched, found["unknown"]

@@ -507,3 +507,13 @@ def test_mutual_tls_beside_plaintext_is_permissive(second):
 def test_the_identity_that_is_told_is_all_that_a_mesh_certificate_names(uris, identity):
     [result] = wire_answers.judge([TARGET], outside(RESET, {**SHOWN, "uris": uris}), requests(OK), handshakes(NO_TLS))
     assert result["identity"] == identity
+
+
+def test_each_part_of_a_result_says_what_it_saw():
+    mutual = {**MUTUAL, "uris": [B]}
+    [result] = wire_answers.judge([TARGET], outside(RESET, SHOWN), requests(OK), handshakes(mutual))
+    assert result["outside"]["tls"]["status"] is None
+    assert (result["inside"]["mtls"]["status"], result["inside"]["mtls"]["detail"]) == (200, "HTTP 200")
+    assert [endpoint["identity"] for endpoint in result["endpoints"]] == [B]
+    [result] = wire_answers.judge([TARGET], outside(RESET, SHOWN), requests(OK), handshakes(NO_TLS))
+    assert [endpoint["identity"] for endpoint in result["endpoints"]] == [A]

@@ -244,3 +244,25 @@ def test_whoever_writes_a_slice_calls_a_pod_what_he_likes(name, pod):
     slices = [endpoint_slice(endpoints=[endpoint("10.1.0.2", name)])]
     [target] = plan.find_targets([service()], slices)
     assert [item.pod for item in target.endpoints] == [pod]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({}, [], id="no containers"),
+        pytest.param({"containers": [{"name": "a", "ports": [{"containerPort": 1}, {"containerPort": 2}]}]}, [1, 2],
+                     id="all of one"),
+        pytest.param({"containers": [{"name": "a", "ports": [{"containerPort": 15090}, {"containerPort": 2}]}]}, [2],
+                     id="but for the proxy's own"),
+        pytest.param({"containers": [{"name": "istio-proxy", "ports": [{"containerPort": 1}]},
+                                     {"name": "a", "ports": [{"containerPort": 2}]}]}, [2],
+                     id="and those of its container"),
+        pytest.param({"containers": [{"name": "a", "ports": [{"containerPort": 1, "protocol": "UDP"},
+                                                             {"containerPort": 2, "protocol": "TCP"}]}]}, [2],
+                     id="of TCP alone"),
+        pytest.param({"containers": [{"name": "a"}], "initContainers": [{"ports": [{"containerPort": 3}]}]}, [3],
+                     id="also of init containers"),
+    ],
+)  # fmt: skip
+def test_which_ports_a_pod_declares(spec, expected):
+    assert [port["containerPort"] for port in plan._container_ports({"spec": spec})] == expected

@@ -89,3 +89,16 @@ def test_frames_of_other_streams_and_half_frames_say_nothing():
 def test_refusals(more, refusal):
     reply = http2.read(SETTINGS + more)
     assert (reply.status, reply.ended, reply.refusal) == (None, True, refusal)
+
+
+@pytest.mark.parametrize(
+    ("more", "body"),
+    [
+        pytest.param(frame(0, 1, 1, b""), b"", id="a frame of nothing but its head"),
+        pytest.param(frame(0, 0, 1, b"") + frame(0, 1, 1, b"ok"), b"ok", id="one before another"),
+        pytest.param(frame(0, 0, 1, b"o") + frame(0, 1, 1, b"k"), b"ok", id="two parts of one answer"),
+    ],
+)
+def test_the_end_of_a_stream_counts_in_whichever_frame_it_is(more, body):
+    reply = response(b"\x88", more)
+    assert (reply.status, reply.body, reply.ended) == (200, body, True)

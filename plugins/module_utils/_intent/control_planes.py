@@ -122,6 +122,9 @@ class _Seen:
             for item in self.of("ValidatingWebhookConfiguration")
             if item["metadata"].get("name") == VALIDATOR or _label(item, REVISION)
         ]
+        ending = {item["metadata"].get("name") for item in self.of("Namespace") if _ends(item)}
+        self.namespaces = [item for name, item in self.snapshot.namespaces.items() if name not in ending]
+        """Those that are not about to end."""
         self.homes = self.planes.homes | {namespace}
         """Namespaces where administrators alone write."""
         maps = [item for item in self.of("ConfigMap") if item["metadata"].get("namespace") in self.homes]
@@ -205,6 +208,11 @@ def _open_operations(secrets: Iterable[Manifest]) -> dict[tuple[str, str], list[
             place = (text(item["metadata"].get("namespace")), _label(item, "name"))
             found.setdefault(place, []).append(text(item["metadata"].get("name")))
     return found
+
+
+def _ends(item: Manifest) -> bool:
+    """Whether an object is being deleted."""
+    return bool(item["metadata"].get("deletionTimestamp"))
 
 
 def _label(item: Manifest, name: str) -> str:
@@ -356,7 +364,7 @@ def _shown(record: Record) -> dict[str, Any]:
 def _users(seen: _Seen, place: _Place) -> dict[str, Any]:
     """The namespaces whose label asks for a revision, and the running pods with a proxy of it."""
     names = []
-    for item in seen.snapshot.namespaces.values():
+    for item in seen.namespaces:
         asked = webhook_revision(item.labels, {})
         if item.name not in NEVER_INJECTED and asked is not None and place.revision in _meant(seen, asked):
             label = REVISION if REVISION in item.labels and _INJECTION not in item.labels else _INJECTION
@@ -389,7 +397,7 @@ def _proxied(item: Manifest) -> Optional[_Pod]:
     metadata = item["metadata"]
     labels, notes = mapping(metadata.get("labels")), mapping(metadata.get("annotations"))
     name = f"{text(metadata.get('namespace'))}/{text(metadata.get('name'))}"
-    if metadata.get("deletionTimestamp"):
+    if _ends(item):
         return None
     revision = text(notes.get(REVISION)) or text(labels.get(REVISION)) or DEFAULT_REVISION
     if _STATUS in notes:
@@ -424,7 +432,7 @@ def _unanswered(seen: _Seen) -> list[dict[str, str]]:
         return []
     answered = {label for item in seen.webhooks for label in labels_answered(item)}
     found = []
-    for item in seen.snapshot.namespaces.values():
+    for item in seen.namespaces:
         asked = webhook_revision(item.labels, {})
         if asked is None or item.name in NEVER_INJECTED:
             continue

@@ -151,6 +151,7 @@ def test_a_record_that_is_none_is_named(broken: Manifest) -> None:
         ([namespace("shop", rev="prod")], ["shop"], []),
         ([namespace("shop", istio_injection="enabled")], [], []),
         ([namespace("shop", rev="canary", istio_injection="disabled")], [], []),
+        ([ending(namespace("shop", rev="canary"))], [], []),
         ([pod("shop/cart", revision="canary")], [], ["shop/cart-5f5-1"]),
         ([pod("shop/edge", "gateway", revision="canary")], [], ["shop/edge-5f5-1"]),
         ([pod("shop/cart", revision="default")], [], []),
@@ -160,7 +161,8 @@ def test_a_record_that_is_none_is_named(broken: Manifest) -> None:
         ([pod("shop/a", "none", annotations=UNREADABLE)], [], ["shop/a-5f5-1"]),
     ],
     ids=[
-        "by its label", "by a tag", "of the default revision", "opted out", "a sidecar", "a gateway",
+        "by its label", "by a tag", "of the default revision", "opted out", "a namespace that ends", "a sidecar",
+        "a gateway",
         "another revision's sidecar", "a pod without a proxy", "a pod that ends", "a Gateway's, by a tag",
         "a status that is no JSON",
     ],

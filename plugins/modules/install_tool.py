@@ -19,6 +19,15 @@ description:
   - In check mode it keeps nothing; what it fetched is in O(folder).
 extends_documentation_fragment:
   - meshproof.mtls._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It fetches and verifies, and keeps nothing.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
 options:
   name:
     description: Which tool.

@@ -12,7 +12,7 @@ author:
   - the meshproof.mtls authors (@meshproof)
 description:
   - Tells the private folder of this run on the controller. Ansible removes it when it ends, also when interrupted.
-  - The lookup M(ansible.builtin.config#lookup) makes another one each time it is asked for C(DEFAULT_LOCAL_TMP).
+  - The lookup P(ansible.builtin.config#lookup) makes another one each time it is asked for C(DEFAULT_LOCAL_TMP).
 options: {}
 """
 

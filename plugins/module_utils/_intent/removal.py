@@ -70,9 +70,9 @@ CA_MAPS = ("istio-ca-root-cert", "istio-ca-crl")
 """What istiod writes into every namespace (pilot/pkg/serviceregistry/kube/controller/namespacecontroller.go)."""
 _CA_LABEL = "istio.io/config"
 _ELECTION = re.compile(
-    r"istio-(leader|.*-leader|.*-election|gateway-deployment.*|gateway-inferencepool.*|node-untaint.*|ip-autoallocate.*)"
+    r"istio-(leader|.*-leader|.*-election|gateway-deployment|gateway-inferencepool|node-untaint|ip-autoallocate)(-.*)?"
 )
-"""The locks of its leader elections (pilot/pkg/leaderelection/leaderelection.go)."""
+"""The locks of its leader elections, some of each revision (pilot/pkg/leaderelection/leaderelection.go)."""
 _CLASSES = ("istio", "istio-remote", "istio-waypoint", "istio-east-west")
 _CLUSTER_MADE = ("ConfigMap kube-root-ca.crt", "ConfigMap openshift-service-ca.crt", "ServiceAccount default")
 _RELEASE = "meta.helm.sh/release-name"
@@ -136,6 +136,7 @@ def removal(wish: Wish, observed: Mapping[str, Any], found: Mapping[str, Any]) -
         *(f"Helm release {name}" for name in releases),
         *(_shown(item) for item in [*going, *purged]),
         *(f"ConfigMap {wish.namespace}/{name}" for name in last),
+        *(f"{_shown(item)}, the CA's key" for item in (scene.authorities() if whole else [])),
         *([f"Namespace {wish.namespace} and all that is in it"] if whole else []),
         *(f"{name} (not ours, as confirmed)" for name in (strangers if wish.confirmed else [])),
     ]
@@ -193,6 +194,14 @@ class _Scene:
             else set(),
             "records": {suffixed(RECORD, record["revision"]) for record in records if record["method"] == "istioctl"},
         }
+
+        ages = [text(mapping(item.get("metadata")).get("creationTimestamp")) for item in self._marked_objects()]
+        ages += [text(record.get("created")) for record in records]
+        self.born = min(filter(None, ages), default="")
+        """Since when there has been something of ours."""
+
+    def _marked_objects(self) -> list[Manifest]:
+        return [item for item in [*self.objects, *self.contents] if self.marked(item)]
 
     # --- what goes ---------------------------------------------------------------------------------------------------
 
@@ -299,11 +308,15 @@ class _Scene:
             return bool(_ELECTION.fullmatch(name))
         return kind == "Secret" and self._is_our_ca(metadata)
 
+    def authorities(self) -> list[Manifest]:
+        """The Secrets with our signing CA's key."""
+        return [item for item in self.contents if item.get("kind") == "Secret" and self._written(item)]
+
     def _is_our_ca(self, metadata: Manifest) -> bool:
-        """A CA that is older than the installation is somebody's own."""
+        """A CA that is older than all that we installed, for whichever revision, is somebody's own."""
         name, born = metadata.get("name"), text(metadata.get("creationTimestamp"))
         if name == "istio-ca-secret":
-            return bool(self.record and born and born >= text(self.record["created"]))
+            return bool(born and self.born and born >= self.born)
         return name == "cacerts" and mapping(metadata.get("labels")).get(MANAGED_BY) == OURS
 
     # --- what forbids it ---------------------------------------------------------------------------------------------

@@ -285,7 +285,7 @@ ISTIODS = [
     in_namespace("ConfigMap", "kube-root-ca.crt"),
     in_namespace("ServiceAccount", "default"),
     in_namespace("ConfigMap", "istio-ca-root-cert", labels={"istio.io/config": "true"}),
-    in_namespace("Lease", "istio-leader", "coordination.k8s.io/v1"),
+    in_namespace("Lease", "istio-gateway-status-leader-canary", "coordination.k8s.io/v1"),
     in_namespace("Secret", "istio-ca-secret", creationTimestamp="2026-03-01T00:00:09Z"),
     in_namespace("Service", "istiod", labels=MARK, uid="s1"),
     in_namespace("Endpoints", "istiod"),
@@ -297,7 +297,17 @@ ISTIODS = [
 def test_what_the_cluster_and_istiod_made_there_is_nobody_elses() -> None:
     plan = planned(*WHOLE, *ISTIODS, wish=PURGE)
     assert (plan["problems"], plan["namespace"]) == ([], True)
+    assert "Secret istio-system/istio-ca-secret, the CA's key" in plan["lines"]
     assert plan["lines"][-1] == "Namespace istio-system and all that is in it"
+
+
+def test_a_ca_of_an_earlier_revision_of_ours_is_ours() -> None:
+    """The definitions tell since when there has been something of ours, whichever revisions came and went."""
+    born = definition()
+    born["metadata"]["creationTimestamp"] = "2026-02-01T00:00:00Z"
+    authority = in_namespace("Secret", "istio-ca-secret", creationTimestamp="2026-02-01T00:00:09Z")
+    parts = [item for item in WHOLE if item["kind"] != "CustomResourceDefinition"]
+    assert planned(*parts, born, authority, wish=PURGE)["problems"] == []
 
 
 def test_a_namespace_that_is_not_ours_stays_with_all_but_what_istiod_wrote() -> None:
@@ -306,7 +316,7 @@ def test_a_namespace_that_is_not_ours_stays_with_all_but_what_istiod_wrote() -> 
     assert (plan["problems"], plan["namespace"]) == ([], False)
     assert names(plan["purge"]) == [
         "ConfigMap istio-ca-root-cert",
-        "Lease istio-leader",
+        "Lease istio-gateway-status-leader-canary",
         "Secret istio-ca-secret",
         "CustomResourceDefinition peerauthentications.security.istio.io",
     ]

@@ -800,32 +800,32 @@ def test_whether_the_names_of_two_servers_tell_it(first, second, tell):
     assert _follow_names([_Chain(("a.example",), *each, "") for each in (first, second)]) is tell
 
 
-HTTP_SERVER, TLS_SERVER, TCP_SERVER = (
+WEB, SAFE, RAW = (
     Server(80, "plaintext", http=True),
     Server(80, "tls", tls=True),
     Server(80, "plaintext"),
 )
-ASIDE = HTTP_SERVER._replace(bind="192.0.2.1")
+ASIDE = WEB._replace(bind="192.0.2.1")
 
 
 @pytest.mark.parametrize(
     ("servers", "taken"),
     [
-        pytest.param([HTTP_SERVER], [True], id="one"),
-        pytest.param([HTTP_SERVER, HTTP_SERVER], [True, True], id="two of HTTP"),
-        pytest.param([HTTP_SERVER, TCP_SERVER], [True, False], id="what is no HTTP where there is HTTP"),
-        pytest.param([TCP_SERVER, HTTP_SERVER], [True, False], id="HTTP where there is something else"),
-        pytest.param([TCP_SERVER, TCP_SERVER], [True, False], id="two of TCP"),
-        pytest.param([HTTP_SERVER, ASIDE], [True, True], id="at another address"),
+        pytest.param([WEB], [True], id="one"),
+        pytest.param([WEB, WEB], [True, True], id="two of HTTP"),
+        pytest.param([WEB, RAW], [True, False], id="what is no HTTP where there is HTTP"),
+        pytest.param([RAW, WEB], [True, False], id="HTTP where there is something else"),
+        pytest.param([RAW, RAW], [True, False], id="two of TCP"),
+        pytest.param([WEB, ASIDE], [True, True], id="at another address"),
         pytest.param([ASIDE, ASIDE._replace(http=False)], [True, False], id="at one address"),
-        pytest.param([TLS_SERVER._replace(hosts=("a",)), TLS_SERVER._replace(hosts=("b",))], [True, True], id="TLS for other hosts"),
-        pytest.param([TLS_SERVER._replace(hosts=("a",)), TLS_SERVER._replace(hosts=("b", "a"))], [True, False],
+        pytest.param([SAFE._replace(hosts=("a",)), SAFE._replace(hosts=("b",))], [True, True], id="TLS for other hosts"),
+        pytest.param([SAFE._replace(hosts=("a",)), SAFE._replace(hosts=("b", "a"))], [True, False],
                      id="TLS for a host that another has"),
-        pytest.param([TLS_SERVER._replace(hosts=("a",)), TLS_SERVER._replace(hosts=("a",), bind="192.0.2.1")], [True, True],
+        pytest.param([SAFE._replace(hosts=("a",)), SAFE._replace(hosts=("a",), bind="192.0.2.1")], [True, True],
                      id="at another address, too"),
-        pytest.param([TLS_SERVER._replace(hosts=("a",)), HTTP_SERVER], [True, True], id="TLS beside HTTP"),
-        pytest.param([HTTP_SERVER, TLS_SERVER._replace(hosts=("a",))], [True, False], id="HTTP before TLS"),
-        pytest.param([HTTP_SERVER._replace(tls=True, hosts=("a",)), HTTP_SERVER._replace(tls=True, hosts=("a",))], [True, False],
+        pytest.param([SAFE._replace(hosts=("a",)), WEB], [True, True], id="TLS beside HTTP"),
+        pytest.param([WEB, SAFE._replace(hosts=("a",))], [True, False], id="HTTP before TLS"),
+        pytest.param([WEB._replace(tls=True, hosts=("a",)), WEB._replace(tls=True, hosts=("a",))], [True, False],
                      id="HTTP with TLS settings for a host that another has"),
     ],
 )  # fmt: skip
@@ -836,7 +836,7 @@ def test_which_servers_of_one_port_count(servers, taken):
 
 def test_each_port_has_servers_of_its_own():
     merged = _Merged()
-    assert [merged.takes(80, TCP_SERVER), merged.takes(81, TCP_SERVER), merged.takes(81, TCP_SERVER)] == [
+    assert [merged.takes(80, RAW), merged.takes(81, RAW), merged.takes(81, RAW)] == [
         True,
         True,
         False,

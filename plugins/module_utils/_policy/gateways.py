@@ -90,6 +90,10 @@ class GatewayIndex:
         self._unread = unread
         self._ports: Dict[str, Dict[int, Opened]] = {}
         self._disputes: Dict[str, str] = {}
+        self._for: Dict[str, List[GatewayObject]] = {}
+        """The Gateways of each workload, by its id."""
+        self._unfinished: Dict[str, str] = {}
+        """What is not known of them, likewise."""
 
     def ports(self, workload: Workload) -> Dict[int, Opened]:
         """The ports that Gateways open at a workload."""
@@ -145,8 +149,14 @@ class GatewayIndex:
             )
         return found
 
-    def _of(self, workload: Workload) -> Iterable[GatewayObject]:
+    def _of(self, workload: Workload) -> List[GatewayObject]:
         """The Gateways for a workload, as far as a label or the pods of a Service that they name tell."""
+        found = self._for.get(workload.id)
+        if found is None:
+            found = self._for[workload.id] = list(self._selecting(workload))
+        return found
+
+    def _selecting(self, workload: Workload) -> Iterable[GatewayObject]:
         scoped = self._scoped(workload)
         for gateway in (*self._ingresses(workload), *self._gateways):
             if scoped and gateway.kind != INGRESS and gateway.namespace != workload.namespace:
@@ -198,6 +208,10 @@ class GatewayIndex:
     def _all_targets(self, workload: Workload) -> Iterable[Target]:
         return (target for targets in self._targets.get(workload.id, ()) for target in targets)
 
+    def _is_named(self, gateway: GatewayObject, workload: Workload) -> bool:
+        """Whether a Gateway names a Service that leads to a workload."""
+        return any(_names(gateway, target) for target in self._all_targets(workload))
+
     def _gap(self, workload: Workload) -> str:
         """Why a port of a gateway may do something else than what was read says."""
         if workload.shape.waypoint:
@@ -210,9 +224,12 @@ class GatewayIndex:
         for kind in ("Ingress", "IngressClass"):
             if self._unread.anywhere(kind) and LABEL in workload.labels:
                 return f"{kind} objects, which could open ports of {workload.id}, were not read"
-        for gateway in self._of(workload):
-            if gateway.more and any(_names(gateway, target) for target in self._all_targets(workload)):
-                return f"of Gateway {gateway.namespace}/{gateway.name}: {gateway.more}"
+        if workload.id not in self._unfinished:
+            open_ended = (one for one in self._of(workload) if one.more and self._is_named(one, workload))
+            more = (f"of Gateway {one.namespace}/{one.name}: {one.more}" for one in open_ended)
+            self._unfinished[workload.id] = next(more, "")
+        if self._unfinished[workload.id]:
+            return self._unfinished[workload.id]
         if workload.id not in self._disputes:
             self._disputes[workload.id] = self._disputed(workload)
         if self._disputes[workload.id]:

@@ -23,19 +23,24 @@ options:
       - V(validate) gives V(problems), what is wrong with the options, and V(names), of the namespaces.
       - V(observe) gives the options of M(meshproof.mtls.objects_info) with which the rest is read that a plan needs;
         empty where it needs nothing more.
+      - V(propose) gives the restarts as O(meshproof.mtls.status_info#module:proposed), empty where there are none.
       - V(plan) gives the plan.
       - V(restart) gives the patches that restart a batch of the plan.
       - V(follow) gives the option O(meshproof.mtls.objects_info#module:objects) for V(wait).
       - V(wait) gives how far a batch of the plan is.
       - V(remains) gives a sentence that says what holds namespaces that could not be removed.
     type: str
-    choices: [validate, observe, plan, restart, follow, wait, remains]
+    choices: [validate, observe, propose, plan, restart, follow, wait, remains]
     default: plan
   status:
     description: What M(meshproof.mtls.status_info) returned, in full.
     type: dict
   there:
     description: What M(meshproof.mtls.objects_info) returned; nothing where it was not asked.
+    type: dict
+  after:
+    description:
+      - What M(meshproof.mtls.status_info) returned, in full, for what is proposed; nothing where it was not asked.
     type: dict
   check:
     description: Whether the plan is only shown, as in check mode.
@@ -95,6 +100,8 @@ _value:
 import json
 
 from ansible_collections.meshproof.mtls.plugins.module_utils._intent import misfits, namespaces, rollouts
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.preview import preview
+from ansible_collections.meshproof.mtls.plugins.module_utils._judgement.violations import everybody
 
 
 def namespaces_plan(given, step="plan", **seen):
@@ -106,10 +113,11 @@ def namespaces_plan(given, step="plan", **seen):
 class Steps:
     """What each step of the role asks."""
 
-    def __init__(self, given, status=None, there=None, check=False, batch=(), seconds=0, time="", why=""):
+    def __init__(self, given, status=None, there=None, after=None, check=False, batch=(), seconds=0, time="", why=""):
         self.given, self.status, self.check, self.batch = given, status or {}, check, batch
         # A task that was skipped has registered something without objects.
         self.there = there if there and "objects" in there else None
+        self.after = after if after and "workloads" in after else None
         self.seconds, self.time, self.why = seconds, time, why
 
     def validate(self):
@@ -123,7 +131,12 @@ class Steps:
 
     def plan(self):
         """What is to be done."""
-        return namespaces.plan(self.given, self.status, self.there, self.check)
+        broken = preview(self.after, members=everybody(self.status))["broken"] if self.after else ()
+        return namespaces.plan(self.given, self.status, self.there, broken, self.check)
+
+    def propose(self):
+        """What the restarts mean."""
+        return namespaces.proposed(self.given, self.status, self.there)
 
     def restart(self):
         """The patches."""

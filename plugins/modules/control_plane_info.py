@@ -190,11 +190,13 @@ validating:
       returned: always
       sample: istio_install
 releases:
-  description: Helm's releases in the namespaces of control planes, each with V(name), V(namespace) and V(status).
+  description:
+    - Helm's releases in the namespaces of control planes, each with V(name), V(namespace), V(status) and, in V(open),
+      the names of the Secrets of operations that did not end.
   returned: success
   type: list
   elements: dict
-  sample: [{name: istiod, namespace: istio-system, status: deployed}]
+  sample: [{name: istiod, namespace: istio-system, status: deployed, open: []}]
 sail:
   description: The names of the Sail operator's Istios.
   returned: success

@@ -57,6 +57,12 @@ options:
         description: Whether the metadata is enough. Nothing else is sent then.
         type: bool
         default: false
+  field_manager:
+    description:
+      - The objects of O(objects) keep the C(managedFields) that this manager applied on the server's side, so that a
+        plan knows what was set before and is no longer asked for.
+    type: str
+    default: ""
   contents_of:
     description:
       - Namespaces of which everything is told that lies in them, but for events and measurements.
@@ -88,7 +94,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 objects:
-  description: The objects of O(objects) that are there, in that order, without managedFields.
+  description: The objects of O(objects) that are there, in that order, without managedFields but for O(field_manager).
   returned: success
   type: list
   elements: dict
@@ -159,6 +165,7 @@ def main() -> None:
                     "only_metadata": {"type": "bool", "default": False},
                 },
             },
+            "field_manager": {"type": "str", "default": ""},
             "contents_of": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -186,7 +193,7 @@ def run(module: AnsibleModule) -> None:
     try:
         cluster = api.connect(params)
         known = api.served(cluster)
-        found = source.read(cluster, wanted, known)
+        found = source.read(cluster, wanted, known, params["field_manager"])
         inside = source.contents(cluster, params["contents_of"], known) if params["contents_of"] else source.NOTHING
     except api.ClusterError as error:
         module.fail_json(msg=str(error))

@@ -283,6 +283,13 @@ workloads:
       type: bool
       returned: always
       sample: false
+    lacks_proxy:
+      description:
+        - V(true) where the labels ask for a proxy, nothing opts out of it, and the pods have none. They are older than
+          the label, or no webhook answers it.
+      type: bool
+      returned: always
+      sample: false
     identity:
       description:
         - The SPIFFE identity that its certificates must have, by its control plane's trust domain, its namespace and

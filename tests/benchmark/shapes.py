@@ -113,6 +113,92 @@ def _slices(number: int) -> Iterator[Manifest]:
         }
 
 
+def _with_peers(number: int) -> Iterator[Manifest]:
+    """Pods and PeerAuthentications of one namespace, each for one of them."""
+    for place in range(number):
+        yield _pod(f"n0/p{place}", 1000 + place)
+        spec = {"selector": {"matchLabels": {"app": f"p{place}"}}, "mtls": {"mode": "STRICT"}}
+        yield _object("security.istio.io/v1", "PeerAuthentication", f"n0/p{place}", spec, place)
+
+
+def _with_patches(number: int) -> Iterator[Manifest]:
+    """One EnvoyFilter with a patch for each of many hosts, for many pods."""
+    socket = {"operation": "MERGE", "value": {"transport_socket": {"name": "x"}}}
+    found = [
+        {
+            "applyTo": "CLUSTER",
+            "match": {"context": "SIDECAR_OUTBOUND", "cluster": {"service": f"h{place}.example.com"}},
+            "patch": socket,
+        }
+        for place in range(number)
+    ]
+    yield _istio("EnvoyFilter", "n0/f", {"configPatches": found})
+    for place in range(number):
+        yield _pod(f"n0/p{place}", 1000 + place)
+        yield _entry(f"n0/e{place}", place, f"h{place}.example.com")
+
+
+def _with_patterns(number: int) -> Iterator[Manifest]:
+    """A Sidecar with many patterns, and a host for each."""
+    hosts = [f"*/*.h{place}.example.com" for place in range(number)]
+    yield _istio("Sidecar", "n0/default", {"egress": [{"hosts": hosts}]})
+    yield from (_entry(f"n1/e{place}", place, f"x.h{place}.example.com") for place in range(number))
+
+
+def _sidecars_of_pods(number: int) -> Iterator[Manifest]:
+    """Pods with a Sidecar each that names the two hosts which they use, of which one is an alias."""
+    for place in range(number):
+        yield _pod(f"n0/p{place}", 1000 + place)
+        yield _object(
+            "v1", "Service", f"n0/s{place}", {"type": "ExternalName", "externalName": f"h{place}.example.com"}
+        )
+        yield _entry(f"n0/e{place}", place, f"h{place}.example.com")
+        hosts = [f"./h{place}.example.com", f"./s{place}.n0.svc.cluster.local"]
+        spec = {"workloadSelector": {"labels": {"app": f"p{place}"}}, "egress": [{"hosts": hosts}]}
+        yield _istio("Sidecar", f"n0/p{place}", spec, place)
+
+
+def _claims(number: int) -> Iterator[Manifest]:
+    """ServiceEntries with one address and port, of which every other one has an answer of its own."""
+    for place in range(number):
+        ports = [{"number": 443, "name": "tcp", "protocol": "TCP"}]
+        spec = {"hosts": [f"h{place}.example.com"], "addresses": ["240.0.0.1"], "ports": ports, "resolution": "DNS"}
+        yield _istio("ServiceEntry", f"n0/e{place}", spec, place)
+        if place % 2:
+            yield _rule(f"n0/r{place}", place, f"h{place}.example.com")
+
+
+def _headless(number: int) -> Iterator[Manifest]:
+    """Headless Services over one pod and port."""
+    ports = [{"name": "tcp", "port": 80, "targetPort": 8080}]
+    spec = {"clusterIP": "None", "selector": {"app": "a"}, "ports": ports}
+    return (_object("v1", "Service", f"n0/h{place}", spec, place) for place in range(number))
+
+
+def _workload_entries(number: int) -> Iterator[Manifest]:
+    """ServiceEntries, each with one of as many WorkloadEntries."""
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    for place in range(number):
+        labels = {"app": f"vm{place}", "tier": "vm"}
+        yield _istio("WorkloadEntry", f"n0/w{place}", {"address": _address(1000 + place), "labels": labels})
+        spec = {"hosts": [f"h{place}.example.com"], "workloadSelector": {"labels": labels}, "ports": ports}
+        yield _istio("ServiceEntry", f"n0/e{place}", {**spec, "resolution": "STATIC"}, place)
+
+
+def _multiplied(number: int) -> Iterator[Manifest]:
+    """Objects of which each goes with each: ServiceEntries' hosts, ports and addresses, and subsets for ports."""
+    numbers = range(256)
+    ports = [{"number": 1000 + place, "name": f"p{place}", "protocol": "TCP"} for place in numbers]
+    service_ports = [{"name": f"p{place}", "port": 1000 + place, "targetPort": 8080} for place in numbers]
+    subsets = [{"name": f"v{place}", "labels": {"version": str(place)}} for place in numbers]
+    for one in range(number):
+        hosts, addresses = [f"h{place}.{one}.example.com" for place in numbers], [f"240.1.{one}.1"]
+        spec = {"hosts": hosts, "addresses": addresses, "ports": ports, "resolution": "DNS"}
+        yield _istio("ServiceEntry", f"n0/e{one}", spec, one)
+        yield _object("v1", "Service", f"n0/s{one}", {"selector": {"app": "a"}, "ports": service_ports})
+        yield _istio("DestinationRule", f"n0/r{one}", {"host": f"s{one}", "subsets": subsets})
+
+
 SHAPES: dict[str, Callable[[int], Iterator[Manifest]]] = {
     "shared_hosts": lambda n: (_entry(f"n{place}/e", place) for place in range(n)),
     "shared_hosts_with_rules": lambda n: (
@@ -126,6 +212,14 @@ SHAPES: dict[str, Callable[[int], Iterator[Manifest]]] = {
     "virtual_services": lambda n: (_routes(f"n{place}/v", place) for place in range(n)),
     "gateways_on_one_gateway": lambda n: (_gateway(f"n0/g{place}", place) for place in range(5 * n)),
     "endpoint_slices": lambda n: _slices(20 * n),
+    "peer_authentications_with_selectors": lambda n: _with_peers(4 * n),
+    "envoy_filter_patches": lambda n: _with_patches(4 * n),
+    "patterns_of_one_sidecar": lambda n: _with_patterns(10 * n),
+    "sidecars_of_single_workloads": lambda n: _sidecars_of_pods(2 * n),
+    "claims_of_one_address": lambda n: _claims(4 * n),
+    "headless_services_over_one_pod": lambda n: _headless(4 * n),
+    "workload_entries": lambda n: _workload_entries(6 * n),
+    "multiplied": lambda n: _multiplied(n // 25),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from plugins.module_utils._policy import evaluate
 
 from .referee import UNNAMED_PORT, proxies
-from .routing import led_to
+from .routing import NO_ROUTE, led_by, led_to
 
 Manifest = dict[str, Any]
 
@@ -60,7 +60,8 @@ class Result(NamedTuple):
 # Of two answers for one endpoint the worse one counts, as the contract of evaluate() has it.
 HBONE_PORT = 15008
 ANY = "any"
-_NOWHERE = {"PassthroughCluster", "BlackHoleCluster"}
+_PASSING = {"PassthroughCluster", "BlackHoleCluster"}
+_NOWHERE = {*_PASSING, NO_ROUTE}
 _ORDER = ("unknown", "plaintext", "broken", "tls", "mtls")
 
 
@@ -102,6 +103,10 @@ class _World:
         self.manifests = manifests
         self.istio: dict[str, Any] = answer["proxies"]
         self.engine: dict[Dial, Rows] = {}
+        # To hosts that the client's proxy may know for a VirtualService alone.
+        self.strangers: set[Dial] = set()
+        # Which of several without an address has the listener for all addresses.
+        self.doubted: set[Dial] = set()
         self.dialling = dict(_dialling(manifests))
         self.routed = any(item["kind"] == "VirtualService" for item in manifests)
         self.aliases = _ends(manifests)
@@ -133,6 +138,13 @@ class _World:
             workload = self.workload_of_pod[name]["id"]
             for port, offers in proxy["serves"].items():
                 self.serves[workload].setdefault(int(port), set()).update(offers)
+        # ServiceEntries without endpoints of their own: their hosts are dialled wherever DNS says.
+        self.plain = {
+            host
+            for item in manifests
+            if item["kind"] == "ServiceEntry" and "workloadSelector" not in item["spec"]
+            for host in item["spec"]["hosts"]
+        }
         self.rivals = _rivals(manifests)
         self.routes_needed = _rivals(manifests, by_routes=True)
         self.domains = dict(_trust_domains(manifests))
@@ -148,10 +160,15 @@ class _World:
         for host, address, ports in _claims(manifests, self.pods):
             self.addresses[host].add(address)
             self.claims[address][host].update(ports)
+        # Their pods are dialled, at the ports of the Service.
         self.headless = {
-            _service_host(item)
-            for item in manifests
-            if item["kind"] == "Service" and item["spec"].get("clusterIP") == "None"
+            *(_service_host(item) for item in manifests if item["kind"] == "Service" and _is_headless(item)),
+            *(
+                host
+                for item in manifests
+                if item["kind"] == "ServiceEntry" and _is_headless(item)
+                for host in item["spec"]["hosts"]
+            ),
         }
 
     # --- servers -----------------------------------------------------------------------------------------------------
@@ -210,6 +227,8 @@ class _World:
                 met = found.get(endpoint)
                 # Where an alias's name counts, and where what it stands for, the engine does not follow in every mesh.
                 if (shared or dial.host in self.aliases) and met is not None and met.verdict == "unknown":
+                    continue
+                if dial in self.doubted and met is not None and met.verdict == "unknown":
                     continue
                 if self._aside(dial) and (met is None or met.verdict == "unknown"):
                     continue
@@ -270,6 +289,8 @@ class _World:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
                 rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
+                if self.routed and met and all(_agree(Difference("", _at_worst(one), met)) for one in reached):
+                    continue  # the claimant's own routes lead there, or elsewhere
                 if not all(met and met.tls in one.tls.split("|") for one in reached):
                     yield Difference(f"{dial} at {endpoint}, taken by {other.host}", reached, met)
 
@@ -319,7 +340,12 @@ class _World:
                     client = f"{workload['namespace']}/{pod}"
                     if client not in self.proxies:
                         continue
-                    found = rows[Dial(client, edge["host"], edge["port"], edge["subset"])]
+                    dial = Dial(client, edge["host"], edge["port"], edge["subset"])
+                    if "does not know otherwise" in edge["reason"]:
+                        self.strangers.add(dial)
+                    if "may lead elsewhere what is sent" in edge["reason"] or "of every address" in edge["reason"]:
+                        self.doubted.add(dial)
+                    found = rows[dial]
                     for endpoint in endpoints:
                         found[endpoint] = _worse(found.get(endpoint), Met(edge["client_tls"], edge["verdict"]))
         return rows, bare
@@ -332,7 +358,8 @@ class _World:
         hidden = _is_hidden(engine)
         if dial.subset is not None:
             # Known to the proxy for a VirtualService alone?
-            apart = self.routed and not engine and _is_hidden(self.engine.get(dial._replace(subset=None), {}))
+            whole = dial._replace(subset=None)
+            apart = self.routed and not engine and (whole in self.strangers or _is_hidden(self.engine.get(whole, {})))
             return {} if apart else own
         if proxy["routing"] is None:
             # Whether a gateway knows what VirtualServices alone name, depends on what istiod computed before.
@@ -346,28 +373,41 @@ class _World:
         led = led_to(proxy["routing"], dial.host, dial.port, dialled, spoken)
         # Which of several headless Services at one address has its listener, is followed on its own.
         sharing = {self._sharing(proxy, meant, address) for address in dialled} - {"", name}
-        if any(cluster.split("|")[3] in self.targets for cluster in sharing):
+        split = meant.host in self.headless and led_by(proxy["routing"], dialled, dial.port) - {name} - sharing
+        takers = {cluster.split("|")[3] for cluster in sharing}
+        if split or any(host in self.targets or self._naming(host) for host in takers):
             return engine  # sharing or led there, who knows
         led -= sharing
+        if self.named[meant.host] > 1 and not self._naming(dial.host):
+            # Of several with one host each has addresses and ports of its own, on which listeners depend.
+            passed = self._unknown_to(meant, engine) if hidden and self.by_port else {}
+            return {place: _open(met, passed[place]) if place in passed else met for place, met in own.items()}
         if meant != dial and led and led <= _NOWHERE and not imports and (dialled or _unknown(engine)):
             return engine if _unknown(engine) else self._unknown_to(meant, engine)
-        if hidden and name in led and all(met.verdict == "plaintext" for met in engine.values()):
-            return engine  # of what a proxy knows for a VirtualService alone, no better than what passes as it is
+        if self._naming(dial.host) and (hidden or dial in self.strangers):
+            return self._to_stranger(dial, engine, led)
+        if meant == dial and not self._naming(dial.host) and not self._sharers(dial) and not sharing:
+            return self._by_listeners(dial, engine, led, own)
         if hidden and name not in led:
-            # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not. Nor is it
-            # followed, where else one may lead who asks for it at a port of something else.
+            # If there is a cluster, it is for whom a VirtualService leads there: who dials the host is not.
             return self._unknown_to(meant, engine)
         naming = [*self._naming(dial.host), *(self._naming(meant.host) if meant != dial else ())]
         if not naming:
             # By which names a Sidecar may import a host, the engine does not follow.
             return engine if meant != dial and imports and _unknown(engine) else own
+        lost = {cluster for cluster in led - _NOWHERE if cluster not in proxy["clusters"]}
         # What is met at a subset of the same port, the rows of the subset say.
         led = {name if cluster.split("|")[1::2] == name.split("|")[1::2] else cluster for cluster in led}
         # The listener for all addresses may be somebody else's.
         targets = self._with_ends(_targets(naming))
-        strays = sharing | {cluster for cluster in led - {name} - _NOWHERE if cluster.split("|")[3] not in targets}
+        claimants = {host for address in dialled for host in self.claims.get(address, ()) if host != meant.host}
+        strays = sharing | {
+            cluster
+            for cluster in led - {name} - _NOWHERE
+            if cluster.split("|")[3] not in targets or cluster.split("|")[3] in claimants
+        }
         others = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - strays - {name} - _NOWHERE)]
-        nobody = dial.host in self.headless and not dialled and spoken != "http"
+        nobody = meant.host in self.headless and not dialled and spoken != "http"
         if nobody:
             others = []  # what listens to all addresses is not for it
         found = {endpoint: _worst([met, *others]) for endpoint, met in own.items()}
@@ -375,8 +415,41 @@ class _World:
         if nobody or strays or imports or len(naming) > 1 or meant != dial:
             # Of several VirtualServices for one host the engine takes the worst, and all that a Sidecar may import.
             return {endpoint: _at_worst(away or met) for endpoint, met in found.items()}
+        if lost and _unknown(engine):
+            return engine  # of a subset that nobody has it says so, where an alias leads there
         # Where it cannot tell that no request stays, the engine counts the host itself, too.
         return {endpoint: _open(away, met) if away else met for endpoint, met in found.items()} if others else own
+
+    def _by_listeners(self, dial: Dial, engine: Rows, led: set[str], own: Rows) -> Rows:
+        """What is met where no VirtualService names a host, by the listeners that take what is sent there."""
+        name = f"outbound|{dial.port}||{dial.host}"
+        if led == {name}:
+            return own
+        cluster = self.istio[dial.client]["clusters"].get(name) or {}
+        if cluster.get("type") == "ORIGINAL_DST" and not self._dialled(dial) and dial.host not in self.plain:
+            # Nobody is dialled, or the client itself.
+            passed = self._unknown_to(dial, engine)
+            return {place: _open(met, passed[place]) if place in passed else met for place, met in own.items()}
+        if led <= _PASSING:
+            return self._unknown_to(dial, engine)
+        met = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - _NOWHERE - {name})]
+        met += own.values() if name in led else ()
+        met += self._unknown_to(dial, engine).values() if led & _PASSING else ()
+        met += [Met(ANY, "broken")] if NO_ROUTE in led else []
+        worst = _worst(met)
+        return dict.fromkeys(engine or own, _at_worst(Met(ANY, "plaintext") if worst.verdict == "unknown" else worst))
+
+    def _to_stranger(self, dial: Dial, engine: Rows, led: set[str]) -> Rows:
+        """What is met at a host that a proxy knows for a VirtualService alone, if at all.
+
+        Where the engine cannot tell, it need not.
+        """
+        away = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - _NOWHERE)]
+        found: Rows = {}
+        for endpoint, met in self._unknown_to(dial, engine).items():
+            worst = _worst([met, *away])
+            found[endpoint] = _at_worst(worst) if led - _NOWHERE else _or_unknown(worst)
+        return found
 
     def _naming(self, host: str) -> list[Manifest]:
         """The VirtualServices that may mean a host."""
@@ -384,6 +457,7 @@ class _World:
             item
             for item in self.manifests
             if item["kind"] == "VirtualService"
+            and "mesh" in item["spec"].get("gateways", ["mesh"])
             and any(_matches(_full(pattern, item), host) for pattern in item["spec"]["hosts"])
         ]
 
@@ -393,7 +467,7 @@ class _World:
 
     def _dialled(self, dial: Dial) -> list[str]:
         """The addresses at which a client finds a host; of a headless Service those of its pods but for itself."""
-        if dial.host not in self.headless:
+        if dial.host not in self.headless and (self.dialling.get(dial.host) or dial.host in self.plain):
             return self.dialling.get(dial.host, [])
         cluster = self.istio[dial.client]["clusters"].get(f"outbound|{dial.port}||{dial.host}") or {}
         own = self.pods[dial.client]["status"]["podIP"]
@@ -405,13 +479,21 @@ class _World:
         if known is None:
             # No such cluster: requests fail. Of what it does not know the engine says so.
             return Met("none|unknown|mtls|plaintext", "broken|unknown")
+        if (
+            known["type"] == "ORIGINAL_DST"
+            and known["any"] == "plaintext"
+            and self.proxies[client]["type"] == "sidecar"
+        ):
+            # Sent to whatever was dialled, not to the endpoints of this one.
+            return Met("unknown|plaintext", "unknown|plaintext")
         dummy, port, subset, host = cluster.split("|")
         dial = Dial(client, host, int(port), subset or None)
         engine = self.engine.get(dial, {})
         met = _worst(self._direct(dial, engine).values())
-        if _is_hidden(engine) or any(found.verdict == "unknown" for found in engine.values()):
+        whole = self.engine.get(dial._replace(subset=None), {})
+        if _is_hidden(whole) or any(found.verdict == "unknown" for found in engine.values()):
             # The proxy knows it for this route alone, or whoever dials it does not surely reach it.
-            return _open(met, Met("unknown", "unknown"))
+            return _or_unknown(met)
         return met
 
     def _direct(self, dial: Dial, engine: Rows) -> Rows:
@@ -515,10 +597,14 @@ class _World:
         doubtful = len(self.rivals.get(port, ())) > 1 or bool(
             {"mtls:named", "passthrough", "passthrough:named"} & serves
         )
+        tls_only = "plaintext" not in offers | self.rivals.get(port, set())
         verdicts = [_met(sent, offers)]
         if port in self.routes_needed:
-            verdicts += [_met(sent, offers | self.routes_needed[port]), "unknown"]
-        return "|".join(dict.fromkeys([*verdicts, *(["unknown"] if doubtful and sent != "plaintext" else [])]))
+            needed = self.routes_needed[port]
+            verdicts += [_met(sent, offers | needed), *(_met(sent, {kind}) for kind in sorted(needed)), "unknown"]
+        return "|".join(
+            dict.fromkeys([*verdicts, *(["unknown"] if doubtful and (sent != "plaintext" or tls_only) else [])])
+        )
 
     def _trusted(self, client: str, server: str, accepts: Any, cluster: Any) -> bool:
         """Whether the server accepts the client's trust domain, and the client the server's."""
@@ -598,6 +684,10 @@ def _at_worst(met: Met) -> Met:
     return Met(ANY, "|".join(_ORDER[: last + 1]))
 
 
+def _or_unknown(met: Met) -> Met:
+    return _open(met, Met("unknown", "unknown"))
+
+
 def _full(host: str, service: Manifest) -> str:
     """A host as a VirtualService means it."""
     return host if "." in host else f"{host}.{service['metadata']['namespace']}.svc.cluster.local"
@@ -674,12 +764,18 @@ def _either(one: str, other: str) -> str:
 def _rivals(manifests: list[Manifest], by_routes: bool = False) -> dict[int, set[str]]:
     """What the servers of all Gateways offer that may listen at a port: where they differ, names or ages decide."""
     targets: dict[int, set[int]] = defaultdict(set)
+    sliced: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for item in manifests:
+        for port in item["ports"] if item["kind"] == "EndpointSlice" else ():
+            service = item["metadata"]["labels"]["kubernetes.io/service-name"]
+            sliced[f"Service {item['metadata']['namespace']}/{service}", port["name"]].add(port["port"])
     for manifest in manifests:
         for port in manifest["spec"].get("ports", ()) if manifest["kind"] in ("Service", "ServiceEntry") else ():
             number = port["port"] if manifest["kind"] == "Service" else port["number"]
             target = port.get("targetPort", number)
             # Names are those of container ports, and entries have ports of their own.
             targets[number].update((target,) if isinstance(target, int) else (8080, 9090))
+            targets[number].update(sliced.get((_name(manifest), str(port.get("name"))), ()))
     found: dict[int, set[str]] = defaultdict(set)
     for manifest in manifests:
         for number, kind, needs in _offers(manifest):
@@ -726,8 +822,17 @@ def _claims(manifests: list[Manifest], pods: dict[str, Manifest]) -> Iterator[tu
                 found = [str(pod["status"]["podIP"]) for pod in pods.values()]
         else:
             hosts, found = spec.get("hosts", []), spec.get("addresses", [])
+            if hosts and _is_headless(manifest):
+                found = [str(pod["status"]["podIP"]) for pod in pods.values()]
         ports = {port.get("port", port.get("number")) for port in spec.get("ports", ())}
         yield from ((host, address, ports) for host in hosts for address in found if address)
+
+
+def _is_headless(item: Manifest) -> bool:
+    spec = item["spec"]
+    if item["kind"] == "Service":
+        return bool(spec.get("clusterIP") == "None")
+    return spec.get("resolution", "NONE") == "NONE" and "workloadSelector" in spec and not spec.get("addresses")
 
 
 def _mode(accepts: Any) -> str:

@@ -379,6 +379,8 @@ class _Generator:
                 spec["workloadSelector"] = {"labels": self.labels()}
             elif resolution == "STATIC" or self.chance(0.5):
                 spec["endpoints"] = [self.entry(ports, dns=resolution == "DNS") for _ in range(self.rnd.randint(1, 2))]
+        elif not self.contested and self.chance(0.15):
+            spec["workloadSelector"] = {"labels": self.labels()}
         if self.chance(0.25):
             spec["exportTo"] = [self.pick((".", "*", "n1", "n2"))]
         found = self.istio("ServiceEntry", space, spec)
@@ -760,10 +762,11 @@ class _Generator:
             f"~*/*.{home}.svc.cluster.local",
         )
         found: Manifest = {"hosts": self.some(hosts, 4)}
+        other = () if self.routed else ("HTTP_PROXY",)
         if "~/*" in found["hosts"]:
             found["hosts"] = ["~/*"]
         if number is not None:
-            protocol = self.pick(("HTTP", "TCP", *(() if self.routed else ("HTTP_PROXY",))))
+            protocol = self.pick(("HTTP", "TCP", *(("", "TLS") if self.chance(0.2) else ()), *other))
             found["port"] = {"number": number, "name": f"port-{number}", "protocol": protocol}
             if protocol == "HTTP_PROXY":
                 found["bind"] = "127.0.0.1"

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 _ANYWHERE = "0.0.0.0"
+NO_ROUTE = "no route"
+"""In the place of a cluster, where requests are refused for want of a route."""
 _CATCH_ALL = 15001
 """The port of the listener for all that no other one takes."""
 
@@ -25,11 +27,24 @@ def led_to(routing: Any, host: str, port: int, addresses: Iterable[str], spoken:
         special = [chain for chain in chains if address in (chain["ranges"] or ())]
         for chain in _taking(special or [chain for chain in chains if not chain["ranges"]], host, spoken):
             if chain["routes"]:
-                for routes in _routes(routing["routes"].get(chain["routes"]) or (), host, port):
+                known = list(_routes(routing["routes"].get(chain["routes"]) or (), host, port))
+                for routes in known:
                     found.update(_clusters(routes))
+                found.update(() if known else (NO_ROUTE,))
             else:
                 found.update(chain["clusters"] or ())
     return found
+
+
+def led_by(routing: Any, addresses: Iterable[str], port: int) -> set[str]:
+    """The clusters to which the listeners of their own lead that some addresses have."""
+    return {
+        cluster
+        for listener in routing["listeners"]
+        if listener["address"] in addresses and listener["port"] == port
+        for chain in listener["chains"] or ()
+        for cluster in chain["clusters"] or ()
+    }
 
 
 def _taking(chains: Any, host: str, spoken: str) -> Iterator[Any]:

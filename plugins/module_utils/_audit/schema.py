@@ -62,6 +62,7 @@ _WORKLOAD = _object(
     name=_text("The name of its top owner."),
     pods=_NAMES,
     predicted={"type": "boolean", "description": "true for a workload without pods, judged by its template."},
+    lacks_proxy={"type": "boolean", "description": "true where labels ask for a proxy that its pods do not have."},
     revision=_maybe("string"),
     mesh=_text("sidecar, ambient, gateway or none."),
     mode=_maybe("string", "STRICT, PERMISSIVE, DISABLE, unknown, or null where no proxy enforces one."),

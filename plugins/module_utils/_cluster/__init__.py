@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .api import Cluster, connect
+from .configuration import sources
 from .discovery import Served, served
 from .errors import ClusterError
 from .forward import Forwards
@@ -33,4 +34,5 @@ __all__ = [
     "secrets_in",
     "secrets_of",
     "served",
+    "sources",
 ]

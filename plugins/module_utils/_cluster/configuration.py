@@ -200,3 +200,36 @@ def _require_file(option: str, path: str | None) -> None:
             f"The file {path} of the option {option} does not exist. Remedy: correct the option or its environment "
             f"variable K8S_AUTH_{option.upper()}."
         )
+
+
+_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def sources(options: Options) -> tuple[list[tuple[Mapping[str, Any], str]], dict[str, str] | None]:
+    """What a kubeconfig for other tools is made of, in the same order: kubeconfigs with their folders, a pod's account.
+
+    Neither where the options are enough by themselves. Raises ClusterError.
+    """
+    require_library()
+    if _is_enough(options):
+        return [], None
+    if not (options.kubeconfig or options.context):
+        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+        if host and os.path.isfile(f"{_ACCOUNT}/token"):
+            server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+            return [], {
+                "server": server,
+                "certificate-authority": f"{_ACCOUNT}/ca.crt",
+                "tokenFile": f"{_ACCOUNT}/token",
+            }
+    named = options.kubeconfig or config.KUBE_CONFIG_DEFAULT_LOCATION
+    if isinstance(named, Mapping):
+        contents = [(named, os.getcwd())]
+    else:
+        paths = [os.path.abspath(os.path.expanduser(path)) for path in str(named).split(os.pathsep) if path]
+        contents = [(content, os.path.dirname(path)) for path in paths if (content := _read(path)) is not None]
+        if not contents:
+            raise _no_kubeconfig(str(named), options)
+    name = "The kubeconfig given as a dictionary" if isinstance(named, Mapping) else f"The kubeconfig {named}"
+    _check_context(name, [content for content, dummy in contents], options.context)
+    return contents, None

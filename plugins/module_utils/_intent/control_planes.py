@@ -10,6 +10,7 @@ else is told apart, and decides nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -49,6 +50,8 @@ PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalli
 _AKS = "aks-istio-system"
 _DATAPLANE, _AMBIENT = "istio.io/dataplane-mode", "ambient"
 _INJECTION = "istio-injection"
+_STATUS, _REDIRECTION = "sidecar.istio.io/status", "ambient.istio.io/redirection"
+_GATEWAY = "gateway.networking.k8s.io/gateway-name"
 
 Manifest = Mapping[str, Any]
 
@@ -63,9 +66,10 @@ def control_planes(
 ) -> dict[str, Any]:
     """Every Istio that is there, as plain values.
 
-    `resources` are manifests: webhooks, namespaces, pods, istiod's Deployments with their status, the agents'
-    DaemonSets, records (ConfigMaps), Helm's Secrets without their data, one CRD, the Sail operator's objects. `unread`
-    is what could not be read (kind, namespace, reason); `namespace` the one in which the administrator's Istio is.
+    `resources` are manifests: webhooks, namespaces, the metadata of running pods, istiod's Deployments with their
+    status, the agents' DaemonSets, records (ConfigMaps), Helm's Secrets without their data, one CRD, the Sail
+    operator's objects. `unread` is what could not be read (kind, namespace, reason); `namespace` the one in which the
+    administrator's Istio is.
 
     The answer is described in the documentation of the module control_plane_info.
     """
@@ -77,7 +81,8 @@ def control_planes(
         "definitions": _definitions(seen),
         "validating": [_validating(seen, item) for item in seen.validating],
         "releases": [
-            {"name": name, "namespace": place, "status": status} for (place, name), status in seen.releases.items()
+            {"name": name, "namespace": place, "status": status, "open": seen.open_operations.get((place, name), [])}
+            for (place, name), status in seen.releases.items()
         ],
         "sail": [text(item["metadata"].get("name")) for item in seen.of("Istio")],
         "unanswered": _unanswered(seen),
@@ -105,11 +110,11 @@ class _Seen:
     def __init__(self, resources: Iterable[Manifest], unread: Sequence[Mapping[str, Any]], namespace: str) -> None:
         reader = Reader()
         self._resources = [item for item in resources if isinstance(mapping(item).get("metadata"), Mapping)]
-        reader.add(self._resources)
+        reader.add(item for item in self._resources if item.get("kind") != "Pod")
         self.named = namespace
         self.unread = {text(gap.get("kind")) for gap in unread}
         self.snapshot: Snapshot = reader.snapshot()
-        self.pods = list(reader.pods.values())
+        self.pods = [pod for pod in map(_proxied, self.of("Pod")) if pod]
         self.planes = ControlPlanes(self.snapshot, Unread([gap for gap in unread if gap.get("kind") in TOUCHES], []))
         self.webhooks = [item for item in self.of("MutatingWebhookConfiguration") if _label(item, REVISION)]
         self.validating = [
@@ -117,6 +122,9 @@ class _Seen:
             for item in self.of("ValidatingWebhookConfiguration")
             if item["metadata"].get("name") == VALIDATOR or _label(item, REVISION)
         ]
+        ending = {item["metadata"].get("name") for item in self.of("Namespace") if _ends(item)}
+        self.namespaces = [item for name, item in self.snapshot.namespaces.items() if name not in ending]
+        """Those that are not about to end."""
         self.homes = self.planes.homes | {namespace}
         """Namespaces where administrators alone write."""
         maps = [item for item in self.of("ConfigMap") if item["metadata"].get("namespace") in self.homes]
@@ -139,6 +147,7 @@ class _Seen:
             if item["metadata"].get("name") in AGENTS and item["metadata"].get("namespace") in self.homes
         ]
         self.releases = _releases(self.of("Secret"), self.homes)
+        self.open_operations = _open_operations(self.of("Secret"))
 
     def of(self, kind: str) -> list[Manifest]:
         """The manifests of a kind."""
@@ -189,6 +198,21 @@ def _releases(secrets: Iterable[Manifest], homes: Iterable[str]) -> dict[tuple[s
         found = (int(version), text(labels.get("status")))
         newest[place, name] = max(newest.get((place, name), found), found)
     return {key: status for key, (dummy, status) in sorted(newest.items())}
+
+
+def _open_operations(secrets: Iterable[Manifest]) -> dict[tuple[str, str], list[str]]:
+    """The Secrets of Helm operations that did not end, by the namespace and the name of their release."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in secrets:
+        if _label(item, "owner") == "helm" and _label(item, "status") in PENDING:
+            place = (text(item["metadata"].get("namespace")), _label(item, "name"))
+            found.setdefault(place, []).append(text(item["metadata"].get("name")))
+    return found
+
+
+def _ends(item: Manifest) -> bool:
+    """Whether an object is being deleted."""
+    return bool(item["metadata"].get("deletionTimestamp"))
 
 
 def _label(item: Manifest, name: str) -> str:
@@ -340,7 +364,7 @@ def _shown(record: Record) -> dict[str, Any]:
 def _users(seen: _Seen, place: _Place) -> dict[str, Any]:
     """The namespaces whose label asks for a revision, and the running pods with a proxy of it."""
     names = []
-    for item in seen.snapshot.namespaces.values():
+    for item in seen.namespaces:
         asked = webhook_revision(item.labels, {})
         if item.name not in NEVER_INJECTED and asked is not None and place.revision in _meant(seen, asked):
             label = REVISION if REVISION in item.labels and _INJECTION not in item.labels else _INJECTION
@@ -348,12 +372,43 @@ def _users(seen: _Seen, place: _Place) -> dict[str, Any]:
         elif item.labels.get(_DATAPLANE) == _AMBIENT and place == _ambient(seen):
             names.append({"name": item.name, "label": f"{_DATAPLANE}={_AMBIENT}"})
     pods = [
-        f"{pod.namespace}/{pod.name}"
+        pod.name
         for pod in seen.pods
-        if (pod.shape.mesh == _AMBIENT and place == _ambient(seen))
-        or (pod.shape.mesh in ("sidecar", "gateway") and place.revision in _meant(seen, pod.shape.revision or ""))
+        if (place == _ambient(seen) if pod.revision is None else place.revision in _meant(seen, pod.revision))
     ]
     return {"namespaces": sorted(names, key=lambda item: item["name"]), "pods": sorted(pods)}
+
+
+class _Pod(NamedTuple):
+    """A pod in the mesh."""
+
+    name: str
+    """namespace/name"""
+    revision: Optional[str]
+    """Of its proxy; None for one that ztunnel takes along."""
+
+
+def _proxied(item: Manifest) -> Optional[_Pod]:
+    """What a pod's metadata says of its proxy; None where it says nothing of one, or the pod is about to end.
+
+    Injection writes its revision into an annotation (pkg/kube/inject/inject.go: SidecarInjectionStatus); what istiod
+    makes of a Gateway has labels (files/kube-gateway.yaml, files/waypoint.yaml).
+    """
+    metadata = item["metadata"]
+    labels, notes = mapping(metadata.get("labels")), mapping(metadata.get("annotations"))
+    name = f"{text(metadata.get('namespace'))}/{text(metadata.get('name'))}"
+    if _ends(item):
+        return None
+    revision = text(notes.get(REVISION)) or text(labels.get(REVISION)) or DEFAULT_REVISION
+    if _STATUS in notes:
+        try:
+            status = json.loads(text(notes[_STATUS]))
+        except ValueError:
+            status = None
+        return _Pod(name, text(mapping(status).get("revision")) or revision)
+    if _GATEWAY in labels:
+        return _Pod(name, revision)
+    return _Pod(name, None) if notes.get(_REDIRECTION) == "enabled" else None
 
 
 def _meant(seen: _Seen, label: str) -> set[str]:
@@ -377,7 +432,7 @@ def _unanswered(seen: _Seen) -> list[dict[str, str]]:
         return []
     answered = {label for item in seen.webhooks for label in labels_answered(item)}
     found = []
-    for item in seen.snapshot.namespaces.values():
+    for item in seen.namespaces:
         asked = webhook_revision(item.labels, {})
         if asked is None or item.name in NEVER_INJECTED:
             continue

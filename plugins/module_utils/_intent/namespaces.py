@@ -49,6 +49,7 @@ class Wanted(NamedTuple):
     """Each with name, mode and revision."""
     restart: bool
     batch: int
+    max_broken: int
     force: bool
     problems: list[str]
 
@@ -96,6 +97,7 @@ def wanted(given: Mapping[str, Any]) -> Wanted:
         [{key: str(value) for key, value in entry.items() if value is not None} for entry in entries],
         inputs.switch("restart"),
         inputs.count("restart_batch"),
+        inputs.count("max_broken"),
         inputs.switch("force"),
         inputs.problems,
     )
@@ -142,6 +144,40 @@ def questions(given: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, 
     return {"objects": objects, "contents_of": inside} if objects or inside else {}
 
 
+def proposed(
+    given: Mapping[str, Any], status: Mapping[str, Any], there: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The restarts as status_info takes proposals: the Namespaces with their labels, and the pods that go.
+
+    Without pods a workload is judged by its template and its namespace, which is what its new pods will be. Empty where
+    nothing is restarted.
+    """
+    asked = wanted(given)
+    spaces = _spaces(asked, status)
+    moving = {step.place for step in _all_steps(asked, spaces, status, there) if step.do != "nothing"}
+    found = {item["name"]: item for item in status.get("namespaces") or ()}
+    changes: list[dict[str, Any]] = []
+    for space in spaces if moving else ():
+        if space.action in ("change", "restore"):
+            labels = {**(found[space.name].get("labels") or {}), **space.after}
+            metadata = {"name": space.name, "labels": {key: text for key, text in labels.items() if text is not None}}
+            changes.append({"op": "apply", "manifest": {**space.definition, "metadata": metadata}})
+    for workload in status.get("workloads") or ():
+        if (workload["kind"], workload["namespace"], workload["name"]) in moving:
+            for pod in workload.get("pods") or ():
+                metadata = {"name": pod, "namespace": workload["namespace"]}
+                changes.append({"op": "delete", "manifest": {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}})
+    return changes
+
+
+def _all_steps(
+    asked: Wanted, spaces: Sequence[Space], status: Mapping[str, Any], there: Mapping[str, Any] | None
+) -> list[Step]:
+    if not asked.restart:
+        return []
+    return misfits.steps(misfits.found(_standing(spaces), status), (there or {"objects": []})["objects"])
+
+
 def _standing(spaces: Iterable[Space]) -> dict[str, Membership]:
     """How the pods of those namespaces shall be in the mesh that are there before and after."""
     return {space.name: Membership(space.mesh, space.label) for space in spaces if space.stands}
@@ -151,12 +187,17 @@ def _standing(spaces: Iterable[Space]) -> dict[str, Membership]:
 
 
 def plan(
-    given: Mapping[str, Any], status: Mapping[str, Any], there: Mapping[str, Any] | None = None, check: bool = False
+    given: Mapping[str, Any],
+    status: Mapping[str, Any],
+    there: Mapping[str, Any] | None = None,
+    broken: Sequence[str] = (),
+    check: bool = False,
 ) -> dict[str, Any]:
     """What to do so that the namespaces, and what runs in them, are as asked for.
 
     `status` is what status_info says in full, `there` what objects_info answers to ``questions``. With `check` the plan
-    is only shown, so that what another role would make before is no problem. The answer:
+    is only shown, so that what another role would make before is no problem. `broken` are the connections that would
+    break, by what the judge says of ``proposed``. The answer:
     - `problems`: sentences; with any of them nothing is done. `warnings`: sentences that stop nothing.
     - `objects`: Namespaces to apply. `forget`: those whose memory of former labels is no longer needed. `delete`:
       those to remove.
@@ -168,7 +209,7 @@ def plan(
     spaces = _spaces(asked, status)
     seen: Mapping[str, Any] = there or {"objects": [], "contents": [], "unread": [], "contents_unread": []}
     lacking = [] if asked.state == "absent" else list(_lacking(spaces, status, seen))
-    steps = misfits.steps(misfits.found(_standing(spaces), status), seen["objects"]) if asked.restart else []
+    steps = _all_steps(asked, spaces, status, there)
     batches = rollouts.batches(steps, asked.batch)
     problems = [
         *asked.problems,
@@ -176,6 +217,7 @@ def plan(
         *_refused(asked, spaces, status),
         *([] if check else lacking),
         *_lost(asked, spaces, seen),
+        *_breaking(asked, broken),
     ]
     left = [step for step in steps if step.do == "nothing"]
     todo = [space for space in spaces if space.action in ("create", "change", "restore")]
@@ -337,6 +379,15 @@ def _lacking(spaces: Sequence[Space], status: Mapping[str, Any], seen: Mapping[s
 
 def _is_ztunnel(manifest: Manifest) -> bool:
     return manifest["kind"] == "DaemonSet" and (manifest["metadata"].get("labels") or {}).get("app") == "ztunnel"
+
+
+def _breaking(asked: Wanted, broken: Sequence[str]) -> Iterator[str]:
+    if len(broken) > asked.max_broken:
+        yield (
+            f"{len(broken)} connections that work would break by the restarts, and {ROLE}_max_broken allows"
+            f" {asked.max_broken}: {'; '.join(broken[:5])}{'; …' if len(broken) > 5 else ''}. Remedy: mend what the"
+            " reasons name first, or allow so many"
+        )
 
 
 def _lost(asked: Wanted, spaces: Iterable[Space], seen: Mapping[str, Any]) -> Iterator[str]:

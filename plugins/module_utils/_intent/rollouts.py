@@ -76,7 +76,7 @@ def held(owner: Manifest, budgets: Iterable[Manifest]) -> str:
     taken = taken_away(owner)
     for budget in budgets:
         allowed = number((budget.get("status") or {}).get("disruptionsAllowed")) or 0
-        if taken > allowed and _selects(budget, owner):
+        if taken > allowed and selects(budget, owner):
             return (
                 f"its rollout takes away {taken} of its pods at a time, and PodDisruptionBudget"
                 f" {budget['metadata']['name']} allows {allowed} now"
@@ -114,7 +114,7 @@ def _share(value: Any, whole: int, up: bool = False) -> int:
     return whole if found is None else found
 
 
-def _selects(budget: Manifest, owner: Manifest) -> bool:
+def selects(budget: Manifest, owner: Manifest) -> bool:
     """Whether a budget is about the pods of a workload; in doubt it is."""
     selector = (budget.get("spec") or {}).get("selector")
     if selector is None:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .exclusions import Exclusions, Excuse
-from .violations import is_outside, shortened
+from .violations import is_outside, shortened, shortened_of
 
 
 class ShownClients(NamedTuple):
@@ -19,6 +20,8 @@ class ShownClients(NamedTuple):
     inside: str
     """Those that are, or may be, in the mesh; empty where there are none."""
     known: bool
+    lacking: bool = False
+    """Whether all of those inside lack the proxy that their labels ask for."""
 
 
 NOBODY = ShownClients("nobody", "", known=False)
@@ -26,14 +29,51 @@ NOBODY = ShownClients("nobody", "", known=False)
 
 def clients_of(sets: Mapping[str, Any], workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, ShownClients]:
     """The sets of clients by their id; a compact one, `{"all_but": [ids]}`, is every workload but these."""
-    found = {}
-    for name, ids in sets.items():
-        members = members_of(ids, workloads)
-        inside = [client for client in members if not is_outside(workloads.get(client))]
-        found[name] = ShownClients(
-            _names(members, workloads), _names(inside, workloads) if inside else "", bool(members)
-        )
-    return found
+    shown = _Shown(workloads)
+    return {name: shown.of(ids) for name, ids in sets.items()}
+
+
+class _Shown:
+    """Shows sets of clients."""
+
+    def __init__(self, workloads: Mapping[str, Mapping[str, Any]]) -> None:
+        self._workloads = workloads
+        insiders = [client for client, item in workloads.items() if not is_outside(item)]
+        self._everyone, self._insiders = _Everyone(workloads, workloads), _Everyone(insiders, workloads)
+        self._proxied = {client for client in insiders if not workloads[client].get("lacks_proxy")}
+
+    def of(self, ids: Any) -> ShownClients:
+        """One set, as `client_sets` has it."""
+        workloads = self._workloads
+        if isinstance(ids, Mapping):
+            without = set(ids["all_but"])
+            inside, known = self._insiders.but(without), not workloads.keys() <= without
+            inside = inside if inside != _NOBODY else ""
+            return ShownClients(self._everyone.but(without), inside, known, bool(inside) and self._proxied <= without)
+        members = [client for client in ids if not is_outside(workloads.get(client))]
+        lacking = bool(members) and all((workloads.get(client) or {}).get("lacks_proxy") for client in members)
+        return ShownClients(_names(ids, workloads), _names(members, workloads) if members else "", bool(ids), lacking)
+
+
+_NOBODY = shortened([])
+
+
+class _Everyone:
+    """The names of many clients, in order.
+
+    Hundreds of sets of nearly everyone are shown by a few names each: only those that they lack are looked at.
+    """
+
+    def __init__(self, clients: Iterable[str], workloads: Mapping[str, Mapping[str, Any]]) -> None:
+        self._name_of = {client: _name(client, workloads) for client in clients}
+        self._bearers = dict(sorted(Counter(self._name_of.values()).items()))
+        """How many have a name, by names in order."""
+
+    def but(self, without: Iterable[str]) -> str:
+        """The names of all but these, as they are shown."""
+        gone = Counter(self._name_of[client] for client in without if client in self._name_of)
+        absent = {name for name, number in gone.items() if number == self._bearers[name]}
+        return shortened_of((name for name in self._bearers if name not in absent), len(self._bearers) - len(absent))
 
 
 def members_of(clients: Any, workloads: Mapping[str, Any]) -> list[str]:
@@ -44,9 +84,13 @@ def members_of(clients: Any, workloads: Mapping[str, Any]) -> list[str]:
     return [client for client in workloads if client not in lacking]
 
 
+def _name(client: str, workloads: Mapping[str, Mapping[str, Any]]) -> str:
+    item = workloads.get(client)
+    return f"{item['namespace']}/{item['name']}" if item else client
+
+
 def _names(clients: Iterable[str], workloads: Mapping[str, Mapping[str, Any]]) -> str:
-    listed = [(client, workloads.get(client)) for client in clients]
-    return shortened(sorted({f"{item['namespace']}/{item['name']}" if item else name for name, item in listed}))
+    return shortened(sorted({_name(client, workloads) for client in clients}))
 
 
 class Left(NamedTuple):
@@ -55,6 +99,14 @@ class Left(NamedTuple):
     clients: ShownClients
     excused: list[str]
     """The names of those, "namespace/name"."""
+
+
+class _Told(NamedTuple):
+    left: Left
+    counting: list[dict[str, Any]]
+    """The entries that name one of the set."""
+    excuses: tuple[Excuse, ...]
+    """Of which it was asked: kept, because it is told apart by its identity."""
 
 
 class Unexcused:
@@ -66,7 +118,13 @@ class Unexcused:
         self._sets = sets
         self._taking_part = taking_part
         self._exclusions = exclusions
-        self._known: dict[tuple[str, tuple[Excuse, ...]], tuple[Left, list[dict[str, Any]]]] = {}
+        self._known: dict[tuple[str, int], _Told] = {}
+        self._shown = _Shown(taking_part)
+        self._bearers: dict[tuple[str, str | None], list[str]] = {}
+        """The ids of all, by namespace and name, and by namespace alone."""
+        for client, item in taking_part.items():
+            for name in (item["name"], None):
+                self._bearers.setdefault((item["namespace"], name), []).append(client)
 
     def without_excused(self, name: str, excuses: tuple[Excuse, ...]) -> Left:
         """The set without the clients that the entries name; each entry that names one counts a row.
@@ -75,22 +133,24 @@ class Unexcused:
         """
         if not excuses or name not in self._sets:
             return Left(NOBODY, [])
-        if (name, excuses) not in self._known:
-            self._known[name, excuses] = self._told(name, excuses)
-        left, counting = self._known[name, excuses]
-        self._exclusions.count(counting)
-        return left
+        # There may be thousands of entries: the same ones are the same tuple.
+        key = (name, id(excuses))
+        if key not in self._known:
+            self._known[key] = _Told(*self._told(name, excuses), excuses)
+        self._exclusions.count(self._known[key].counting)
+        return self._known[key].left
 
     def _told(self, name: str, excuses: tuple[Excuse, ...]) -> tuple[Left, list[dict[str, Any]]]:
-        members = members_of(self._sets[name], self._taking_part)
-        gone: dict[str, str] = {}
+        ids = self._sets[name]
+        listed = set(ids["all_but"] if isinstance(ids, Mapping) else ids)
+        gone: set[str] = set()
         counting: set[int] = set()
-        for client in members:
-            item = self._taking_part.get(client)
-            found = [one.place for one in excuses if item and one.names(item["namespace"], item["name"])]
-            if item and found:
-                gone[client] = f"{item['namespace']}/{item['name']}"
-                counting.update(found)
-        others = [client for client in members if client not in gone]
-        left = clients_of({name: others}, self._taking_part)[name]
-        return Left(left, sorted(set(gone.values()))), [self._exclusions.entries[place] for place in sorted(counting)]
+        for one in excuses:
+            named = self._bearers.get((one.namespace, one.workload), ())
+            found = [client for client in named if (client in listed) is not isinstance(ids, Mapping)]
+            gone.update(found)
+            counting.update([one.place] if found else [])
+        others = {"all_but": listed | gone} if isinstance(ids, Mapping) else [one for one in ids if one not in gone]
+        left = self._shown.of(others)
+        names = sorted({_name(client, self._taking_part) for client in gone})
+        return Left(left, names), [self._exclusions.entries[place] for place in sorted(counting)]

@@ -19,6 +19,7 @@ from .violations import (
     PLAINTEXT,
     REMEDIES,
     UNKNOWN,
+    UNPROVEN,
     WARNING,
     Place,
     Row,
@@ -86,6 +87,14 @@ def evidence(
     }
 
 
+def unproven(judged_evidence: Mapping[str, Any], ports: Sequence[Row]) -> list[str]:
+    """What a mesh that is as required has not shown, though it was asked: short phrases, empty where all has."""
+    silent = [name for name, answered in judged_evidence["sources"].items() if not answered]
+    open_ports = sum(row["result"] == UNPROVEN for row in ports)
+    phrases = [f"{name} could not be had" for name in silent]
+    return phrases + ([f"{open_ports} of {len(ports)} ports without an answer of a source"] if open_ports else [])
+
+
 def port_rows(
     status: Mapping[str, Any],
     workloads: Mapping[str, Mapping[str, Any]],
@@ -113,6 +122,8 @@ def port_rows(
         row = row_of(kind, reason, remedy, excluded, object=f"{name} port {port['port']}", workload=name)
         row["id"] = port["workload"]
         row["told"] = _is_told(kind, port, on_wire.get(place))
+        if row["result"] == OK and port["agreement"] == UNPROVEN:
+            row["result"] = UNPROVEN
         rows.append({**row, **{key: port[key] for key in ("port", "declared", "programmed", "observed", "agreement")}})
     return rows
 

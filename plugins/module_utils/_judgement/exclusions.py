@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 _DAY = "%Y-%m-%d"
 _FIELDS = ("client", "namespace", "workload", "port", "reason", "until")
 _CLIENTS_FIELDS = ("namespace", "workload")
+
+
+_Place = tuple[Any, Any, Any]
+"""Namespace, workload and port of a server, None for any."""
 
 
 class ExclusionError(Exception):
@@ -47,24 +52,34 @@ class Exclusions:
             raise ExclusionError(" ".join(wrong))
         self.entries: list[dict[str, Any]] = [_prepared(entry, today) for entry in entries]
         """Each with `rows`, and where it has a last day with `until` and `expired`."""
+        self._servers: dict[_Place, list[int]] = {}
+        self._clients: dict[_Place, list[int]] = {}
+        self._excuses: dict[tuple[int, ...], tuple[Excuse, ...]] = {}
+        """The places of those that count, for servers and for clients, by the servers that they name."""
+        for place, entry in enumerate(self.entries):
+            if not entry.get("expired"):
+                port = int(entry["port"]) if entry.get("port") else None
+                key = (entry.get("namespace") or None, entry.get("workload") or None, port)
+                (self._clients if entry.get("client") else self._servers).setdefault(key, []).append(place)
 
     def cover(self, namespace: str, names: Iterable[str], ports: Iterable[int | None]) -> bool:
         """Whether an entry covers this server; each that does counts the row, so that idle entries can be shown."""
-        names, ports = set(names), set(ports)
         covering = [
-            entry for entry in self.entries if not entry.get("client") and _is_for(entry, namespace, names, ports)
+            self.entries[place] for places in _matching(self._servers, namespace, names, ports) for place in places
         ]
         self.count(covering)
         return bool(covering)
 
     def excuses(self, namespace: str, names: Iterable[str], ports: Iterable[int | None]) -> tuple[Excuse, ...]:
         """The entries that excuse some client at this server. Which of them count a row is said by `count`."""
-        names, ports = set(names), set(ports)
-        return tuple(
-            Excuse(place, entry["client"]["namespace"], entry["client"].get("workload") or None)
-            for place, entry in enumerate(self.entries)
-            if entry.get("client") and _is_for(entry, namespace, names, ports)
-        )
+        found = _matching(self._clients, namespace, names, ports)
+        key = tuple(map(id, found))
+        if key not in self._excuses:
+            entries = [(place, self.entries[place]["client"]) for place in sorted(chain.from_iterable(found))]
+            self._excuses[key] = tuple(
+                Excuse(place, client["namespace"], client.get("workload") or None) for place, client in entries
+            )
+        return self._excuses[key]
 
     @staticmethod
     def count(entries: Iterable[dict[str, Any]]) -> None:
@@ -73,14 +88,12 @@ class Exclusions:
             entry["rows"] += 1
 
 
-def _is_for(entry: Mapping[str, Any], namespace: str, names: Collection[str], ports: Collection[int | None]) -> bool:
-    """Whether the server, or one of the servers, that an entry names is this one."""
-    return (
-        not entry.get("expired")
-        and entry.get("namespace") in (None, "", namespace)
-        and (not entry.get("workload") or entry["workload"] in names)
-        and (not entry.get("port") or int(entry["port"]) in ports)
-    )
+def _matching(
+    index: Mapping[_Place, list[int]], namespace: str, names: Iterable[str], ports: Iterable[int | None]
+) -> list[list[int]]:
+    """The places of the entries for a server, by what they name of it."""
+    keys = product(dict.fromkeys((namespace, None)), dict.fromkeys((*names, None)), dict.fromkeys((*ports, None)))
+    return [index[key] for key in keys if key in index]
 
 
 def problems(entries: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -118,6 +118,7 @@ def judge(
     if limit is not None:
         accepted[EGRESS] = limit
         violations += [violation_of(row) for row in egress if row["kind"]]
+    standing = sources_together.evidence(status, probe, sources, require)
     exceeded = [kind for kind, most in accepted.items() if counts[kind] > most]
     judgement = {
         "verdict": "fail" if exceeded else "pass",
@@ -134,7 +135,8 @@ def judge(
         },
         "limits": accepted,
         "scope": scope,
-        "evidence": sources_together.evidence(status, probe, sources, require),
+        "evidence": standing,
+        "unproven": sources_together.unproven(standing, ports),
         "violations": violations,
         "servers": servers,
         "edges": edges,
@@ -309,7 +311,8 @@ def _edge(
         # Nobody but clients outside the mesh: the server refuses them, which is what STRICT is for.
         verdict = "refused"
     elif verdict == "broken":
-        kind, remedy, names = BROKEN, _remedy(server, BROKEN), clients.inside or clients.all
+        kind, remedy = BROKEN, "lacks proxy" if clients.lacking else _remedy(server, BROKEN)
+        names = clients.inside or clients.all
     elif verdict == "plaintext":
         kind, remedy = PLAINTEXT, _remedy(server, _plaintext_remedy(edge, server, clients))
     elif verdict not in ("mtls", "tls"):

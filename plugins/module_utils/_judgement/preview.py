@@ -17,11 +17,14 @@ from .violations import IN_MESH, everybody, is_outside
 BAD = ("broken", "plaintext", "unknown")
 
 
-def preview(status: Mapping[str, Any], max_rows: int = 20) -> dict[str, list[str]]:
+def preview(
+    status: Mapping[str, Any], max_rows: int = 20, members: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, list[str]]:
     """The `changes` of status_info (detail full).
 
     `lines` to print, what concerns the system's own pods alone last; `rows` of all of it, for a file; the servers that
     rules for hosts `breaks`; and the connections of clients in the mesh that would be `broken`, each with its reason.
+    `members` are the workloads before the changes by their ids, where these are about who is in the mesh.
     """
     workloads = {workload["id"]: workload for workload in status["workloads"]}
     changes = status.get("changes", [])
@@ -45,7 +48,9 @@ def preview(status: Mapping[str, Any], max_rows: int = 20) -> dict[str, list[str
     return {
         "lines": tables(max_rows),
         "rows": tables(len(ports) + len(rows)),
-        "broken": sorted({sentence for edge in edges for sentence in _broken(edge, sets, everyone)}),
+        "broken": sorted(
+            {sentence for edge in edges for sentence in _broken(edge, sets, everyone, members or everyone)}
+        ),
         "breaks": sorted({_broken_by_rule(edge, workloads) for edge in edges if _is_broken_by_rule(edge, workloads)}),
     }
 
@@ -69,7 +74,9 @@ def _lines(manifest: Mapping[str, Any] | None, as_text: Callable[[Any], str]) ->
     if manifest is None:
         return []
     meta = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels") if key in manifest["metadata"]}
-    shown = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": meta, "spec": manifest["spec"]}
+    shown = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": meta}
+    if "spec" in manifest:
+        shown["spec"] = manifest["spec"]
     # str.splitlines knows ends of lines that are none to a reader, such as U+2028.
     return [f"{line}\n" for line in as_text(shown).rstrip("\n").split("\n")]
 
@@ -111,7 +118,10 @@ def _of_system(names: str) -> bool:
 
 
 def _broken(
-    change: Mapping[str, Any], sets: Mapping[str, Any], everyone: Mapping[str, Mapping[str, Any]]
+    change: Mapping[str, Any],
+    sets: Mapping[str, Any],
+    everyone: Mapping[str, Mapping[str, Any]],
+    members: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[str]:
     """The connections of clients in the mesh that work before and not after a change.
 
@@ -121,7 +131,7 @@ def _broken(
     if after.get("verdict") != "broken" or before.get("verdict", "broken") == "broken":
         return
     for client in members_of(sets[change["clients"]], everyone):
-        if not is_outside(everyone.get(client)):
+        if not is_outside(members.get(client)):
             yield visible(f"{client} → {change['service']}:{change['port']} ({after.get('reason', '')})")
 
 

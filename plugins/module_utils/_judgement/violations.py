@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 # The kinds of violation, worst first. The limits and the counts carry the same names.
@@ -24,7 +25,7 @@ ON_REQUEST = (FINDING,)
 EGRESS = "egress_plaintext"
 
 # What a row of the tables says, worst first.
-FAIL, WARNING, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "excluded", "ok")
+FAIL, WARNING, UNPROVEN, EXCLUDED, OK = RESULTS = ("FAIL", "warning", "unproven", "excluded", "ok")
 
 NOBODY_THERE = "no endpoint"
 """What becomes of a connection to a port behind which nothing is: no fault of mutual TLS, and no proof of it."""
@@ -58,6 +59,8 @@ REMEDIES = {
     "beside a gateway": "let nothing but the proxy listen in a gateway's pod, or exclude it with a reason",
     "gateway": "serve it with TLS (protocol HTTPS and tls in the Gateway), or accept gateways' plaintext "
     "(istio_verify_gateway_tls: false), or exclude it with a reason",
+    "lacks proxy": "restart the client, so that it gets the proxy that its labels ask for (role istio_namespaces); "
+    "where finding MTLS-002 says that no webhook listens to the label, install that revision first",
     BROKEN: "change the object that the reason names, so that client and server agree",
     UNKNOWN: "give the account the right to read what is listed as unread (of a dump: dump it, too), or bring the "
     "missing evidence",
@@ -88,8 +91,16 @@ def everybody(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def is_outside(workload: Mapping[str, Any] | None) -> bool:
-    """Whether a client is surely no part of the mesh. Who is not listed, or cannot be judged, may be one."""
-    return workload is not None and workload["mesh"] not in IN_MESH and workload.get("mode") != "unknown"
+    """Whether a client is surely no part of the mesh, and not meant to be one.
+
+    Who is not listed, or cannot be judged, may be one; who lacks the proxy that its labels ask for is meant to be.
+    """
+    return (
+        workload is not None
+        and workload["mesh"] not in IN_MESH
+        and workload.get("mode") != "unknown"
+        and not workload.get("lacks_proxy")
+    )
 
 
 Place = tuple[str, int]
@@ -120,4 +131,9 @@ def worst_first(row: Row) -> tuple[int, int, str]:
 
 def shortened(names: Sequence[str], most: int = 3) -> str:
     """A few names, then how many more."""
-    return ", ".join(names[:most]) + (f" +{len(names) - most}" if len(names) > most else "") if names else "nobody"
+    return shortened_of(names, len(names), most)
+
+
+def shortened_of(names: Iterable[str], number: int, most: int = 3) -> str:
+    """The same of so many names, of which no more are taken than are shown."""
+    return ", ".join(islice(names, most)) + (f" +{number - most}" if number > most else "") if number else "nobody"

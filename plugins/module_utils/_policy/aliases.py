@@ -26,14 +26,14 @@ def aliases_of(destinations: List[Destination]) -> Iterator[Tuple[Destination, s
             yield alias, target
 
 
-def of_aliases(rows: List[Edge], aliases: List[Tuple[Destination, str]]) -> Iterator[Edge]:
-    """The rows of each alias: those of the host that it stands for, but for subsets, which nobody dials.
+def of_aliases(rows: List[Edge], aliases: List[Tuple[Destination, str]], subsets: bool = False) -> Iterator[Edge]:
+    """The rows of each alias: those of the host that it stands for, with `subsets` only where one is led there.
 
     An alias of a name that the mesh does not know has no rows: its port is nowhere, and nothing of it is known.
     """
     own: Dict[str, List[Edge]] = {}
     for row in rows if aliases else ():
-        if row.subset is None:
+        if row.subset is None or subsets:
             own.setdefault(row.host, []).append(row)
     for alias, target in aliases:
         for row in own.get(target, ()):

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 from .addresses import Addresses
 from .aliases import aliases_of, as_dialled, by_name, of_aliases
-from .client import Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
+from .client import RULE, Cluster, Hbone, Sent, cluster_of, needs_endpoints, sent
 from .destination_rules import mutual, plaintext, unset, unset_policy
 from .gateways import GatewayIndex
 from .headless import through_shared_listeners
@@ -17,22 +17,29 @@ from .listeners import Protocol, listener_protocols
 from .membership import Workload
 from .mesh import Mesh
 from .outbound import UNDECIDED, bypass_of, without_others
-from .outcomes import Clients, Outcome, Outcomes
+from .outcomes import SIDECAR, Clients, Outcome, Outcomes
 from .patches import Patch
+from .port_listeners import Astray
 from .push_context import PushContext, mode_of
 from .records import TUNNEL_LABEL, Subset, VirtualService
 from .routes import through_routes
 from .rows import BY_RULE, BY_SERVER, BY_ZTUNNEL, NO_ENDPOINT, WORST_FIRST, Answer, Edge
 from .scopes import ROUTERS, WAYPOINT, Scopes
+from .selecting import Selecting
 from .server import DISABLE, PERMISSIVE, STRICT, UNKNOWN, PeerAuthenticationIndex
 from .services import Catalogue, Destination, DestinationPort, Endpoint
 from .shared_addresses import Finders, through_shared_addresses
+from .strangers import Listening, through_open_listeners
 from .unread import ROUTES, Unread
 from .verdicts import verdict
 from .withheld import beside_withheld
 
 Remark = Tuple[str, str, str, str]
 RowKey = Tuple[int, Optional[str], Optional[str]]
+_MOST_SUBSETS = 20_000
+"""Subsets of a DestinationRule, times the ports of a destination. In real meshes these are dozens."""
+_MOST_TOGETHER = 200_000
+"""The same of all destinations: a rule may be for all hosts."""
 NO_PLAINTEXT, NO_MUTUAL, NOT_DISABLED, AUTO_MTLS = "no plaintext", "no mutual", "not disabled", "auto-mTLS"
 """Changes that a remedy could ask for: of a rule's tls, of every policy, and of the mesh configuration."""
 _NOBODY_ELSE = {
@@ -68,6 +75,8 @@ class Judge:
         )
         self._addresses = Addresses(all_destinations, catalogue)
         self.members = self._scopes.members
+        self._asked: Dict[int, int] = {}
+        """How many subsets were judged, by the identity of all of a rule."""
         self.remarks: Set[Remark] = set()
         """(what, DestinationRule, host, what else stands against mutual TLS) for rules that contradict the endpoints
         that they cover."""
@@ -81,18 +90,22 @@ class Judge:
         rows: List[Edge] = []
         for destination in self._destinations:
             rows.extend(self._judge(destination))
-        rows = through_shared_listeners(rows, self._destinations, self._scopes.listening, self._scopes.sidecars)
-        who = Finders(self._scopes.listening, self._scopes.locking, self._scopes.sidecars, self._scopes.ambient)
-        rows = through_shared_addresses(rows, self._destinations, who)
         unread = any(map(self._unread.anywhere, ROUTES))
-        before, routes = rows, (self._virtual_services, self._scopes.routed_by, self._scopes.locking)
+        scopes = self._scopes
+        before, routes = rows, (self._virtual_services, scopes.routed_by, scopes.locking, scopes.importing)
         aliases = list(aliases_of(self._destinations))
         # A route to an alias leads to what it stands for, but not through several (route.go GetDestinationCluster).
         direct = [(alias, target) for alias, target in aliases if alias.alias.lower().rstrip(".") == target]
-        rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct)))
+        rows = through_routes(rows, self._destinations, *routes, unread, list(of_aliases(rows, direct, subsets=True)))
+        # Whose listener takes a connection, decides which VirtualServices count; a route leads to no address.
+        rows = through_shared_listeners(rows, self._destinations, scopes.listening, scopes.sidecars)
+        who = Finders(scopes.listening, scopes.locking, scopes.sidecars, scopes.ambient)
+        rows = through_shared_addresses(rows, self._destinations, who)
+        open_to_all = Listening(scopes.listening, scopes.seizing, scopes.locked)
+        rows = through_open_listeners(rows, self._destinations, open_to_all)
         # A VirtualService may name an alias itself. Whether it counts, or that of the other name, differs by version.
         named, dialled = list(of_aliases(rows, aliases)), list(as_dialled(aliases, self._destinations))
-        named = through_routes(named, dialled, *routes, True, before)
+        named = through_routes(named, dialled, *routes, True, before, self._destinations)
         rows.extend(by_name(named, aliases, self._destinations, self._scopes.unnamed))
         rows = beside_withheld(rows, self._scopes.withheld)
         rows.sort(
@@ -111,6 +124,10 @@ class Judge:
         return rows
 
     def _judge(self, destination: Destination) -> List[Edge]:
+        if destination.cut:
+            answer = Answer("unknown", "unknown", destination.hidden_endpoints)
+            everyone = (1 << len(self.members)) - 1
+            return [_edge(destination, (port.number, None, None), answer, everyone) for port in destination.ports[:1]]
         found: Dict[RowKey, Dict[Answer, int]] = {}
         unrouted: Dict[str, Answer] = {}
         for kind in ROUTES:
@@ -187,7 +204,7 @@ class Judge:
             return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
         if state == "blocked":
             unknown = f"blocked: {why}, and {_NOBODY_ELSE[outcome.kind == 'gateway']}"
-            return self._plain(destination, port, lambda endpoint: Answer("none", "broken", unknown))
+            return _not_known(self._plain(destination, port, lambda endpoint: Answer("none", "broken", unknown)))
         if state == "bypass" and outcome.outbound is not None and outcome.outbound.own_mtls:
             why += ", and the application has its certificate (OUTPUT_CERTS): what it sends itself, nobody knows"
             return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
@@ -199,33 +216,62 @@ class Judge:
                 if why
                 else "the client has no proxy"
             )
-            return self._met(destination, port, lambda endpoint: Sent("none", text))
+            rows = self._met(destination, port, lambda endpoint: Sent("none", text))
+            return _not_known(rows) if state == "passthrough" else rows
         if outcome.kind == "ambient":
             return self._met(destination, port, _from_ambient)
         port = self._known(destination, port, outcome)
         if destination.resolution.startswith("DNS") and not port.endpoints and not destination.hidden_endpoints:
             # core/cluster_builder.go buildCluster: no cluster at all, so the destination is as good as unknown.
             why = f"the client's proxy does not know {destination.host}, which has no endpoint to resolve"
-            return self._plain(destination, port, lambda endpoint: Answer("none", NO_ENDPOINT, why))
+            return _not_known(self._plain(destination, port, lambda endpoint: Answer("none", NO_ENDPOINT, why)))
         rows = self._by_rule(destination, port, outcome, clients)
         for rule in outcome.rivals:
             other = self._by_rule(destination, port, outcome._replace(rule=rule), clients)
             rows = _agreed(rows, other, outcome.contest)
+        if port.number in outcome.astray.passing or port.number in outcome.astray.doubtful:
+            # Those of subsets stay: a VirtualService may lead there.
+            kept = [(key, answer) for key, answer in rows if key[1] is not None]
+            return [*self._astray(destination, port, outcome, clients), *kept]
         return rows
+
+    def _astray(
+        self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
+    ) -> List[Tuple[RowKey, Answer]]:
+        """The rows of a port that a Sidecar's listener for it does not surely lead to the destination."""
+        where = f"the first listener of {SIDECAR} for port {port.number}"
+        if port.number in outcome.astray.doubtful:
+            why = f"{where} may lead elsewhere what is sent to {destination.host}"
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
+        why = f"{where} does not lead to {destination.host}"
+        passing = outcome._replace(state=outcome.hidden, why=why, astray=Astray())
+        return self._rows_of_one(destination, port, passing, clients)
 
     def _by_rule(
         self, destination: Destination, port: DestinationPort, outcome: Outcome, clients: Clients
     ) -> List[Tuple[RowKey, Answer]]:
         """The rows of clients with one DestinationRule, or with none."""
-        rows = self._through_proxy(destination, port, outcome, None, clients)
-        for subset in outcome.rule.subsets if outcome.rule is not None else ():
-            rows.extend(self._through_proxy(destination, port, outcome, subset, clients))
+        subsets = outcome.rule.subsets if outcome.rule is not None else ()
+        self._asked[id(subsets)] = self._asked.get(id(subsets), 0) + len(subsets)
+        if len(subsets) * len(destination.ports) > _MOST_SUBSETS or self._asked[id(subsets)] > _MOST_TOGETHER:
+            why = f"{RULE} has more subsets for the ports of {destination.name} than are looked at"
+            return self._plain(destination, port, lambda endpoint: Answer("unknown", "unknown", why))
+        rows = self._through_proxy(destination, port, outcome, None, clients, port.endpoints)
+        selecting = Selecting(subsets, lambda subset: dict(subset.labels))
+        members: Dict[str, List[Endpoint]] = {}
+        for endpoint in port.endpoints if subsets else ():
+            for subset in selecting.of(endpoint.labels):
+                members.setdefault(subset.name, []).append(endpoint)
+        for subset in subsets:
+            own = members.get(subset.name, ())
+            rows.extend(self._through_proxy(destination, port, outcome, subset, clients, own))
         return rows
 
     def _known(self, destination: Destination, port: DestinationPort, outcome: Outcome) -> DestinationPort:
         """A port with the endpoints that the client's proxy gets: not those of entries for other revisions, and on
         gateways, which have no ORIGINAL_DST clusters, not the addresses that clients dial of themselves."""
-        if outcome.kind in ROUTERS and destination.resolution == "NONE" and not destination.kubernetes:
+        dialled = destination.resolution == "NONE" and not destination.kubernetes and destination.selector is None
+        if outcome.kind in ROUTERS and dialled:
             return port._replace(endpoints=(), inferred=())
         sees = self._planes(outcome.revision).sees_revision
         if any(endpoint.revision is not None for endpoint in (*port.endpoints, *port.inferred)):
@@ -285,7 +331,9 @@ class Judge:
         outcome: Outcome,
         subset: Optional[Subset],
         clients: Clients,
+        endpoints: Iterable[Endpoint],
     ) -> List[Tuple[RowKey, Answer]]:
+        """The rows of one subset, or of none, which has these endpoints."""
         plane = self._planes(outcome.revision)
         gateway = outcome.kind in ROUTERS
         cluster = self._cluster(destination, port, outcome, subset)
@@ -298,9 +346,7 @@ class Judge:
 
         name = subset.name if subset is not None else None
         done: Dict[str, Answer] = {}
-        for endpoint in port.endpoints:
-            if subset is not None and not all(endpoint.labels.get(key) == value for key, value in subset.labels):
-                continue
+        for endpoint in endpoints:
             what = sent(cluster, endpoint, plane.peer_authentications, _hbone(plane, outcome))
             for reached, met in self._arrivals(destination, port, endpoint, what, gateway):
                 answer = self._trusting(plane, destination, reached, met)
@@ -422,7 +468,7 @@ class Judge:
         alone = False
         endpoint, reached = where
         gateway = outcome.kind in ROUTERS
-        direct = destination.headless and not gateway and reached.id == endpoint.id
+        direct = destination.has_listeners_of_pods and not gateway and reached.id == endpoint.id
         server, dummy = self._server(destination, reached, port.number if direct else reached.port)
         best = "hbone" if server.startswith("ambient-") else "mtls"
         takes = _is_meshed(reached) and verdict(best, server, False) == "mtls"
@@ -481,7 +527,7 @@ class Judge:
         opened: bool = False,
     ) -> List[Tuple[Endpoint, Answer]]:
         """What is sent to an endpoint, wherever that arrives. `opened`: as if no policy were DISABLE."""
-        number = port.number if destination.headless and not gateway else endpoint.port
+        number = port.number if destination.has_listeners_of_pods and not gateway else endpoint.port
         found: List[Tuple[Endpoint, Answer]] = []
         for landing in self._addresses.behind(endpoint, number, destination.host):
             reached = landing.endpoint
@@ -606,13 +652,18 @@ def _patched(patches: Tuple[Patch, ...], key: RowKey) -> Optional[Answer]:
     return None
 
 
+def _not_known(rows: List[Tuple[RowKey, Answer]]) -> List[Tuple[RowKey, Answer]]:
+    """The rows of what a client's proxy takes and does not know."""
+    return [(key, answer._replace(known=False)) for key, answer in rows]
+
+
 def _is_meshed(endpoint: Endpoint) -> bool:
     return endpoint.workload is not None and endpoint.workload.mesh in ("sidecar", "ambient")
 
 
 def _edge(destination: Destination, key: RowKey, answer: Answer, mask: int) -> Edge:
     """A row of the result. Where nobody is, a connection fails, and not for what either side does about TLS."""
-    row = Edge(destination.name, destination.host, *key, *answer[:3], mask, part=answer.part)
+    row = Edge(destination.name, destination.host, *key, *answer[:3], mask, part=answer.part, known=answer.known)
     return row._replace(verdict="broken", state=NO_ENDPOINT) if answer.verdict == NO_ENDPOINT else row
 
 

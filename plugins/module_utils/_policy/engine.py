@@ -17,11 +17,11 @@ from .edges import Judge
 from .gateways import GatewayIndex, accepts_plaintext
 from .ingresses import as_gateways
 from .listeners import gateway_targets
-from .membership import Workload, gather
+from .membership import Workload, gather, lacks_proxy
 from .mesh import Mesh
 from .patches import PatchIndex
 from .push_context import PushContext, inbound_doubt, inbound_patches
-from .records import GatewayObject, Snapshot
+from .records import GatewayObject, Labels, Snapshot
 from .rows import Edge
 from .server import UNKNOWN, UNREADABLE, Acceptance, Decision, PeerAuthenticationIndex, accepts
 from .services import Catalogue, destinations, target_ports
@@ -230,11 +230,16 @@ class State:
                 "policy": self.decisions[workload.id].policy,
                 "ports": [port.public() for port in self.ports[workload.id]],
                 "predicted": workload.predicted,
+                "lacks_proxy": lacks_proxy(workload, self._labels_of(workload.namespace)),
                 "identity": self._identity(workload),
                 "identity_aliases": self._aliases(workload),
             }
             for workload in self.workloads
         ]
+
+    def _labels_of(self, namespace: str) -> Optional[Labels]:
+        found = self.snapshot.namespaces.get(namespace)
+        return found.labels if found is not None else None
 
     def public_meshes(self) -> Dict[str, Any]:
         """The result's `mesh`."""
@@ -335,10 +340,11 @@ def _shown(ports: Sequence[int]) -> str:
 
 def bits(mask: int) -> Iterator[int]:
     """The places of the bits of a set of scopes."""
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
+    digits = bin(mask)[:1:-1]
+    place = digits.find("1")
+    while place >= 0:
+        yield place
+        place = digits.find("1", place + 1)
 
 
 class SetNames:
@@ -379,6 +385,7 @@ class ClientSets:
         self._set_names = SetNames()
         self._sums = [sum(map(self._set_names.number, ids)) for ids in state.judge.members]
         self._sizes = [len(ids) for ids in state.judge.members]
+        self._sum, self._size = sum(self._sums), sum(self._sizes)
         self._all = (1 << len(self._sums)) - 1
         self.members: Dict[str, Any] = {}
 
@@ -394,8 +401,8 @@ class ClientSets:
         # Whichever is the smaller side is added up.
         if bin(missing).count("1") < bin(mask).count("1"):
             without = list(bits(missing))
-            total = sum(self._sums) - sum(self._sums[place] for place in without)
-            most = 2 * sum(self._sizes[place] for place in without) < sum(self._sizes)
+            total = self._sum - sum(self._sums[place] for place in without)
+            most = 2 * sum(self._sizes[place] for place in without) < self._size
         else:
             total, most = sum(self._sums[place] for place in bits(mask)), False
         name = self._set_names.of_sum(total)

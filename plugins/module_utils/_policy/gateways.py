@@ -106,7 +106,13 @@ class GatewayIndex:
         doubts: Dict[int, str] = {}
         chains: Dict[int, List[_Chain]] = {}
         dropped: Set[int] = set()
-        gateways = list(self._of(workload))
+        # What is for the pods of other Services alone, says nothing of these, and neither does its age.
+        own = list(self._all_targets(workload))
+        gateways = [
+            gateway
+            for gateway in self._of(workload)
+            if gateway.services is None or any(_names(gateway, target) for target in own)
+        ]
         ordered = all(map(dated, gateways))
         for targets in self._targets.get(workload.id) or [()]:
             merged = _Merged()
@@ -127,6 +133,8 @@ class GatewayIndex:
         found = {}
         for port, kinds in serves.items():
             column = _column(kinds)
+            if column == "sni" and port in dropped and not ordered:
+                column = "either"
             why = f"{', '.join(dict.fromkeys(servers[port]))} {_WORDS[column]}"
             found[port] = Opened(
                 column if column == UNKNOWN else f"gateway-{column}",
@@ -350,6 +358,7 @@ _WORDS: Dict[Optional[str], str] = {
     "tls": "with TLS of its own",
     "passthrough": "and passes TLS through",
     "sni": "with TLS that depends on the name that is asked for (SNI)",
+    "either": "with TLS, and which of them counts depends on their order, which cannot be told",
     "mtls": "with Istio mTLS",
     "named": "with Istio mTLS for some names (SNI)",
 }

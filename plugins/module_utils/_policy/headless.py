@@ -39,7 +39,7 @@ def through_shared_listeners(
     other Service keeps its own answer. `sidecars` are the clients by whom their control plane exports a Service to that
     does not say it: the order of Services depends on it.
     """
-    headless = [item for item in destinations if item.headless]
+    headless = [item for item in destinations if item.has_listeners_of_pods]
     for exported, clients in sidecars.items() if len(headless) > 1 else ():
         rivals = _rivals(headless, exported)
         if rivals:

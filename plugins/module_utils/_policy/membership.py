@@ -112,6 +112,25 @@ def enrols(namespace: Optional[Labels]) -> bool:
     return labels.get("istio.io/dataplane-mode") == "ambient" or bool(webhook_revision(labels, {}))
 
 
+def lacks_proxy(workload: Workload, namespace: Optional[Labels]) -> bool:
+    """Whether the labels put a workload into the mesh, nothing keeps it out on purpose, and its pods have no proxy.
+
+    They are older than the label, or no webhook answered it. Its calls are those of a client outside the mesh, and not
+    meant to be.
+    """
+    labels, own = namespace or {}, workload.labels
+    kept_out = (
+        own.get(INJECT) == "false"
+        or workload.shape.inject_annotation == "false"
+        or (not webhook_revision(labels, own) and own.get("istio.io/dataplane-mode") == "none")
+    )
+    return (
+        workload.mesh == "none"
+        and enrols(labels)
+        and not (workload.doubt or workload.predicted or workload.shape.host_network or kept_out)
+    )
+
+
 def enrolled_namespaces(result: Mapping[str, Any]) -> Set[str]:
     """The namespaces that the mesh is meant to protect, of a result of evaluate() that may tell `namespaces`, too.
 

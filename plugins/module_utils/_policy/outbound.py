@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from .membership import Workload
-from .ranges import network_of
+from .ranges import network_of, ranges_of
 from .records import Outbound
 from .services import Destination
 from .users import as_proxy
@@ -81,18 +81,13 @@ def _inside(destination: Destination, ranges: Tuple[str, ...]) -> Optional[bool]
     if not dialled:
         return None
     answers = set()
-    networks = [network for network in map(network_of, ranges) if network is not None]
-    if (
-        destination.headless
-        and len({network.version for network in (*networks, *map(network_of, dialled)) if network}) > 1
-    ):
+    inside = ranges_of(ranges)
+    if destination.headless and len(inside.versions.union(net.version for net in map(network_of, dialled) if net)) > 1:
         # Only one address of a pod is known; it may have another of the other family.
         return None
     for text in dialled:
         address = network_of(text)
         if address is None:
             return None
-        answers.add(
-            any(address.version == network.version and address.network_address in network for network in networks)
-        )
+        answers.add(inside.hold(address.network_address))
     return answers.pop() if len(answers) == 1 else None

@@ -13,6 +13,7 @@ from .client import ISTIO, RULE
 from .destination_rules import Choice, Setting, choice
 from .outbound import NOTHING_CAPTURED
 from .patches import Patch
+from .port_listeners import Astray, astray, unaddressed
 from .push_context import PushContext
 from .records import Outbound
 from .scopes import AllBut, Scope, Scopes, patches_for
@@ -50,6 +51,8 @@ class Outcome(NamedTuple):
     """Why."""
     patches: Tuple[Patch, ...] = ()
     """What EnvoyFilters can change of what is sent to this destination."""
+    astray: Astray = Astray()
+    """Ports that the proxy knows and does not surely lead to this destination."""
 
 
 class Clients:
@@ -122,6 +125,7 @@ class Outcomes:
         self._planes = planes
         self._unread = unread
         self._shared = SharedHosts(destinations, scopes, planes, self._meaning)
+        self._unaddressed = unaddressed(destinations)
         self._constant = [(_of_unproxied(scope), bit) for bit, scope in scopes.unproxied]
 
     def of(self, destination: Destination) -> Dict[Outcome, Clients]:
@@ -209,6 +213,8 @@ class Outcomes:
                 outcome = outcome._replace(rivals=rules[1:], contest=contest)
             if unclear:
                 outcome = outcome._replace(unclear=unclear, claim=claim)
+            if gone != Astray():
+                outcome = outcome._replace(astray=gone, hidden=hidden)
             if scope.patches:
                 outcome = outcome._replace(patches=patches_for(scope, destination))
             return _join(found, outcome, mask)
@@ -218,6 +224,7 @@ class Outcomes:
         elsewhere = frozenset(port for port, owner in owners.ports.items() if owner is not destination)
         unclear: FrozenSet[int] = frozenset()
         claim = ""
+        gone = Astray()
         if scope.doubt:
             join("unknown", scope.doubt)
             return
@@ -237,6 +244,7 @@ class Outcomes:
             aside = view.only_aside(destination)
             if aside:
                 unclear, claim = unclear | aside, claim or _met_aside(destination)
+            gone = astray(view, destination, self._unaddressed)
         if why:
             clients = join(hidden, why)
         else:
@@ -250,7 +258,7 @@ class Outcomes:
             clients = join("visible", why, settings, ports, hidden if ports else "", rules.contest)
             if rules.found[0] is not None:
                 clients.rules.add(str(rules.found[0]))
-        if view is not None and (SIDECAR in why or SIDECAR in claim):
+        if view is not None and (SIDECAR in why or SIDECAR in claim or gone != Astray()):
             clients.sidecars.update(scope.sidecars)
 
     def _hiding(

@@ -259,6 +259,8 @@ class Egress(NamedTuple):
     hosts: Tuple[str, ...]
     aside: bool = False
     """Whether it listens at an address of its own, which whoever dials a Service's does not meet."""
+    speaks: str = "http"
+    """What it speaks at a port of its own, whatever its hosts do: http, tcp, tls, or "" for what Istio sniffs."""
 
 
 class Ingress(NamedTuple):
@@ -340,6 +342,9 @@ class ServiceEntry(NamedTuple):
     export_to: Tuple[str, ...]
     untranslated: bool = False
     """As a Service's."""
+    allocated: Tuple[Tuple[str, str], ...] = ()
+    """Addresses that istiod chose, each with the host that it is for; "" for all of them. Who writes the status may
+    choose any."""
 
 
 class SliceEndpoint(NamedTuple):

@@ -10,7 +10,7 @@ the destinations to which it may be led has rows of its own.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .mesh import CLUSTER_DOMAIN
 from .records import Route, RouteTarget, VirtualService
@@ -49,15 +49,18 @@ def through_routes(
     virtual_services: List[VirtualService],
     clients_of: Callable[[VirtualService], Tuple[int, int]],
     locking: Callable[[Destination, int], int],
+    importing: Callable[[VirtualService, int], int],
     others: bool = False,
     elsewhere: Iterable[Edge] = (),
+    further: Iterable[Destination] = (),
 ) -> List[Edge]:
     """The rows, with what is met elsewhere where a VirtualService leads there.
 
     `locking` gives the sidecars for which a Sidecar's listener says what a port speaks, and not the destination: nobody
     knows which kinds of routes count for them. `clients_of` gives the sidecars whose control planes may hand them a
-    VirtualService, and of these those that surely get it. `others` says whether something else may decide, too.
-    `elsewhere` are rows of further hosts. Rows of subsets stay: they say what is met by whoever is led to the subset.
+    VirtualService, and of these those that surely get it; `importing` leaves of some those whose Sidecar may import a
+    host of it. `others` says whether something else may decide, too. `elsewhere` are rows of other hosts, `further` the
+    destinations that they are for. Rows of subsets stay: they say what is met by whoever is led to the subset.
     """
     index = _Index(virtual_services)
     if not index:
@@ -69,8 +72,13 @@ def through_routes(
     for row in elsewhere:
         known_rows.setdefault((row.host, row.port), []).append(row)
     ports: _Ports = {}
-    for item in destinations:
-        ports.setdefault(item.host, []).append([port.number for port in item.ports])
+    known_destinations = [*destinations, *further]
+    for item in known_destinations:
+        own = sorted(item.alias_ports) if item.alias else [port.number for port in item.ports]
+        ports.setdefault(item.host, []).append(own)
+    aliases = {item.host: item.alias_ports for item in known_destinations if item.alias}
+    # Clusters of the kind ORIGINAL_DST: sidecars send to the address that was dialled, whatever that is.
+    as_dialled = {item.host for item in known_destinations if item.resolution == "NONE" and not item.alias}
     known: Dict[int, Tuple[int, int]] = {}
     met: Dict[Tuple[int, int, Tuple[str, ...]], List[Tuple[_Answer, int]]] = {}
     found = {place: list(own) for place, own in by_place.items()}
@@ -90,10 +98,17 @@ def through_routes(
                     key = (id(service), port.number, _kinds(port))
                     parts = met.get(key)
                     if parts is None:
-                        parts = met[key] = _parts(service, led, known_rows, clients)
+                        led = _by_name(led, port, aliases)
+                        parts = met[key] = _parts(service, led, known_rows, clients, as_dialled)
                     if any(answer.place == place for answer, dummy in parts):
-                        parts = _parts(service, led, known_rows, clients, place)
+                        parts = _parts(service, _by_name(led, port, aliases), known_rows, clients, as_dialled, place)
                     found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, away)]
+                if index.may_be_for_strangers(service, port):
+                    found[place] = [
+                        part
+                        for row in found.get(place, ())
+                        for part in _to_a_stranger(row, service, clients_of, importing)
+                    ]
                 retold = locking(destination, port.number) & known[id(service)][0] if other else 0
                 if retold:
                     why = f"a Sidecar's listener says what port {port.number} speaks, and so whether {other} counts"
@@ -102,11 +117,30 @@ def through_routes(
     return [row for own in found.values() for row in own]
 
 
+def _by_name(led: _Led, port: DestinationPort, aliases: Dict[str, FrozenSet[int]]) -> _Led:
+    """Where requests are led, without aliases that have no port of this number.
+
+    core/httproute.go BuildSidecarOutboundVirtualHosts: the routes of a port know nothing of what has another one, and
+    take its name for that of a cluster.
+    """
+    if port.instance and not port.http:
+        return led
+    return led._replace(
+        targets=tuple(
+            target._replace(host=f"the name {target.host}")
+            if port.number not in aliases.get(target.host, {port.number})
+            else target
+            for target in led.targets
+        )
+    )
+
+
 def _parts(
     item: VirtualService,
     led: _Led,
     rows: Dict[Tuple[str, int], List[Edge]],
     clients: int,
+    as_dialled: Container[str],
     here: Optional[Tuple[str, int]] = None,
 ) -> List[Tuple[_Answer, int]]:
     """The worst that each client meets at the targets, but for those `here`."""
@@ -128,6 +162,9 @@ def _parts(
             rest &= ~row.clients
             why = f"{name} leads requests to {where}: {row.reason}"
             met = _Answer(row.client_tls, row.verdict, why, row.state, place, row.part)
+            if target.host in as_dialled and row.client_tls == "plaintext" and row.verdict != "plaintext":
+                why = f"{name} leads requests to {where}, which are sent there in plaintext to whatever was dialled"
+                met = _Answer("unknown", "unknown", why, place=place)
             parts = list(_worsened(parts, met, row.clients))
         why = f"{name} leads requests to {where}, of which nothing is known"
         parts = list(_worsened(parts, _Answer("unknown", "unknown", why, place=place), rest))
@@ -178,6 +215,27 @@ def _led(row: Edge, parts: List[Tuple[_Answer, int]], away: int) -> Iterator[Edg
                 )
     if rest:
         yield row._replace(clients=rest)
+
+
+def _to_a_stranger(
+    row: Edge,
+    service: VirtualService,
+    clients_of: Callable[[VirtualService], Tuple[int, int]],
+    importing: Callable[[VirtualService, int], int],
+) -> Iterator[Edge]:
+    """A row of what a proxy does not know: requests may be led to the host all the same, or elsewhere.
+
+    Nothing is worse than that they pass as they are in plaintext.
+    """
+    led = 0
+    if not row.known and row.verdict not in ("plaintext", "unknown"):
+        led = importing(service, row.clients & clients_of(service)[0])
+    if led:
+        why = f"{service.kind} {service.namespace}/{service.name} may lead requests for {row.host}, which the client's "
+        why += "proxy does not know otherwise"
+        yield row._replace(clients=led, client_tls="unknown", verdict="unknown", reason=why, state=NORMAL)
+    if row.clients & ~led:
+        yield row._replace(clients=row.clients & ~led)
 
 
 def _kinds(port: DestinationPort) -> Tuple[str, ...]:
@@ -247,6 +305,18 @@ class _Index:
         """The name of a VirtualService with routes that do not count for what a port speaks; "" where it has none."""
         kinds = _kinds(port)
         return f"{item.kind} {item.namespace}/{item.name}" if any(one.kind not in kinds for one in item.routes) else ""
+
+    def may_be_for_strangers(self, item: VirtualService, port: DestinationPort) -> bool:
+        """Whether a proxy may have routes of a VirtualService for a host that it does not know.
+
+        core/httproute.go BuildSidecarOutboundVirtualHosts: at port 80 it has all of them, at any other port those with
+        a host that it knows there.
+        """
+        hosts = self._hosts[id(item)]
+        single = len(hosts) == 1 and not any(host.startswith("*") for host in hosts)
+        if (port.number != 80 and single and not item.entries) or "http" not in _kinds(port):
+            return False
+        return bool(item.doubt) or any(route.kind == "http" for route in item.routes)
 
     def led(self, item: VirtualService, port: DestinationPort, ports: _Ports) -> _Led:
         """Where a VirtualService leads the requests for a port of any of its hosts."""

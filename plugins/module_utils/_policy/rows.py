@@ -27,6 +27,8 @@ class Answer(NamedTuple):
     reason: str
     part: str = ""
     """One of PARTS, or "". It is decided where the reason is made; nothing reads it in the reason."""
+    known: bool = True
+    """False for what a client's proxy takes and does not know: its listeners and routes may be for it all the same."""
 
 
 class Edge(NamedTuple):
@@ -47,3 +49,5 @@ class Edge(NamedTuple):
     """inside, or egress for what leaves the mesh."""
     part: str = ""
     """See Answer.part."""
+    known: bool = True
+    """See Answer.known."""

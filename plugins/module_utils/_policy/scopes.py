@@ -120,11 +120,13 @@ class Scopes:
         """The workloads' ids in each scope, by the number of its bit."""
         self._names: List[Set[str]] = []
         """The names of the Sidecars, likewise."""
-        self._views_of: List[Tuple[int, View]] = []
-        """Those with a Sidecar that hides something."""
+        self._views_of: Dict[int, View] = {}
+        """Those with a Sidecar that hides something, by their bit."""
         self._unhindered = 0
         """Those with a sidecar from which no Sidecar hides anything."""
         self._listening: Importers[View] = Importers()
+        self.locked = False
+        """Whether there are any of these:"""
         self._locking: Importers[View] = Importers()
         """Those with a Sidecar that has listeners for single ports."""
         self.sidecars: Dict[Tuple[str, ...], int] = {}
@@ -166,10 +168,11 @@ class Scopes:
             if scope.view is None:
                 self._unhindered |= bit
             else:
-                self._views_of.append((bit, scope.view))
+                self._views_of[bit] = scope.view
                 self._listening.add(bit, scope.view, scope.view)
                 if any(listener.port for listener in scope.view.listeners):
                     self._locking.add(bit, scope.view, scope.view)
+                    self.locked = True
             exported = self._planes(scope.revision).mesh.service_export
             self.sidecars[exported] = self.sidecars.get(exported, 0) | bit
         for host in scope.patches.hosts() if scope.patches is not None else ():
@@ -314,6 +317,16 @@ class Scopes:
             )
         return self._recipients
 
+    def importing(self, item: VirtualService, clients: int) -> int:
+        """Those of some sidecars whose Sidecar may import a VirtualService by one of its hosts."""
+        rest = clients & ~self._unhindered
+        while rest:
+            bit = rest & -rest
+            rest ^= bit
+            if not self._views_of[bit].may_import(item.namespace, item.hosts):
+                clients &= ~bit
+        return clients
+
     def withheld(self, kind: str) -> int:
         """The clients to which objects of a kind may be exported that the caller could not read.
 
@@ -321,7 +334,7 @@ class Scopes:
         """
         found = self.ambient if kind == "ServiceEntry" and self._unread.withheld(kind, None) else 0
         found |= self._unhindered if self._unread.withheld(kind, None) else 0
-        for bit, view in self._views_of:
+        for bit, view in self._views_of.items():
             namespaces = view.namespaces()
             if self._unread.withheld(kind, None if "*" in namespaces else namespaces):
                 found |= bit
@@ -343,6 +356,14 @@ class Scopes:
         found = 0
         for bit, view in self._locking.of(destination).items():
             if view.locks(destination, port):
+                found |= bit
+        return found
+
+    def seizing(self, destination: Destination, port: int) -> int:
+        """Those of them for which that listener is not for HTTP."""
+        found = 0
+        for bit, view in self._locking.of(destination).items():
+            if view.locks(destination, port, http=False):
                 found |= bit
         return found
 

@@ -30,7 +30,14 @@ DESTINATION = "Service or ServiceEntry"
 
 
 _MOST = 50_000
-"""Endpoints of all ports of all hosts of one object."""
+"""Endpoints of all ports of all hosts of one object.
+
+A small object can name hosts, ports and addresses of which each goes with each (Istio takes 256 of each).
+"""
+_MOST_CLAIMS = 200_000
+"""Hosts, ports and addresses of one object, each with each."""
+_MOST_TOGETHER = 200_000
+"""Endpoints, or ports without any, of all objects of one namespace: many objects can select the same workloads."""
 OWN_TLS = ("https", "tls")
 """Protocols of which Istio expects TLS from the application."""
 
@@ -110,8 +117,14 @@ class Destination(NamedTuple):
     """Whether its ports do not stand for their target ports in Gateways."""
     alias: str = ""
     """The name that an ExternalName Service stands for."""
+    alias_ports: FrozenSet[int] = frozenset()
+    """Its own ports: those of its name's host are what clients dial, but requests are led to it at these alone."""
+    allocated: Tuple[str, ...] = ()
+    """Addresses that are its own to the proxies that answer DNS themselves (ISTIO_META_DNS_CAPTURE)."""
     pod_addresses: Tuple[str, ...] = ()
     """Of a headless Service: all addresses that its name stands for; () where one of them is not known."""
+    cut: bool = False
+    """Whether it is not looked at, because there is too much of it: all that is known is that it is there."""
 
     @property
     def outside(self) -> bool:
@@ -122,6 +135,14 @@ class Destination(NamedTuple):
     def is_api_server(self) -> bool:
         """Whether it is the Service of the Kubernetes API server, whose endpoints the server writes itself."""
         return self.kubernetes and self.name == "default/kubernetes" and self.selector is None and not self.alias
+
+    @property
+    def has_listeners_of_pods(self) -> bool:
+        """Whether sidecars have a listener for it at each of its pods' addresses, where clients find these by DNS.
+
+        core/listener.go buildSidecarOutboundListeners: where no Sidecar says otherwise, and for what is not HTTP.
+        """
+        return self.headless or (self.resolution == "NONE" and self.selector is not None and not self.addresses)
 
     def exported_to(self, namespace: str, default: Tuple[str, ...]) -> bool:
         """Whether clients of a namespace get it (push_context.go IsServiceVisible)."""
@@ -136,12 +157,16 @@ class Catalogue:
         self._by_label: Dict[Tuple[str, str, str], List[Workload]] = {}
         self._by_namespace: Dict[str, List[Workload]] = {}
         self._entries: Dict[str, List[Entry]] = {}
+        self._entries_by_label: Dict[Tuple[str, str, str], List[Entry]] = {}
+        self._endpoints: Dict[object, Tuple[Endpoint, ...]] = {}
         for workload in workloads:
             self._by_namespace.setdefault(workload.namespace, []).append(workload)
             for key, value in workload.labels.items():
                 self._by_label.setdefault((workload.namespace, key, value), []).append(workload)
         for entry in sorted(snapshot.entries, key=_place):
             self._entries.setdefault(entry.namespace, []).append(entry)
+            for key, value in entry.labels.items():
+                self._entries_by_label.setdefault((entry.namespace, key, value), []).append(entry)
         self.selected: Set[str] = set()
         """Ids of workloads that some Service selects, even if none of its ports is found there."""
         self._by_pod: Dict[Tuple[str, str], Workload] = {}
@@ -178,9 +203,22 @@ class Catalogue:
         lists = [self._by_label.get((namespace, key, value), []) for key, value in selector.items()]
         return [workload for workload in min(lists, key=len) if matches(selector, workload.labels)]
 
+    def endpoints(self, namespace: str, selector: Labels, port: ServicePort) -> Tuple[Endpoint, ...]:
+        """The workloads of a namespace behind a port of a Service: one tuple for all Services that say the same."""
+        key = (namespace, frozenset(selector.items()), port.target, port.number, port.protocol)
+        known = self._endpoints.get(key)
+        if known is None:
+            reached = ((workload, _target(workload, port)) for workload in self.select(namespace, selector))
+            known = _distinct(_of_workload(workload, number) for workload, number in reached if number is not None)
+            self._endpoints[key] = known
+        return known
+
     def entries(self, namespace: str, selector: Labels) -> List[Entry]:
         """WorkloadEntries of a namespace by labels."""
-        return [entry for entry in self._entries.get(namespace, ()) if matches(selector, entry.labels)]
+        if not selector:
+            return self._entries.get(namespace, [])
+        lists = [self._entries_by_label.get((namespace, key, value), []) for key, value in selector.items()]
+        return [entry for entry in min(lists, key=len) if matches(selector, entry.labels)]
 
     def taken(self, workload: Workload) -> Dict[str, List[Entry]]:
         """The WorkloadEntries that have addresses of a workload's pods, by these."""
@@ -324,18 +362,12 @@ def _of_service(catalogue: Catalogue, service: Service, slices: List[Slice]) -> 
     entries = (
         catalogue.entries(service.namespace, service.selector) if service.selector and not service.headless else []
     )
+    # Whatever else has a slice made for the Service adds endpoints that it does not select.
+    slices = [item for item in slices if not item.by_selector] if service.selector else slices
     for port in service.ports:
-        found: List[Endpoint] = []
-        if service.selector:
-            for workload in chosen:
-                number = _target(workload, port)
-                if number is not None:
-                    found.append(_of_workload(workload, number))
-            found.extend(_selected_entries(catalogue, entries, port))
-            # Whatever else has a slice made for the Service adds endpoints that it does not select.
-            slices = [item for item in slices if not item.by_selector]
-        found.extend(_slice_endpoints(catalogue, slices, port))
-        distinct = _distinct(found)
+        distinct = catalogue.endpoints(service.namespace, service.selector, port) if service.selector else ()
+        added = [*_selected_entries(catalogue, entries, port), *_slice_endpoints(catalogue, slices, port)]
+        distinct = _distinct((*distinct, *added)) if added else distinct
         ports.append(
             DestinationPort(
                 port.number, port.name, port.protocol, distinct, distinct, port.instance, port.instance in OWN_TLS
@@ -440,6 +472,7 @@ def _of_service_entry(catalogue: Catalogue, item: ServiceEntry, host: str) -> De
         item.selector,
         tuple(ports),
         item.untranslated,
+        allocated=tuple(address for address, owner in item.allocated if owner in ("", host)),
     )
 
 
@@ -448,29 +481,60 @@ def destinations(snapshot: Snapshot, catalogue: Catalogue) -> List[Destination]:
     slices: Dict[Tuple[str, str], List[Slice]] = {}
     for item in sorted(snapshot.slices, key=lambda found: (found.namespace, found.name)):
         slices.setdefault((item.namespace, item.service), []).append(item)
-    found: List[Destination] = []
+    found: Dict[str, List[List[Destination]]] = {}
     for service in snapshot.services:
         own = service._replace(ports=(), selector=None) if service.external_name else service
-        found.extend(_bounded([_of_service(catalogue, own, slices.get((service.namespace, service.name), []))]))
+        ports = frozenset(port.number for port in service.ports) if service.external_name else frozenset()
+        one = _of_service(catalogue, own, slices.get((service.namespace, service.name), []))
+        made = [one._replace(alias_ports=ports)]
+        found.setdefault(service.namespace, []).append(made if _weight(made) <= _MOST else list(map(_cut, made)))
     for entry in snapshot.service_entries:
-        found.extend(_bounded([_of_service_entry(catalogue, entry, host) for host in sorted(set(entry.hosts))]))
-    return sorted(_share_endpoints(found), key=lambda item: (item.name, item.host, not item.kubernetes))
+        found.setdefault(entry.namespace, []).append(_of_hosts(catalogue, entry))
+    every = [item for own_objects in found.values() for made in _bounded(own_objects) for item in made]
+    return sorted(_share_endpoints(every), key=lambda item: (item.name, item.host, not item.kubernetes))
 
 
-def _bounded(made: List[Destination]) -> List[Destination]:
-    """What was made of one object, without its endpoints where they are too many to be looked at.
+def _of_hosts(catalogue: Catalogue, entry: ServiceEntry) -> List[Destination]:
+    """One for each host of a ServiceEntry."""
+    hosts = sorted(set(entry.hosts))
+    each = len(hosts) * len(entry.ports)
+    if each * max(1, len(entry.endpoints)) <= _MOST and each * len(entry.addresses) <= _MOST_CLAIMS:
+        made = [_of_service_entry(catalogue, entry, host) for host in hosts]
+        if _weight(made) <= _MOST:
+            return made
+    # Not one by one: that alone would take long. One host is enough to stand for what claims the addresses.
+    first = _cut(_of_service_entry(catalogue, entry._replace(endpoints=(), selector=None), hosts[0]))
+    return [first, *(first._replace(host=host, addresses=()) for host in hosts[1:])]
 
-    A small object can name hosts, ports and addresses of which each goes with each.
-    """
-    if sum(len(port.endpoints) for item in made for port in item.ports) <= _MOST:
-        return made
-    return [
-        item._replace(
-            ports=tuple(port._replace(endpoints=(), inferred=()) for port in item.ports),
-            hidden_endpoints=f"{item.name} has more hosts, ports and endpoints than are looked at",
-        )
-        for item in made
-    ]
+
+def _weight(made: Iterable[Destination]) -> int:
+    return sum(max(1, len(port.endpoints)) for item in made for port in item.ports)
+
+
+def _bounded(objects: List[List[Destination]]) -> Iterable[List[Destination]]:
+    """What was made of each object of one namespace; where it is too much together, not of the biggest."""
+    weights = [_weight(item for item in made if not item.cut) for made in objects]
+    if sum(weights) <= _MOST_TOGETHER:
+        return objects
+    left = _MOST_TOGETHER
+    found: List[List[Destination]] = []
+    for place in sorted(
+        range(len(objects)), key=lambda place: (weights[place], [item.name for item in objects[place][:1]])
+    ):
+        left -= weights[place]
+        found.append(objects[place] if left >= 0 else list(map(_cut, objects[place])))
+    return found
+
+
+def _cut(item: Destination) -> Destination:
+    """A destination of which nothing is looked at but that it is there."""
+    return item._replace(
+        ports=tuple(port._replace(endpoints=(), inferred=()) for port in item.ports),
+        hidden_endpoints=(
+            f"{item.name} has more hosts, ports and endpoints than are looked at: nothing is known of any of its ports"
+        ),
+        cut=True,
+    )
 
 
 def _share_endpoints(found: List[Destination]) -> List[Destination]:
@@ -499,6 +563,9 @@ def _shared(group: List[Destination]) -> Iterable[Destination]:
             by_key.setdefault(port.name if item.kubernetes else port.number, []).extend(port.endpoints)
     senior = sorted(group, key=lambda one: (one.age, not one.kubernetes, one.name))
     numbered = _by_number(senior, by_key)
+    cut = next((item.hidden_endpoints for item in group if item.cut), "")
+    if cut:
+        group = [item._replace(hidden_endpoints=item.hidden_endpoints or cut) for item in group]
     if _may_differ(senior, by_key):
         doubt = contest(DESTINATION, senior, "says which endpoints a port has")
         group = [item._replace(hidden_endpoints=item.hidden_endpoints or doubt) for item in group]

@@ -7,6 +7,9 @@ core/listener.go buildSidecarOutboundListener: a port that is not HTTP gets a li
 Where one is there already, the filter chains of the destination that comes later are dropped. An HTTP port has only the
 listener at 0.0.0.0, to which Envoy prefers that of an address; a range is a filter chain there, and more specific than
 HTTP's. ztunnel finds a destination by its address alone. Whoever may write a ServiceEntry can claim any address.
+
+A ServiceEntry without an address has the listener at 0.0.0.0 of its ports: all such entries claim one place. One for
+TLS is told apart by the names that are asked for.
 """
 
 from __future__ import annotations
@@ -15,13 +18,14 @@ from bisect import bisect_left, bisect_right
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .ages import dated
+from .port_listeners import takes_all
 from .ranges import Network, address_of, canonical, range_of
 from .rows import Edge
 from .services import Destination, DestinationPort
 
 _Met = Tuple[Optional[str], str, str]
 """endpoint, client_tls and verdict."""
-BY_ADDRESS, BY_RANGE, BY_NAME = "address", "range", "name"
+BY_ADDRESS, BY_RANGE, BY_NAME, BY_NOTHING = "address", "range", "name", "nothing"
 _MOST = 20
 """Claims of one place that are compared with another without any effect, and ranges around one address and port.
 
@@ -38,7 +42,7 @@ _Key = Tuple[str, str, int]
 
 
 class _Claim(NamedTuple):
-    """A port of a destination that is found at an address, in a range of them, or by a name."""
+    """A port of a destination that is found at an address, in a range of them, by a name, or by its number alone."""
 
     destination: Destination
     port: DestinationPort
@@ -113,7 +117,8 @@ class _Contest:
         self._at_most: Dict[Tuple[str, _Kind, _Said], int] = {}
         for place, found in claimed.at.items():
             for claim in found:
-                self._met[claim.key] = {}
+                # Of what is cut, rows tell nothing.
+                self._met[claim.key] = {(None, "unknown", "unknown"): -1} if claim.destination.cut else {}
                 if claim.by != BY_RANGE:
                     self._places.setdefault(claim.key, []).append((place, claim))
         for around in {id(claims): claims for claims in claimed.surrounded.values()}.values():
@@ -129,6 +134,8 @@ class _Contest:
         """Whose a connection may be instead, by which address, with the clients that would meet another answer."""
         rest = row.clients
         for place, own in self._places.get((row.service, row.host, row.port), ()):
+            if own.by == BY_NOTHING and row.client_tls == "none":
+                continue  # strangers.py
             for rival, takers in self._rivals_at(place, own, row):
                 if rest & takers:
                     yield place, rival.destination, rest & takers
@@ -226,11 +233,11 @@ class _Contest:
             return 0
         # With a port of its own a listener is for a destination's only port, too, whatever that is.
         locking = self._finders.locking(rival.destination, own.port.number)
-        return locking | self._finders.ambient if same else locking
+        return locking | self._finders.ambient if same and rival.by == BY_ADDRESS else locking
 
     def _if_first(self, own: _Claim, rival: _Claim) -> int:
         """Those that do where `own` does not surely come before the rival."""
-        exact = own.port.http or rival.by == BY_ADDRESS
+        exact = own.port.http or rival.by != BY_RANGE
         same = own.port.number == rival.port.number and rival.by != BY_NAME
         return self._listens(rival) if same and exact and not rival.port.http else 0
 
@@ -262,16 +269,18 @@ def _claims(destinations: Iterable[Destination]) -> _Claimed:
     for item in destinations:
         if item.kubernetes:
             continue
-        for text in item.addresses:
+        for text in (*item.addresses, *item.allocated):
             network = range_of(text)
-            for port in item.ports:
-                if network is not None:
-                    ranges.append((network, _Claim(item, port, BY_RANGE)))
-                else:
-                    found.setdefault(canonical(text.partition("/")[0]), []).append(_Claim(item, port))
+            if network is not None:
+                ranges.extend((network, _Claim(item, port, BY_RANGE)) for port in item.ports)
+            elif item.ports:
+                place = found.setdefault(canonical(text.partition("/")[0]), [])
+                place.extend(_Claim(item, port) for port in item.ports)
         for port in item.ports:
             if port.http:
                 found.setdefault(item.host, []).append(_Claim(item, port, BY_NAME))
+            elif takes_all(item, port):
+                found.setdefault(_anywhere(port.number), []).append(_Claim(item, port, BY_NOTHING))
     if not found and not ranges:
         return _Claimed({}, {})
     claimed = set(found)
@@ -288,6 +297,11 @@ def _claims(destinations: Iterable[Destination]) -> _Claimed:
     surrounded = _add_ranges(found, ranges)
     several = {place: them for place, them in found.items() if len({claim.destination.host for claim in them}) > 1}
     return _Claimed(several, surrounded)
+
+
+def _anywhere(port: int) -> str:
+    """The place of whatever is found by the number of its port alone."""
+    return f"port {port} of every address"
 
 
 def _short_names(service: Destination) -> Tuple[str, ...]:
@@ -348,8 +362,9 @@ def _keeps(own: _Claim, rival: _Claim, exported: Iterable[Tuple[str, ...]]) -> b
 
 def _unknown(row: Edge, rival: Destination, address: str) -> Edge:
     kind = "Service" if rival.kubernetes else "ServiceEntry"
+    claimed = address if address == _anywhere(row.port) else f"{address} and port {row.port}"
     reason = (
-        f"{kind} {rival.name} claims {address} and port {row.port}, too, so the client's proxy may take this for a "
-        f"connection to {rival.host}"
+        f"{kind} {rival.name} claims {claimed}, too, so the client's proxy may take this for a connection to "
+        f"{rival.host}"
     )
     return row._replace(client_tls="unknown", verdict="unknown", reason=reason)

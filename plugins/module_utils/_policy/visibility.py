@@ -100,6 +100,12 @@ class Patterns:
         name = host[1:] if host.startswith("*") else host
         return any(length <= len(name) and name[len(name) - length :] in self._ends for length in self._lengths)
 
+    def fit(self, host: str) -> bool:
+        """Whether a host or pattern and one of these have a name in common (pkg/config/host/name.go Matches)."""
+        if self.cover(host) or not host.startswith("*"):
+            return self.cover(host)
+        return any(name.endswith(host[1:]) for name in (*self.exact, *self._ends))
+
 
 class _Hosts:
     """The hosts of one egress listener in one namespace (hostClassification)."""
@@ -112,16 +118,19 @@ class _Hosts:
         self.everything = False
 
 
-class _Listener:
+class EgressListener:
     """One egress listener, its hosts by namespace (convertIstioListenerToWrapper)."""
 
-    __slots__ = ("aside", "captures", "hosts", "port", "proxy")
+    __slots__ = ("aside", "captures", "hosts", "number", "port", "proxy", "speaks")
 
     def __init__(self, egress: Egress, namespace: str) -> None:
         self.aside = egress.aside
         self.captures = not egress.port and not egress.aside
         """Whether it stands for all traffic that iptables redirect, not for one address and port."""
+        self.number = egress.port
         self.port = 0 if egress.proxy_protocol else egress.port
+        """The only port of destinations that it is for; 0 for all of them."""
+        self.speaks = egress.speaks
         self.proxy = egress.proxy_protocol
         self.hosts: Dict[str, _Hosts] = {}
         for text in egress.hosts:
@@ -151,17 +160,21 @@ class _Listener:
 class View:
     """What one Sidecar object, or several that say the same, imports for the clients of one namespace."""
 
-    __slots__ = ("_at_port", "listeners", "outbound")
+    __slots__ = ("_at_port", "first_at", "listeners", "outbound")
 
-    def __init__(self, listeners: Tuple[_Listener, ...], outbound: Optional[str]) -> None:
+    def __init__(self, listeners: Tuple[EgressListener, ...], outbound: Optional[str]) -> None:
         self.listeners = listeners
         self.outbound = outbound
         self._at_port: Dict[int, List[int]] = {}
         """The places of the listeners for each port, 0 for all ports."""
+        self.first_at: Dict[int, EgressListener] = {}
+        """The first listener with each port of its own, be it a proxy's of the application."""
         for place, listener in enumerate(listeners):
             self._at_port.setdefault(listener.port, []).append(place)
+            if listener.number:
+                self.first_at.setdefault(listener.number, listener)
 
-    def listeners_for(self, ports: Iterable[int]) -> List[_Listener]:
+    def listeners_for(self, ports: Iterable[int]) -> List[EgressListener]:
         """The listeners for all ports or one of these, in their order."""
         places = {place for number in {0, *ports} for place in self._at_port.get(number, ())}
         return [self.listeners[place] for place in sorted(places)]
@@ -198,6 +211,16 @@ class View:
                 found.add(listener.port)
         return frozenset(found)
 
+    def may_import(self, namespace: str, hosts: Iterable[str]) -> bool:
+        """Whether a VirtualService of a namespace for hosts may be imported (virtualservice.go VSMatches).
+
+        What a Sidecar leaves out does not count.
+        """
+        found = [
+            listener.hosts[name] for listener in self.listeners for name in (namespace, "*") if name in listener.hosts
+        ]
+        return any(item.everything or any(map(item.imported.fit, hosts)) for item in found)
+
     def wholes(self) -> Tuple[Set[str], Set[str]]:
         """Namespaces of which everything is imported at any port, be it no Service, and those of which not all is.
 
@@ -233,10 +256,13 @@ class View:
         only = self.listeners[0]
         return len(self.listeners) == 1 and any(only.imports(item) and only.ports(item) for item in own)
 
-    def locks(self, destination: Destination, port: int) -> bool:
-        """Whether a listener for this port takes in a destination, whatever the destination's own ports."""
-        places = self._at_port.get(port, ()) if port else ()
-        return any(not self.listeners[place].aside and self.listeners[place].imports(destination) for place in places)
+    def locks(self, destination: Destination, port: int, http: bool = True) -> bool:
+        """Whether a listener for this port takes in a destination, whatever the destination's own ports.
+
+        Without `http` those that speak it do not count.
+        """
+        found = (self.listeners[place] for place in (self._at_port.get(port, ()) if port else ()))
+        return any(not one.aside and one.imports(destination) and (http or one.speaks != "http") for one in found)
 
     def listens(self, destination: Destination) -> bool:
         """Whether a proxy makes listeners of its own for a destination's addresses."""
@@ -275,7 +301,7 @@ _EVERYTHING = Egress(0, False, ("*/*",))
 
 def view_of(sidecar: SidecarObject, namespace: str) -> View:
     """A Sidecar as seen from a namespace: `./` in the root's object means the client's own. No egress means all."""
-    listeners = tuple(_Listener(egress, namespace) for egress in sidecar.egress or (_EVERYTHING,))
+    listeners = tuple(EgressListener(egress, namespace) for egress in sidecar.egress or (_EVERYTHING,))
     return View(listeners, sidecar.outbound)
 
 
@@ -284,7 +310,7 @@ def is_relative(sidecar: SidecarObject) -> bool:
     return any(text.startswith(("./", "~./")) for egress in sidecar.egress or () for text in egress.hosts)
 
 
-NO_SIDECAR = View((_Listener(_EVERYTHING, ""),), None)
+NO_SIDECAR = View((EgressListener(_EVERYTHING, ""),), None)
 """What a proxy imports to which no Sidecar applies."""
 
 

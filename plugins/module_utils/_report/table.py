@@ -127,12 +127,18 @@ def _heading(judgement: Mapping[str, Any], today: str) -> list[str]:
     counts, evidence, cluster = judgement["counts"], judgement["evidence"], judgement["evidence"]["cluster"]
     violations = ", ".join(f"{counts[kind]} {kind}" for kind in judgement["limits"] if counts[kind])
     verdict = "FAIL" if judgement["verdict"] == "fail" else "PASS within the limits" if violations else "PASS"
+    unproven = judgement.get("unproven") if judgement["verdict"] == "pass" else ()
     sources = ", ".join(name if had else f"{name} (could not be had)" for name, had in evidence["sources"].items())
     istio = ", ".join(cluster.get("istio_versions") or ["unknown"])
     file = evidence.get("snapshot")
     return columns(
         [
-            ["VERDICT", verdict + (f" ({violations})" if violations else "")],
+            [
+                "VERDICT",
+                verdict
+                + (f" ({violations})" if violations else "")
+                + (f", unproven: {'; '.join(unproven)}" if unproven else ""),
+            ],
             [
                 "JUDGED",
                 f"ports {counts['ports']}, edges {counts['edges']} (mTLS {counts['mtls']}, other TLS {counts['tls']}, "

@@ -178,7 +178,8 @@ _FIELDS: Dict[str, Shape] = {
             "endpoints": [_ENTRY],
             "workloadSelector": _SELECTOR,
             "exportTo": WHOLE,
-        }
+        },
+        "status": {"addresses": [{"value": WHOLE, "host": WHOLE}]},
     },
     "WorkloadEntry": {"spec": _ENTRY},
     "Ingress": {"spec": {"ingressClassName": WHOLE, "tls": [{"secretName": WHOLE}]}},

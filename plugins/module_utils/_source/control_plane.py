@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._cluster import Cluster, Kind, Served
-from . import objects, reading
+from .._cluster import Cluster, Served
+from . import objects
 from .objects import Wanted
 
 _ADMISSION = "admissionregistration.k8s.io/v1"
-_POD = Kind("", "v1", "pods", "Pod")
 _FIRST = (
     Wanted(_ADMISSION, "MutatingWebhookConfiguration"),
     Wanted(_ADMISSION, "ValidatingWebhookConfiguration"),
-    Wanted("v1", "Namespace"),
+    Wanted("v1", "Namespace", only_metadata=True),
+    # What injection did to it is in its annotations.
+    Wanted("v1", "Pod", fields="status.phase!=Succeeded,status.phase!=Failed", only_metadata=True),
     Wanted("apps/v1", "Deployment", labels="app=istiod"),
     # Every chart's label (manifests/zzy_descope_legacy.yaml and _helpers.tpl: istio.labels).
     Wanted("apps/v1", "DaemonSet", labels="app.kubernetes.io/part-of=istio"),
@@ -43,8 +44,7 @@ def read(cluster: Cluster, namespace: str, known: Served) -> tuple[list[dict[str
     found = objects.read(cluster, _FIRST, known)
     homes = sorted({namespace, *_homes(found.objects)})
     inside = objects.read(cluster, [wanted for home in homes for wanted in _of_home(home)], known)
-    pods, gaps = reading.read(cluster, [reading.Selection(_POD)])
-    return [*found.objects, *inside.objects, *pods], [*found.unread, *inside.unread, *gaps]
+    return [*found.objects, *inside.objects], [*found.unread, *inside.unread]
 
 
 def _of_home(namespace: str) -> tuple[Wanted, ...]:

@@ -180,7 +180,7 @@ def _list(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-_OF_CLIENTS = ("id", "namespace", "kind", "name", "mesh", "mode")
+_OF_CLIENTS = ("id", "namespace", "kind", "name", "mesh", "mode", "lacks_proxy")
 
 
 def narrow(result: Mapping[str, Any], namespaces: Sequence[str]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Objects(NamedTuple):
     """What was read."""
 
     objects: list[dict[str, Any]]
-    """Manifests without managedFields."""
+    """Manifests without managedFields, but for those of the manager that was named."""
     absent_kinds: list[str]
     """Kinds that were asked for and that the cluster does not serve."""
     unread: list[dict[str, Any]]
@@ -51,8 +51,11 @@ class Objects(NamedTuple):
 NOTHING = Objects([], [], [])
 
 
-def read(cluster: Cluster, wanted: Iterable[Wanted], known: Served | None = None) -> Objects:
-    """The objects that are there of those wanted. Raises ClusterError where the cluster cannot be asked at all."""
+def read(cluster: Cluster, wanted: Iterable[Wanted], known: Served | None = None, manager: str = "") -> Objects:
+    """The objects that are there of those wanted. Raises ClusterError where the cluster cannot be asked at all.
+
+    With a `manager` each has the managedFields that it applied on the server's side: by them it knows what it once set.
+    """
     known = known or served(cluster)
     jobs: list[tuple[Kind, Wanted]] = []
     absent: dict[str, None] = {}
@@ -62,7 +65,7 @@ def read(cluster: Cluster, wanted: Iterable[Wanted], known: Served | None = None
             jobs.append((kind, item))
         else:
             absent[item.kind] = None
-    objects, unread = _run(cluster, jobs)
+    objects, unread = _run(cluster, jobs, manager)
     return Objects(objects, list(absent), unread)
 
 
@@ -84,12 +87,14 @@ def contents(cluster: Cluster, namespaces: Sequence[str], known: Served | None =
     return Objects(list({item["metadata"].get("uid") or id(item): item for item in objects}.values()), [], unread)
 
 
-def _run(cluster: Cluster, jobs: Sequence[tuple[Kind, Wanted]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _run(
+    cluster: Cluster, jobs: Sequence[tuple[Kind, Wanted]], manager: str = ""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Read side by side, in the order of the jobs. Raises ClusterError for credentials that are not accepted."""
     objects: list[dict[str, Any]] = []
     unread: list[dict[str, Any]] = []
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as threads:
-        for kind, wanted, found in threads.map(lambda job: (*job, _attempt(cluster, *job)), jobs):
+        for kind, wanted, found in threads.map(lambda job: (*job, _attempt(cluster, job[0], job[1], manager)), jobs):
             if not isinstance(found, ClusterError):
                 objects += found
             elif found.status == 401:
@@ -100,9 +105,9 @@ def _run(cluster: Cluster, jobs: Sequence[tuple[Kind, Wanted]]) -> tuple[list[di
     return objects, unread
 
 
-def _attempt(cluster: Cluster, kind: Kind, wanted: Wanted) -> list[dict[str, Any]] | ClusterError:
+def _attempt(cluster: Cluster, kind: Kind, wanted: Wanted, manager: str) -> list[dict[str, Any]] | ClusterError:
     try:
-        return [_brief(item, kind) for item in _read(cluster, kind, wanted)]
+        return [_brief(item, kind, manager) for item in _read(cluster, kind, wanted)]
     except ClusterError as error:
         return error
 
@@ -127,10 +132,16 @@ def _read(cluster: Cluster, kind: Kind, wanted: Wanted) -> list[dict[str, Any]]:
     return items
 
 
-def _brief(item: dict[str, Any], kind: Kind) -> dict[str, Any]:
+def _brief(item: dict[str, Any], kind: Kind, manager: str) -> dict[str, Any]:
     """A manifest under its own kind, without what only the API server or kubectl needs."""
     metadata = item["metadata"]
-    metadata.pop("managedFields", None)
+    applied = metadata.pop("managedFields", None)
+    if manager and isinstance(applied, list):
+        metadata["managedFields"] = [
+            entry
+            for entry in applied
+            if isinstance(entry, dict) and entry.get("manager") == manager and entry.get("operation") == "Apply"
+        ]
     if isinstance(metadata.get("annotations"), dict):
         metadata["annotations"].pop(_LAST_APPLIED, None)
     return {**item, "apiVersion": kind.api_version, "kind": kind.kind}

@@ -47,7 +47,9 @@ def slim(manifest: Any) -> Any:
         metadata.pop("managedFields", None)
         if isinstance(metadata.get("annotations"), dict):
             metadata["annotations"].pop(_LAST_APPLIED, None)
-    if manifest.get("kind") not in ("Namespace", "Service"):
+    if manifest.get("kind") == "ServiceEntry" and "status" in manifest:
+        manifest["status"] = _picked(manifest["status"], ("addresses",))
+    elif manifest.get("kind") not in ("Namespace", "Service"):
         manifest.pop("status", None)
     if manifest.get("kind") in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
         for webhook in _each(manifest.get("webhooks")):

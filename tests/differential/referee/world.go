@@ -33,6 +33,10 @@ import (
 	"istio.io/istio/pkg/test"
 )
 
+// leading are the kinds of configuration that can lead elsewhere: by routes, by what they claim, or by what a listener
+// for a port is for.
+var leading = map[config.GroupVersionKind]bool{gvks.VirtualService: true, gvks.ServiceEntry: true, gvks.Sidecar: true}
+
 // world is what the API server would hold.
 type world struct {
 	objects []runtime.Object
@@ -44,7 +48,7 @@ type world struct {
 	meshes map[string]string
 	shared map[string]string
 	// gateways are the Gateway API's, ingressed says whether there are Ingresses, routed whether anything may lead
-	// requests elsewhere than to the host that they are for.
+	// elsewhere than to the host that is dialled.
 	gateways  []*gatewayv1.Gateway
 	ingressed bool
 	routed    bool
@@ -71,7 +75,7 @@ func readWorld(t test.Failer, manifests []json.RawMessage, rejected map[string]s
 				continue
 			}
 			w.configs = append(w.configs, *cfg)
-			w.routed = w.routed || cfg.GroupVersionKind == gvks.VirtualService
+			w.routed = w.routed || leading[cfg.GroupVersionKind]
 			continue
 		}
 		object, _, err := decode(manifest, nil, nil)

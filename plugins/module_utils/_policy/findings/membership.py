@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Iterable
 
 from ..engine import State
-from ..membership import Workload, enrols
+from ..membership import Workload, enrols, webhook_revision
 from ..records import INJECT
 from .kinds import Finding, FindingKind
 from .wording import called
@@ -93,10 +93,24 @@ def rules(state: State) -> Iterable[Finding]:
                 "let the injection webhook create the proxy",
             )
         if workload.mesh == "none" and not workload.doubt and workload.namespace in enrolled:
-            yield _left_out(workload)
+            yield _left_out(workload, _silent_label(state, workload))
 
 
-def _left_out(workload: Workload) -> Finding:
+def _silent_label(state: State, workload: Workload) -> str:
+    """The label that asks for a sidecar and that no injection webhook listens to; "" where that is not the cause.
+
+    Without any webhook in the input, as in manifests out of Git, nothing is known of them.
+    """
+    planes, labels = state.control_planes, state.snapshot.namespaces[workload.namespace].labels
+    asked = webhook_revision(labels, workload.labels)
+    if asked is None or not planes.revisions or state.unread.anywhere("MutatingWebhookConfiguration"):
+        return ""
+    if asked in planes.revisions or asked in planes.tags or asked in planes.contested:
+        return ""
+    return "istio-injection=enabled" if "istio-injection" in labels else f"istio.io/rev={asked}"
+
+
+def _left_out(workload: Workload, silent: str) -> Finding:
     """A workload outside the mesh in a namespace that is enrolled."""
     if workload.shape.host_network:
         return IN_THE_HOST_NETWORK.at(
@@ -108,6 +122,9 @@ def _left_out(workload: Workload) -> Finding:
         why, fix = "opts out of injection", f'remove {INJECT}: "false" from its pod template and restart it'
     elif workload.predicted:
         why, fix = "would get no proxy", "label its namespace or pod template for injection"
+    elif silent:
+        why = f"has pods that were created without a proxy, and no injection webhook listens to {silent}"
+        fix = "install that revision, or label its namespace for one that is there, then restart it"
     else:
         why, fix = "has pods that were created without a proxy", "restart it, injection happens when a pod is created"
     return NOT_IN_THE_MESH.at(

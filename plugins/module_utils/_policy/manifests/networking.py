@@ -27,7 +27,8 @@ from ..records import (
     Subset,
     Tls,
 )
-from .protocols import instance_of, protocol_of
+from ..services import OWN_TLS
+from .protocols import HTTP, instance_of, protocol_of
 
 _TLS_MODES = ("DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
 # The fields of a DestinationRule and of what is in it (networking/v1alpha3/destination_rule.proto).
@@ -115,6 +116,11 @@ def destination_rule(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[s
     )
 
 
+def _spoken(instance: str) -> str:
+    """pilot/pkg/networking/networking.go ModelProtocolToListenerProtocol, with TLS apart."""
+    return "http" if instance in HTTP else "tls" if instance in OWN_TLS else "tcp" if instance else ""
+
+
 def sidecar(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
     spec = mapping(manifest.get("spec"), "spec")
@@ -122,10 +128,12 @@ def sidecar(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any])
     for listener in sequence(spec.get("egress"), "spec.egress"):
         port = mapping(listener.get("port"), "egress.port")
         number = number_of(port.get("number"), "egress.port.number") if port.get("number") is not None else 0
-        proxy = text_of(port.get("protocol"), "egress.port.protocol").upper().replace("-", "_") == "HTTP_PROXY"
+        protocol = text_of(port.get("protocol"), "egress.port.protocol")
+        proxy = protocol.upper().replace("-", "_") == "HTTP_PROXY"
         capture = one_of(listener.get("captureMode"), _CAPTURE_MODES, "egress.captureMode")
         aside = capture == "NONE" or bool(text_of(listener.get("bind"), "egress.bind"))
-        egress.append(Egress(number, proxy, strings(listener.get("hosts"), "egress.hosts"), aside))
+        speaks = _spoken(instance_of(protocol, "", ""))
+        egress.append(Egress(number, proxy, strings(listener.get("hosts"), "egress.hosts"), aside, speaks))
     outbound = None
     if spec.get("outboundTrafficPolicy") is not None:
         policy = mapping(spec["outboundTrafficPolicy"], "spec.outboundTrafficPolicy")
@@ -191,6 +199,8 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
         )
         for place, endpoint in enumerate(sequence(spec.get("endpoints"), "spec.endpoints"))
     )
+    given = mapping(manifest.get("status"), "status").get("addresses")
+    allocated = [mapping(item, "status.addresses") for item in sequence(given, "status.addresses")]
     snapshot.service_entries.append(
         ServiceEntry(
             identity.namespace,
@@ -206,5 +216,12 @@ def service_entry(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str,
             selector_of(spec.get("workloadSelector"), "labels", "spec.workloadSelector"),
             tuple(sorted(set(strings(spec.get("exportTo"), "spec.exportTo")))),
             UNTRANSLATED in labels_of(identity.metadata.get("labels"), "metadata.labels"),
+            tuple(
+                (
+                    text_of(item.get("value"), "status.addresses.value"),
+                    text_of(item.get("host"), "status.addresses.host"),
+                )
+                for item in allocated
+            ),
         )
     )

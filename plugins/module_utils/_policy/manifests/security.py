@@ -18,6 +18,8 @@ from ..records import (
 
 _PEER_AUTHENTICATION, _MODE = frozenset(("selector", "mtls", "portLevelMtls")), frozenset(("mode",))
 """The fields of a PeerAuthentication, and of its mutualTLS (security/v1/peer_authentication.proto)."""
+_MOST_PORTS = 256
+"""Of a PeerAuthentication: each is a row of each workload that it selects. Istio itself sets no limit."""
 _PEER_MODES = ("UNSET", "DISABLE", "PERMISSIVE", "STRICT")
 
 
@@ -31,9 +33,12 @@ def _peer_mode(value: Any, what: str) -> str:
 def peer_authentication(_parser: PodParser, snapshot: Snapshot, manifest: Mapping[str, Any]) -> None:
     identity = identity_of(manifest)
     spec = closed(manifest.get("spec"), _PEER_AUTHENTICATION, "spec")
+    by_port = mapping(spec.get("portLevelMtls"), "spec.portLevelMtls")
+    if len(by_port) > _MOST_PORTS:
+        raise Malformed(f"spec.portLevelMtls has {len(by_port)} ports, of which {_MOST_PORTS} at most are looked at")
     ports = {
         number_of(port, "a port of portLevelMtls"): _peer_mode(mtls, f"portLevelMtls[{port}]")
-        for port, mtls in mapping(spec.get("portLevelMtls"), "spec.portLevelMtls").items()
+        for port, mtls in by_port.items()
     }
     selector = selector_of(spec.get("selector"), "matchLabels", "spec.selector")
     snapshot.peer_authentications.append(

@@ -21,11 +21,23 @@ MOST_SERVERS = 24
 MOST_GROUPS = {True: 16, False: 4}
 """More groups of clients in the mesh, or outside of it, share a box."""
 MOST_NAMESPACES = 60
+_MOST_MEMBERSHIPS = 50_000
+"""Kinds of clients, times the sets that each is in. Above it only those in the mesh and the others are told apart."""
 _NOBODY = "no endpoint"
 
 Said = tuple[Any, ...]
 # What a group of clients meets at a server: {(state, what the sources say): labels of ports}.
 Meeting = dict[tuple[str, Said], set[str]]
+
+
+class Class(NamedTuple):
+    """Clients that are in the same sets."""
+
+    members: list[str]
+    inside: bool
+    sets: frozenset[str]
+    mixed: bool = False
+    """Whether it stands for many kinds of clients: the sets are those that any of them is in."""
 
 
 class Group(NamedTuple):
@@ -53,6 +65,8 @@ class Alike(NamedTuple):
     members: list[str]
     inside: bool
     met: dict[str, Meeting]
+    mixed: bool = False
+    """Whether they are more than one kind of client."""
 
 
 class Server(NamedTuple):
@@ -88,7 +102,9 @@ def drawings_of(facts: Facts) -> Drawings | None:
     edges = [edge for edge in facts.edges if edge.in_scope]
     if not edges:
         return None
-    classes = [(members, inside, sets) for (inside, sets), members in facts.clients.classes().items() if sets]
+    classes = _few(
+        [Class(members, inside, sets) for (inside, sets), members in facts.clients.classes().items() if sets]
+    )
     servers = sorted({_server(edge) for edge in edges}, key=lambda server: _place(facts, server))
     if len(servers) <= MOST_SERVERS:
         return Drawings(_graph("", edges, classes, servers, _server, _port, "workload"), [], 0)
@@ -103,6 +119,19 @@ def drawings_of(facts: Facts) -> Drawings | None:
         names = sorted({_server(edge) for edge in spaces[space]})
         graphs.append(_graph(space, spaces[space], classes, names, _server, _port, "workload"))
     return Drawings(overview, graphs, len(ranked) - len(shown))
+
+
+def _few(classes: list[Class]) -> list[Class]:
+    """Kinds of clients, or those in the mesh and those outside of it where there are too many to be compared."""
+    if sum(len(one.sets) for one in classes) <= _MOST_MEMBERSHIPS:
+        return classes
+    found = []
+    for inside in (True, False):
+        alike = [one for one in classes if one.inside is inside]
+        if alike:
+            members = [client for one in alike for client in one.members]
+            found.append(Class(members, inside, frozenset().union(*(one.sets for one in alike)), True))
+    return found
 
 
 def _rank(edge: JudgedEdge) -> int:
@@ -133,9 +162,6 @@ def _service_port(edge: JudgedEdge) -> str:
     return f"{edge.row['service']}:{edge.row['port']}"
 
 
-Class = tuple[list[str], bool, frozenset[str]]
-
-
 def _graph(
     name: str,
     edges: Iterable[JudgedEdge],
@@ -151,11 +177,11 @@ def _graph(
         if server_of(edge) in wanted:
             by_set.setdefault(edge.row["clients"], []).append(edge)
     alike: dict[Any, Alike] = {}
-    for members, inside, sets in classes:
+    for members, inside, sets, mixed in classes:
         met = _met([edge for name in sorted(sets) for edge in by_set.get(name, ())], inside, server_of, label_of)
         if met:
             frozen = tuple((server, _frozen(met[server], what)) for server in servers if server in met)
-            one = alike.setdefault((inside, frozen), Alike([], inside, {}))
+            one = alike.setdefault((inside, frozen), Alike([], inside, {}, mixed))
             one.members.extend(members)
             _add(one.met, met)
     groups, meetings = _groups(list(alike.values()))
@@ -214,7 +240,7 @@ def _groups(found: list[Alike]) -> tuple[list[Group], list[dict[str, Meeting]]]:
     for inside, most in MOST_GROUPS.items():
         these = [one for one in found if one.inside == inside]
         further = these[most - 1 :] if len(these) > most else []
-        shown += [(one, False) for one in these[: len(these) - len(further)]]
+        shown += [(one, one.mixed) for one in these[: len(these) - len(further)]]
         if further:
             shown.append((_together(further), True))
     groups = [

@@ -69,7 +69,8 @@ def injector(
     return {
         **thing(
             "MutatingWebhookConfiguration",
-            f"istio-revision-tag-{tag}" if tag else suffixed("istio-sidecar-injector", revision),
+            (f"istio-revision-tag-{tag}" if tag else suffixed("istio-sidecar-injector", revision))
+            + ("" if home == "istio-system" else f"-{home}"),
             version=ADMISSION,
             labels={"istio.io/rev": revision, **({"istio.io/tag": tag} if tag else {}), **labels},
         ),
@@ -137,7 +138,7 @@ def definition(**labels: str) -> Manifest:
     )
 
 
-def installed(revision: str = "default", **more: str) -> list[Manifest]:
+def installed(revision: str = "default", **more: Any) -> list[Manifest]:
     """A whole installation by this role, with Helm."""
     return [
         namespace("istio-system"),

@@ -27,6 +27,14 @@ Manifest = dict[str, Any]
 SYSTEM = namespace("istio-system")
 
 
+UNREADABLE = {"sidecar.istio.io/status": "{", "istio.io/rev": "canary"}
+WAYPOINT = {"gateway.networking.k8s.io/gateway-name": "edge"}
+
+
+def ending(item: Manifest) -> Manifest:
+    return {**item, "metadata": {**item["metadata"], "deletionTimestamp": "2026-03-01T00:00:00Z"}}
+
+
 def told(*resources: Manifest, unread: Any = ()) -> dict[str, Any]:
     return control_planes(resources, unread)
 
@@ -143,14 +151,20 @@ def test_a_record_that_is_none_is_named(broken: Manifest) -> None:
         ([namespace("shop", rev="prod")], ["shop"], []),
         ([namespace("shop", istio_injection="enabled")], [], []),
         ([namespace("shop", rev="canary", istio_injection="disabled")], [], []),
+        ([ending(namespace("shop", rev="canary"))], [], []),
         ([pod("shop/cart", revision="canary")], [], ["shop/cart-5f5-1"]),
         ([pod("shop/edge", "gateway", revision="canary")], [], ["shop/edge-5f5-1"]),
         ([pod("shop/cart", revision="default")], [], []),
         ([pod("shop/cart", "none", {"istio.io/rev": "canary"})], [], []),
+        ([ending(pod("shop/cart", revision="canary"))], [], []),
+        ([pod("shop/edge", "none", {**WAYPOINT, "istio.io/rev": "prod"})], [], ["shop/edge-5f5-1"]),
+        ([pod("shop/a", "none", annotations=UNREADABLE)], [], ["shop/a-5f5-1"]),
     ],
     ids=[
-        "by its label", "by a tag", "of the default revision", "opted out", "a sidecar", "a gateway",
-        "another revision's sidecar", "a pod without a proxy",
+        "by its label", "by a tag", "of the default revision", "opted out", "a namespace that ends", "a sidecar",
+        "a gateway",
+        "another revision's sidecar", "a pod without a proxy", "a pod that ends", "a Gateway's, by a tag",
+        "a status that is no JSON",
     ],
 )  # fmt: skip
 def test_who_uses_it(users: list[Manifest], names: list[str], pods: list[str]) -> None:

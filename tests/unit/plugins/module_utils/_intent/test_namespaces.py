@@ -14,6 +14,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._intent.namespaces 
     PREVIOUS,
     plan,
     progress,
+    proposed,
     questions,
     remains,
     wanted,
@@ -26,6 +27,7 @@ GIVEN = {
     "revision": "",
     "restart": True,
     "restart_batch": 0,
+    "max_broken": 0,
     "wait_timeout": 300,
     "force": False,
 }
@@ -359,6 +361,44 @@ def test_who_stays_is_told_with_its_reason():
         "shop/Pod/a          bare pod: delete it and make it anew",
         "shop/Job/long-name  Job: its next run follows the label",
     ]
+
+
+# --- what would break
+
+
+def test_restarts_are_proposed_as_labels_and_pods_that_go():
+    running = runs("sidecar", revision="default", pods=["cart-1", "cart-2"])
+    status = mesh(
+        space(labels={**ENABLED, "team": "a"}), workloads=[running, runs("sidecar", "Pod", "bare", pods=["bare"])]
+    )
+    found = proposed(given(mode="none"), status, there(owner()))
+    assert [(item["op"], item["manifest"]["kind"], item["manifest"]["metadata"]["name"]) for item in found] == [
+        ("apply", "Namespace", "shop"),
+        ("delete", "Pod", "cart-1"),
+        ("delete", "Pod", "cart-2"),
+    ]
+    assert found[0]["manifest"]["metadata"]["labels"] == {"team": "a"}
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, mesh(space(labels=ENABLED), workloads=[runs("sidecar", revision="default", pods=["a"])])),
+        ({}, mesh(space())),
+        ({"restart": False}, mesh(space(), workloads=[runs(pods=["a"])])),
+    ],
+    ids=["all is as wanted", "no workload", "nothing is to be restarted"],
+)
+def test_where_nothing_is_restarted_nothing_is_proposed(options, status):
+    assert proposed(given(**options), status, there(owner())) == []
+
+
+@pytest.mark.parametrize(("allowed", "stops"), [(0, True), (1, True), (2, False)])
+def test_what_would_break_stops_it(allowed, stops):
+    broken = ["shop/Deployment/cart → shop/pay:80 (why)", "shop/Deployment/cart → shop/pay:81 (why)"]
+    problems = plan(given(max_broken=allowed), mesh(space()), broken=broken)["problems"]
+    assert len(problems) == stops
+    assert not stops or "2 connections that work would break by the restarts" in problems[0]
 
 
 # --- what is read

@@ -101,6 +101,32 @@ def test_ports(document: dict[str, Any], expected: list[tuple[str, str]]) -> Non
     }
 
 
+PROVEN = {
+    "all agree": (audit(), "ok", []),
+    "a source did not answer for a port": (
+        audit(compared("strict", "unknown", "strict", "unproven")),
+        "unproven",
+        ["1 of 1 ports without an answer of a source"],
+    ),
+    "a source gave nothing": (
+        audit(compared("strict", "unknown", "strict", "unproven"), seen=seen("not seen")),
+        "unproven",
+        ["programmed could not be had", "1 of 1 ports without an answer of a source"],
+    ),
+    "a source was not asked": (audit(compared("strict", "strict", None, "proven")), "ok", []),
+    "a source contradicts": (audit(compared("strict", "permissive", "strict", "contradicted")), "FAIL", []),
+}
+
+
+@pytest.mark.parametrize(("document", "result", "unproven"), PROVEN.values(), ids=PROVEN.keys())
+def test_what_was_asked_and_not_answered_is_unproven_and_no_bare_pass(
+    document: dict[str, Any], result: str, unproven: list[str]
+) -> None:
+    judgement = judge(document, sources=ALL)
+    assert [row["result"] for row in judgement["ports"]] == [result]
+    assert judgement["unproven"] == unproven
+
+
 def test_an_excluded_port_is_not_judged_by_other_sources_either() -> None:
     document = audit(compared("strict", "permissive", "strict", "contradicted"))
     entry = {"namespace": "demo", "workload": "service-a", "port": 8080, "reason": "being moved"}

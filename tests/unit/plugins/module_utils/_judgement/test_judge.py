@@ -62,6 +62,25 @@ def test_servers(server: dict[str, Any], expected: list[tuple[str, str]]) -> Non
     assert result["verdict"] == ("fail" if expected else "pass")
 
 
+def test_a_client_that_lacks_the_proxy_its_labels_ask_for_is_broken_and_not_refused():
+    """Its calls are reset, and nobody meant them to be."""
+    late = workload("demo/late", "none", lacks_proxy=True)
+    mesh = status(workload(ports=[port()]), [edge("late", "broken", "none")], [late])
+    mesh["client_sets"]["late"] = [late["id"]]
+    result = judge(mesh)
+    assert violations(result) == [("broken", "demo/late → demo/service-a:80")]
+    assert "restart the client" in result["violations"][0]["remedy"]
+    late["lacks_proxy"] = False
+    assert violations(judge(mesh)) == []
+
+
+def test_who_lacks_a_proxy_is_named_apart_from_who_is_outside():
+    late = workload("demo/late", "none", lacks_proxy=True)
+    mesh = status(workload(ports=[port()]), [edge("some", "broken", "none")], [late])
+    mesh["client_sets"]["some"] = [late["id"], mesh["client_sets"]["out"][0]]
+    assert violations(judge(mesh)) == [("broken", "demo/late → demo/service-a:80")]
+
+
 FROM_B, FROM_CRON = "demo/service-b → demo/service-a:80", "legacy/cron → demo/service-a:80"
 EMPTY = {"state": "no_endpoint"}
 EDGES = {
@@ -540,6 +559,9 @@ def test_counts_are_those_of_the_rows() -> None:
 def test_one_port_that_is_bypassed_is_the_remedy(ports: list[dict[str, Any]], remedy: str) -> None:
     assert _remedy(workload(ports=ports), "otherwise") == remedy
     assert _remedy(workload(mesh="none", ports=ports), "otherwise") == "no proxy"
+    assert _remedy(workload(mesh="ambient", ports=ports), "otherwise") == remedy
+    assert _remedy(workload(mesh="gateway", ports=ports), "otherwise") == "gateway"
+    assert _remedy(workload(mesh="gateway", ports=ports), "broken") == "broken"
     assert _remedy(None, "otherwise") == "otherwise"
 
 

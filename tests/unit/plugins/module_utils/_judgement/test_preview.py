@@ -152,6 +152,12 @@ def test_connections_that_would_break(edge: dict[str, Any], expected: list[str])
     assert all(text in sentence for text, sentence in zip(expected, found, strict=True))
 
 
+def test_who_was_in_the_mesh_counts_where_that_is_what_changes():
+    mesh = proposed(change("out", MTLS, answer("broken")))
+    assert preview(mesh)["broken"] == []
+    assert len(preview(mesh, members={LEGACY: workload("legacy/cron")})["broken"]) == 1
+
+
 def test_each_client_counts_by_itself() -> None:
     mesh = proposed(change("all", MTLS, answer("broken")), change("in", MTLS, answer("broken")))
     mesh["change_client_sets"]["all"] = {"all_but": [LEGACY]}

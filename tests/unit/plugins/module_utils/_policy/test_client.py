@@ -6,6 +6,34 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.client import (
+    Cluster,
+    Hbone,
+    checker_mode,
+    needs_endpoints,
+    sent,
+    tunnels,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.destination_rules import (
+    Setting,
+    mutual,
+    plaintext,
+    unset,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
+    PeerAuthentication,
+    Policy,
+    PortPolicy,
+    Subset,
+    Tls,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.server import PeerAuthenticationIndex
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services import (
+    Destination,
+    DestinationPort,
+    Endpoint,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import Unread
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     edges,
@@ -231,3 +259,150 @@ def test_rows_grow_with_situations_not_with_clients():
     assert [row["client_tls"] for row in rows] == ["mtls", "plaintext"]
     assert rows[1]["reason"].startswith("each of the DestinationRules n00/r, n01/r, n02/r and 27 more turns TLS off")
     assert len(result["client_sets"][rows[1]["clients"]]) == 30
+
+
+AT_A = Endpoint("shop/Deployment/a", None, 8080, "istio", "shop", {"app": "a"})
+TUNNELS = AT_A._replace(labels={"app": "a", "networking.istio.io/tunnel": "http"})
+LEGACY = AT_A._replace(tls_mode="disabled")
+NEVER, TO_ZTUNNEL, EVERYWHERE = Hbone(False, False), Hbone(True, False), Hbone(True, True)
+BY_AUTO = Cluster("auto", "", False, None)
+BY_RULE = Cluster("ISTIO_MUTUAL", "a rule", False, None, by_rule=True)
+
+
+def policies(mode: str | None = None, ports: dict[int, str] | None = None) -> PeerAuthenticationIndex:
+    """One PeerAuthentication of the server's namespace."""
+    found = PeerAuthentication("shop", "p", "", None, None, True, mode or "UNSET", {})
+    selected = PeerAuthentication("shop", "q", "", None, {"app": "a"}, False, "UNSET", ports or {})
+    return PeerAuthenticationIndex([*([found] if mode else []), *([selected] if ports else [])], "root", Unread([], ()))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "endpoint", "peers", "hbone", "expected"),
+    [
+        pytest.param(BY_AUTO, AT_A, policies(), NEVER, "mtls", id="auto-mTLS to a sidecar"),
+        pytest.param(BY_AUTO, LEGACY, policies(), NEVER, "plaintext", id="auto-mTLS to what has none"),
+        pytest.param(BY_AUTO, AT_A, policies("DISABLE"), NEVER, "plaintext", id="auto-mTLS to what takes none"),
+        pytest.param(BY_AUTO, AT_A, policies(None, {8080: "DISABLE"}), NEVER, "plaintext", id="at this port"),
+        pytest.param(BY_AUTO, AT_A, policies(None, {8081: "DISABLE"}), NEVER, "mtls", id="at another port"),
+        pytest.param(BY_AUTO._replace(same_for_all=True), LEGACY, policies(), NEVER, "mtls", id="the same to all"),
+        pytest.param(BY_AUTO._replace(override="ISTIO_MUTUAL"), AT_A, policies("DISABLE"), NEVER, "mtls",
+                     id="the top level of a rule goes before the policy"),
+        pytest.param(BY_AUTO._replace(override="DISABLE"), AT_A, policies(), NEVER, "plaintext",
+                     id="whatever it says"),
+        pytest.param(BY_AUTO._replace(override="ISTIO_MUTUAL"), LEGACY, policies(), NEVER, "plaintext",
+                     id="but for what has no sidecar"),
+        pytest.param(BY_RULE, LEGACY, policies(), NEVER, "mtls", id="a rule"),
+        pytest.param(BY_RULE._replace(sent="SIMPLE"), AT_A, policies(), NEVER, "simple", id="a rule for TLS"),
+        pytest.param(BY_RULE._replace(sent="MUTUAL"), AT_A, policies(), NEVER, "mutual", id="a rule for its own"),
+        pytest.param(BY_RULE._replace(sent="plaintext"), AT_A, policies(), NEVER, "plaintext", id="a rule for none"),
+        pytest.param(BY_RULE._replace(sent="unknown"), AT_A, policies(), NEVER, "unknown", id="nobody knows"),
+        pytest.param(BY_AUTO, TUNNELS, policies(), TO_ZTUNNEL, "mtls", id="HBONE is not preferred to sidecars"),
+        pytest.param(BY_AUTO, TUNNELS, policies(), EVERYWHERE, "hbone", id="HBONE is preferred"),
+        pytest.param(BY_AUTO, TUNNELS._replace(tls_mode="disabled"), policies(), TO_ZTUNNEL, "hbone",
+                     id="HBONE to what takes nothing else"),
+        pytest.param(BY_AUTO, TUNNELS, policies(), Hbone(False, True), "mtls", id="HBONE is not sent"),
+        pytest.param(BY_AUTO, TUNNELS, policies(), Hbone(None, True), "unknown", id="nobody knows whether it is"),
+        pytest.param(BY_AUTO, TUNNELS, policies(), Hbone(True, None), "unknown", id="nor whether it is preferred"),
+        pytest.param(BY_AUTO, AT_A, policies(), Hbone(None, None), "mtls", id="nor need one know"),
+        pytest.param(BY_AUTO._replace(same_for_all=True), TUNNELS, policies(), EVERYWHERE, "mtls",
+                     id="HBONE is matched per endpoint"),
+        pytest.param(BY_RULE._replace(sent="plaintext"), TUNNELS, policies(), EVERYWHERE, "hbone",
+                     id="HBONE in the place of plaintext"),
+    ],
+)  # fmt: skip
+def test_what_one_endpoint_is_sent(cluster, endpoint, peers, hbone, expected):
+    assert sent(cluster, endpoint, peers, hbone).tls == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"), [("SIMPLE", "a rule, inside HBONE"), ("ISTIO_MUTUAL", "the sidecar sends HBONE")]
+)
+def test_tls_of_a_rules_own_runs_inside_hbone(mode, why):
+    found = sent(BY_RULE._replace(sent=mode), TUNNELS, policies(), EVERYWHERE)
+    assert (found.tls, found.why.startswith(why)) == ("hbone", True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "preferred", "expected"),
+    [
+        (TUNNELS, True, True),
+        (TUNNELS, False, False),
+        (TUNNELS._replace(tls_mode="disabled"), False, True),
+        (AT_A, True, False),
+        (LEGACY, False, False),
+        (LEGACY._replace(labels={"networking.istio.io/tunnel": "none"}), True, False),
+    ],
+)
+def test_who_gets_hbone(endpoint, preferred, expected):
+    assert tunnels(endpoint, preferred) is expected
+
+
+ONE_WAY = Tls("SIMPLE", False, False)
+OF_PORTS = Policy(Tls("DISABLE", False, False), None, (PortPolicy(80, ONE_WAY, None), PortPolicy(81, None, "RANDOM")))
+BY_SUBSET = Subset("v1", (), Policy(None, None, (PortPolicy(80, Tls("ISTIO_MUTUAL", False, False), None),)))
+
+
+@pytest.mark.parametrize(
+    ("policy", "subset", "port", "expected"),
+    [
+        (OF_PORTS, None, 80, "SIMPLE"),
+        (OF_PORTS, None, 81, "DISABLE"),
+        (OF_PORTS, None, 82, "DISABLE"),
+        (OF_PORTS, BY_SUBSET, 80, "ISTIO_MUTUAL"),
+        (OF_PORTS, BY_SUBSET, 81, "DISABLE"),
+        (None, BY_SUBSET, 80, "ISTIO_MUTUAL"),
+        (None, BY_SUBSET, 81, None),
+        (None, None, 80, None),
+        (OF_PORTS, Subset("v2", (), None), 80, "SIMPLE"),
+    ],
+)
+def test_by_which_mode_endpoints_are_matched(policy, subset, port, expected):
+    assert checker_mode(Setting(policy, (), False), subset, port) == expected
+
+
+def test_without_a_rule_no_mode_of_a_rule_counts():
+    assert checker_mode(None, BY_SUBSET, 80) is None
+
+
+def with_balancer(name):
+    return Policy(None, name, ())
+
+
+@pytest.mark.parametrize(
+    ("resolution", "rule_", "subset", "expected"),
+    [
+        ("DNS", None, None, True),
+        ("DNS_ROUND_ROBIN", None, None, True),
+        ("STATIC", None, None, False),
+        ("NONE", None, None, False),
+        ("DNS", with_balancer("PASSTHROUGH"), None, True),
+        ("DNS", with_balancer("PASSTHROUGH"), Subset("v1", (), None), False),
+        ("DNS", with_balancer("RANDOM"), Subset("v1", (), None), True),
+        ("DNS", None, Subset("v1", (), with_balancer("PASSTHROUGH")), False),
+        ("DNS", None, Subset("v1", (), with_balancer("RANDOM")), True),
+        ("DNS", None, Subset("v1", (), None), True),
+    ],
+)
+def test_which_clusters_are_not_built_without_endpoints(resolution, rule_, subset, expected):
+    port_ = DestinationPort(80, "http", "http", (), ())
+    to = Destination("a/b", "a", "b.a", "", False, False, False, resolution, (port_,), (), (), "")
+    assert needs_endpoints(to, port_, rule_ and Setting(rule_, (), False), subset) is expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_plaintext", "is_mutual"),
+    [
+        (Tls("DISABLE", False, False), True, False),
+        (Tls("SIMPLE", False, False), False, False),
+        (Tls("SIMPLE", True, False), True, False),
+        (Tls("MUTUAL", False, True), True, False),
+        (Tls("ISTIO_MUTUAL", False, False), False, True),
+    ],
+)
+def test_what_is_left_of_a_rule_without_some_of_its_tls(settings, is_plaintext, is_mutual):
+    assert (plaintext(settings), mutual(settings)) == (is_plaintext, is_mutual)
+    whole = Policy(settings, "RANDOM", (PortPolicy(80, settings, None), PortPolicy(81, None, None)))
+    left = unset(Setting(whole, (Subset("v1", (), whole), Subset("v2", (), None)), True), mutual)
+    kept = None if is_mutual else settings
+    expected = Policy(kept, "RANDOM", (PortPolicy(80, kept, None), PortPolicy(81, None, None)))
+    assert left == Setting(expected, (Subset("v1", (), expected), Subset("v2", (), None)), True)

@@ -31,6 +31,13 @@ from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.
 
 STRICT = peer("istio-system/m", "STRICT")
 ENROLLED = namespace("demo", istio_injection="enabled")
+WEBHOOK = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "MutatingWebhookConfiguration",
+    "metadata": {"name": "istio-sidecar-injector-canary", "labels": {"istio.io/rev": "canary"}},
+    "webhooks": [{"clientConfig": {"service": {"name": "istiod-canary", "namespace": "istio-system"}}}],
+}
+"""That of the revision canary alone."""
 BESIDE = [ENROLLED, deployment("demo/a"), service("demo/a"), mesh_config()]
 """What docs/findings.md says is there beside each example."""
 OF_THE_MESH = {"ambient", "revision default"}
@@ -113,6 +120,13 @@ SAID = [
      [deployment("demo/a", {INJECT: "true"}, {INJECT: "false"})]),
     ("pods older than the label", "MTLS-002", "Deployment demo/a", "it has pods that were created without a proxy",
      [ENROLLED, pod("demo/a", "none")]),
+    ("a label that no webhook listens to", "MTLS-002", "Deployment demo/a",
+     "created without a proxy, and no injection webhook listens to istio.io/rev=gone",
+     [namespace("demo", rev="gone"), pod("demo/a", "none"), WEBHOOK]),
+    ("a label that nobody listens to since its revision went", "MTLS-002", "Deployment demo/a",
+     "no injection webhook listens to istio-injection=enabled", [ENROLLED, pod("demo/a", "none"), WEBHOOK]),
+    ("a label to which one listens", "MTLS-002", "Deployment demo/a", "it has pods that were created without a proxy",
+     [namespace("demo", rev="canary"), pod("demo/a", "none"), WEBHOOK]),
     ("a label opts out", "MTLS-002", "Deployment demo/a", "it opts out of injection",
      [ENROLLED, pod("demo/a", "none", {INJECT: "false"})]),
     ("an annotation opts out", "MTLS-002", "Deployment demo/a", "it opts out of injection",

@@ -8,7 +8,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.gateways import _Chain, _follow_names
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.gateways import (
+    GatewayIndex,
+    Opened,
+    _Chain,
+    _column,
+    _follow_names,
+    _Merged,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.membership import Workload
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import (
+    Capture,
+    GatewayObject,
+    Server,
+    Shape,
+)
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import Unread
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     deployment,
@@ -579,6 +594,29 @@ def test_mesh_clients_of_a_gateway_of_the_gateway_api(edge, meshed):
     assert answer(result, "cafe/m", f"edge/{MADE}") == meshed
 
 
+def test_a_gateway_of_other_pods_leaves_it_certain_which_server_comes_first() -> None:
+    """Its listeners carry no time; they are for the Service that it names, which is not of these pods."""
+    servers = [at_8443("SIMPLE", A, age=1), at_8443(None, A, "h", 2, **REDIRECT)]
+    other = kubernetes(HTTP, addresses=at((None, "other")))
+    for more in ([], [other]):
+        result = judge(pod("edge/gw", "gateway"), servers, more, service("edge/other", selector={"app": "other"}))
+        assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("ages", "met"),
+    [((1, 2), "none -> tls"), ((2, 1), "none -> broken"), ((None, None), "none -> unknown")],
+    ids=["certificates of its own first", "Istio mTLS first", "nobody knows"],
+)
+def test_of_two_kinds_of_tls_for_one_name_the_first_one_counts(ages, met):
+    """For an application's own TLS: whether it meets a certificate of the gateway's own or of the mesh."""
+    servers = [at_8443("SIMPLE", A, age=ages[0]), at_8443("ISTIO_MUTUAL", A, "h", ages[1])]
+    before = service("edge/gw", ports=[{"name": "https", "port": 443, "targetPort": 8443}])
+    result = judge(pod("edge/gw", "gateway"), servers, before, pod("out/c", "none"))
+    assert answer(result, "out/c", "edge/gw") == met
+    assert port(result, "edge/gw", 8443)["plaintext"] == "refused"
+
+
 # Kubernetes' Ingresses.
 
 
@@ -760,3 +798,163 @@ def test_whether_the_names_of_servers_tell_which_one_answers(hosts, tell):
 )
 def test_whether_the_names_of_two_servers_tell_it(first, second, tell):
     assert _follow_names([_Chain(("a.example",), *each, "") for each in (first, second)]) is tell
+
+
+WEB, SAFE, RAW = (
+    Server(80, "plaintext", http=True),
+    Server(80, "tls", tls=True),
+    Server(80, "plaintext"),
+)
+ASIDE = WEB._replace(bind="192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("servers", "taken"),
+    [
+        pytest.param([WEB], [True], id="one"),
+        pytest.param([WEB, WEB], [True, True], id="two of HTTP"),
+        pytest.param([WEB, RAW], [True, False], id="what is no HTTP where there is HTTP"),
+        pytest.param([RAW, WEB], [True, False], id="HTTP where there is something else"),
+        pytest.param([RAW, RAW], [True, False], id="two of TCP"),
+        pytest.param([WEB, ASIDE], [True, True], id="at another address"),
+        pytest.param([ASIDE, ASIDE._replace(http=False)], [True, False], id="at one address"),
+        pytest.param([SAFE._replace(hosts=("a",)), SAFE._replace(hosts=("b",))], [True, True],
+                     id="TLS for other hosts"),
+        pytest.param([SAFE._replace(hosts=("a",)), SAFE._replace(hosts=("b", "a"))], [True, False],
+                     id="TLS for a host that another has"),
+        pytest.param([SAFE._replace(hosts=("a",)), SAFE._replace(hosts=("a",), bind="192.0.2.1")], [True, True],
+                     id="at another address, too"),
+        pytest.param([SAFE._replace(hosts=("a",)), WEB], [True, True], id="TLS beside HTTP"),
+        pytest.param([WEB, SAFE._replace(hosts=("a",))], [True, False], id="HTTP before TLS"),
+        pytest.param([WEB._replace(tls=True, hosts=("a",)), WEB._replace(tls=True, hosts=("a",))], [True, False],
+                     id="HTTP with TLS settings for a host that another has"),
+    ],
+)  # fmt: skip
+def test_which_servers_of_one_port_count(servers, taken):
+    merged = _Merged()
+    assert [merged.takes(80, server) for server in servers] == taken
+
+
+def test_each_port_has_servers_of_its_own():
+    merged = _Merged()
+    assert [merged.takes(80, RAW), merged.takes(81, RAW), merged.takes(81, RAW)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+CHAINS = (
+    _Chain(("a.example", "b.example"), "tls", "", "the names"),
+    _Chain(("*.example",), "mtls", "", "the pattern"),
+    _Chain(("*.b.example",), "passthrough", "", "the longer pattern"),
+)
+
+
+@pytest.mark.parametrize(
+    ("chains", "name", "expected"),
+    [
+        pytest.param(CHAINS, "a.example", ("gateway-tls", "the names for a.example"), id="the name itself"),
+        pytest.param(CHAINS, "A.Example", ("gateway-tls", "the names for A.Example"), id="however it is written"),
+        pytest.param(CHAINS, "c.example", ("gateway-mtls", "the pattern for c.example"), id="a pattern"),
+        pytest.param(CHAINS, "c.b.example", ("gateway-passthrough", "the longer pattern for c.b.example"),
+                     id="the longest pattern"),
+        pytest.param(CHAINS, "other.test", ("gateway-closed", "all, and none for other.test"), id="no name"),
+        pytest.param(CHAINS, "example", ("gateway-closed", "all, and none for example"), id="not the domain itself"),
+        pytest.param(CHAINS, "", ("gateway-sni", "all"), id="nothing is asked for"),
+        pytest.param((), "a.example", ("gateway-sni", "all"), id="names do not tell"),
+        pytest.param((*CHAINS, _Chain(("*",), "tls", "", "every name")), "other.test",
+                     ("gateway-tls", "every name for other.test"), id="whoever has no other"),
+        pytest.param((CHAINS[0], _Chain(("a.example",), "mtls", "", "x")), "a.example", ("gateway-sni", "all"),
+                     id="two that differ"),
+        pytest.param((CHAINS[0], _Chain(("a.example",), "tls", "", "x")), "a.example",
+                     ("gateway-tls", "the names for a.example"), id="two that do not"),
+    ],
+)  # fmt: skip
+def test_which_server_answers_for_a_name(chains, name, expected):
+    assert Opened("gateway-sni", "all", chains).asked(name)[:2] == expected
+
+
+@pytest.mark.parametrize(
+    ("kinds", "column"),
+    [
+        ({"tls"}, "tls"),
+        ({"mtls", "named"}, "mtls"),
+        ({"named"}, "named"),
+        ({"plaintext", "tls"}, "mixed"),
+        ({"plaintext", "unknown"}, "mixed"),
+        ({"tls", "unknown"}, "unknown"),
+        ({"tls", "mtls"}, "sni"),
+        ({"mtls", "named", "tls"}, "sni"),
+    ],
+    ids=lambda value: "+".join(sorted(value)) if isinstance(value, set) else "",
+)
+def test_what_several_servers_of_one_port_offer(kinds, column):
+    assert _column(kinds) == column
+
+
+SHAPE = Shape("gateway", "default", False, Capture((), None, ""), False, (), (), (), False, None, False, False)
+AT_THE_DOOR = Workload(
+    "edge/Deployment/gw", "edge", "Deployment", "gw", ("gw-1",), {"app": "gw"}, SHAPE, False, "x", ""
+)
+SERVES = GatewayObject("edge", "g", None, {"app": "gw"}, (Server(80, "plaintext", hosts=("*",)),), "2026-01-01")
+
+
+def index(*gateways, doubt="", scoped=False, unread=()):
+    return GatewayIndex(
+        list(gateways),
+        lambda workload: [],
+        {},
+        lambda workload, namespace, revision: namespace != "hidden",
+        lambda workload, port: doubt,
+        lambda workload: scoped,
+        Unread(unread, ()),
+    )
+
+
+def of(**shape):
+    return AT_THE_DOOR._replace(shape=SHAPE._replace(**shape))
+
+
+NO_GATEWAYS = [{"kind": "Gateway", "namespace": "far", "reason": "forbidden"}]
+ANSWERS = [
+    ("a Gateway's port", index(SERVES), AT_THE_DOOR, 80, "gateway-plaintext", "gateway"),
+    ("no Gateway's port", index(SERVES), AT_THE_DOOR, 81, "gateway-closed", "workload"),
+    ("the proxy's health", index(SERVES), AT_THE_DOOR, 15021, "gateway-plaintext", "health"),
+    ("its metrics", index(SERVES), AT_THE_DOOR, 15090, "gateway-plaintext", "metrics"),
+    ("its health, whatever was not read", index(SERVES, unread=NO_GATEWAYS), AT_THE_DOOR, 15021, "gateway-plaintext",
+     "health"),
+    ("a port of its own container", index(SERVES), of(ports=((8080, "web"),)), 8080, "gateway-plaintext", "workload"),
+    ("what another container may open", index(SERVES), of(companions=True), 81, "unknown", "workload"),
+    ("HBONE of a waypoint", index(), of(waypoint=True), 15008, "gateway-hbone", "hbone"),
+    ("HBONE of a gateway", index(), AT_THE_DOOR, 15008, "gateway-closed", "workload"),
+    ("a Gateway's port at a waypoint", index(SERVES), of(waypoint=True), 80, "gateway-closed", "workload"),
+    ("whatever is in doubt", index(SERVES, doubt="why"), AT_THE_DOOR, 80, "unknown", "gateway"),
+    ("plaintext, whatever else was not read", index(SERVES, unread=NO_GATEWAYS), AT_THE_DOOR, 80, "gateway-plaintext",
+     "gateway"),
+    ("what one that was not read may open", index(SERVES, unread=NO_GATEWAYS), AT_THE_DOOR, 81, "unknown", "workload"),
+    ("the same at a waypoint", index(SERVES, unread=NO_GATEWAYS), of(waypoint=True), 81, "gateway-closed", "workload"),
+    ("one for other pods", index(SERVES._replace(selector={"app": "x"})), AT_THE_DOOR, 80, "gateway-closed",
+     "workload"),
+    ("one for all pods", index(SERVES._replace(selector={})), AT_THE_DOOR, 80, "gateway-plaintext", "gateway"),
+    ("one that its control plane does not see", index(SERVES._replace(namespace="hidden")), AT_THE_DOOR, 80,
+     "gateway-closed", "workload"),
+    ("one of another namespace", index(SERVES._replace(namespace="far")), AT_THE_DOOR, 80, "gateway-plaintext",
+     "gateway"),
+    ("the same where each has its own", index(SERVES._replace(namespace="far"), scoped=True), AT_THE_DOOR, 80,
+     "gateway-closed", "workload"),
+    ("its own behind such a one", index(SERVES._replace(namespace="far", age="2025"), SERVES, scoped=True), AT_THE_DOOR,
+     80, "gateway-plaintext", "gateway"),
+    ("one of another namespace, where nobody knows",
+     index(SERVES._replace(namespace="far", servers=(Server(80, "tls", hosts=("*",)),)), scoped=None), AT_THE_DOOR, 80,
+     "unknown", "gateway"),
+    ("one that is not there",
+     index(), AT_THE_DOOR._replace(labels={"gateway.networking.k8s.io/gateway-name": "x"}), 80, "unknown", "workload"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "found", "one", "number", "column", "purpose"), ANSWERS, ids=[row[0] for row in ANSWERS]
+)
+def test_what_a_port_of_a_gateway_does(what, found, one, number, column, purpose):
+    assert (found.server(one, number)[0], found.purpose(one, number)) == (column, purpose), what

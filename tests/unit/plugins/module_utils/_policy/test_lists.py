@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import Reader, expand
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests.lists import is_empty, rest
 from ansible_collections.meshproof.mtls.plugins.module_utils._snapshot import manifests_in
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     judge,
@@ -110,3 +111,41 @@ def test_a_list_that_was_taken_apart_once_gives_the_same_again():
 def test_a_files_lists_are_read_alike(end, expected):
     text = f"apiVersion: {GROUP}\nkind: PeerAuthenticationList\n{end}"
     assert mode(*manifests_in("a file", text)) == expected
+
+
+NULL = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "empty"),
+    [
+        ({}, True),
+        ({"metadata": {"resourceVersion": "1"}}, True),
+        ({"metadata": {"resourceVersion": "1", "selfLink": "/x"}}, True),
+        ({"metadata": {"continue": "x"}}, False),
+        ({"metadata": None}, False),
+        ({"apiVersion": None}, False),
+        ({"items": []}, False),
+        ({"items": 0}, False),
+    ],
+)
+def test_which_lists_go_printed_with_nothing_in_them(changed: dict[str, Any], empty: bool) -> None:
+    assert is_empty({**NULL, **changed}) is empty
+
+
+def test_a_list_that_does_not_say_its_items_is_not_empty() -> None:
+    assert not is_empty({name: value for name, value in NULL.items() if name != "items"})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "more"),
+    [
+        ({}, False),
+        ({"continue": "x"}, True),
+        ({"remainingItemCount": 1}, True),
+        ({"continue": ""}, False),
+        ("x", False),
+    ],
+)
+def test_which_lists_have_further_pages(metadata: Any, more: bool) -> None:
+    assert bool(list(rest({"kind": "PodList", "metadata": metadata}))) is more

@@ -313,6 +313,31 @@ def test_which_namespaces_are_enrolled(labels: dict[str, str] | None, expected: 
     assert enrols(labels) is expected
 
 
+ENABLED_HERE, AMBIENT_HERE = namespace("demo", istio_injection="enabled"), namespace("demo", dataplane_mode="ambient")
+LACKING = [
+    ("its pods are older than the label", [ENABLED_HERE, pod("demo/a", "none")], True),
+    ("of ambient mode", [AMBIENT_HERE, pod("demo/a", "none")], True),
+    ("it has one", [ENABLED_HERE, pod("demo/a")], False),
+    ("nothing asks for one", [namespace("demo"), pod("demo/a", "none")], False),
+    ("its namespace is not there", [pod("demo/a", "none")], False),
+    ("its label opts out", [ENABLED_HERE, pod("demo/a", "none", {"sidecar.istio.io/inject": "false"})], False),
+    ("its annotation opts out",
+     [ENABLED_HERE, pod("demo/a", "none", annotations={"sidecar.istio.io/inject": "false"})], False),
+    ("it opts out of ambient", [AMBIENT_HERE, pod("demo/a", "none", {"istio.io/dataplane-mode": "none"})], False),
+    ("what opts out of ambient does not of injection",
+     [ENABLED_HERE, pod("demo/a", "none", {"istio.io/dataplane-mode": "none"})], True),
+    ("it is in the host network", [ENABLED_HERE, pod("demo/a", "none", hostNetwork=True)], False),
+    ("it has no pods", [ENABLED_HERE, deployment("demo/a")], False),
+    ("it is pending",
+     [AMBIENT_HERE, pod("demo/a", "none", annotations={"ambient.istio.io/redirection": "pending"})], False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "manifests", "lacks"), LACKING, ids=[row[0] for row in LACKING])
+def test_who_lacks_the_proxy_that_labels_ask_for(what: str, manifests: Any, lacks: bool) -> None:
+    assert [item["lacks_proxy"] for item in judge(*manifests)["workloads"]] == [lacks], what
+
+
 def test_a_pending_ambient_pod_refuses_everything_and_accepts_no_plaintext():
     pending = pod("demo/a", "none", annotations={"ambient.istio.io/redirection": "pending"})
     result = judge(namespace("demo", istio_injection="enabled"), pending, STRICT)

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._foreign import yaml_text
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.mesh import mesh_of
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import MeshMap
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.mesh import Mesh, Requirement, mesh_of, proto_name
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import MeshMap, NamespaceObject
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     judge,
     mesh_config,
@@ -189,3 +191,153 @@ def test_what_no_istiod_would_take(config, doubt):
 
 def test_auto_mtls_is_off_by_either_name():
     assert not mesh_of("default", [MeshMap("istio-system", "istio", "enable_auto_mtls: false")]).auto_mtls
+
+
+WHOLE = {
+    "rootNamespace": "control",
+    "enableAutoMtls": False,
+    "trustDomain": "corp.example",
+    "trustDomainAliases": ["old.example", "older.example"],
+    "caCertificates": [{"pem": "x", "trustDomains": ["friend.example"]}, {"pem": "y"}],
+    "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+    "defaultServiceExportTo": ["."],
+    "defaultDestinationRuleExportTo": ["zoo"],
+    "defaultVirtualServiceExportTo": ["~"],
+    "discoverySelectors": [
+        {"matchLabels": {"mesh": "yes"}},
+        {
+            "matchExpressions": [
+                {"key": "team", "operator": "In", "values": ["a", "b"]},
+                {"key": "x", "operator": "Exists"},
+            ]
+        },
+    ],
+    "ingressControllerMode": "DEFAULT",
+    "ingressClass": "mine",
+    "ingressService": "my-gateway",
+    "defaultConfig": {"interceptionMode": "TPROXY", "proxyMetadata": {"ISTIO_META_ENABLE_HBONE": "true"}},
+    "accessLogFile": "/dev/stdout",
+}
+OWN = Mesh(
+    "canary",
+    root_namespace="control",
+    auto_mtls=False,
+    trust_domain="corp.example",
+    aliases=frozenset(("old.example", "older.example")),
+    foreign=frozenset(("friend.example",)),
+    allow_any=False,
+    service_export=(".",),
+    rule_export=("zoo",),
+    route_export=("~",),
+    selectors=(
+        (Requirement("mesh", "In", frozenset(("yes",))),),
+        (Requirement("team", "In", frozenset(("a", "b"))), Requirement("x", "Exists", frozenset())),
+    ),
+    interception="TPROXY",
+    ingress_mode="DEFAULT",
+    ingress_class="mine",
+    ingress_label="my-gateway",
+    sidecars_accept_hbone=True,
+)
+
+
+def in_proto(value):
+    """The same by the other names that Istio takes."""
+    if isinstance(value, list):
+        return [in_proto(item) for item in value]
+    keep = ("mesh", "ISTIO_META_ENABLE_HBONE")
+    return (
+        {k if k in keep else proto_name(k): in_proto(v) for k, v in value.items()} if isinstance(value, dict) else value
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(WHOLE, OWN, id="every field"),
+        pytest.param({}, Mesh("canary"), id="none"),
+        pytest.param(dict.fromkeys(WHOLE), Mesh("canary"), id="every field is null"),
+        pytest.param({"ingressService": "istio-ingressgateway"}, Mesh("canary"), id="the usual gateway"),
+        pytest.param({"ingressService": "a", "ingressSelector": "b"}, Mesh("canary", ingress_label="b"),
+                     id="a selector of gateways before their Service"),
+        pytest.param({"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}, Mesh("canary"), id="ALLOW_ANY is the default"),
+        pytest.param({"defaultServiceExportTo": []}, Mesh("canary", service_export=()), id="exported to nobody"),
+        pytest.param({"defaultConfig": {"proxyMetadata": {"ISTIO_META_ENABLE_HBONE": "false"}}}, Mesh("canary"),
+                     id="no HBONE"),
+    ],
+)  # fmt: skip
+def test_what_a_mesh_configuration_says(given, expected):
+    assert mesh_of("canary", [MeshMap("istio-system", "istio-canary", json.dumps(given))]) == expected
+
+
+def test_fields_have_two_names():
+    """But for the fields of what is not read here, in the words of Kubernetes."""
+    given = {name: value for name, value in WHOLE.items() if name != "discoverySelectors"}
+    found = mesh_of("canary", [MeshMap("istio-system", "istio-canary", in_proto(given))])
+    assert found == OWN._replace(selectors=())
+
+
+@pytest.mark.parametrize(
+    ("labels", "seen"),
+    [
+        ({"mesh": "yes"}, True),
+        ({"mesh": "no"}, False),
+        ({"team": "a", "x": ""}, True),
+        ({"team": "a"}, False),
+        ({"x": "1"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_which_namespaces_a_control_plane_discovers(labels, seen):
+    namespace = None if labels is None else NamespaceObject("n", labels, {})
+    assert OWN.discovers(namespace) is seen
+    assert Mesh("default").discovers(namespace) is True
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "labels", "seen"),
+    [
+        ("In", ["a"], {"k": "a"}, True),
+        ("In", ["a"], {"k": "b"}, False),
+        ("In", ["a"], {}, False),
+        ("NotIn", ["a"], {"k": "a"}, False),
+        ("NotIn", ["a"], {"k": "b"}, True),
+        ("NotIn", ["a"], {}, True),
+        ("Exists", [], {"k": ""}, True),
+        ("Exists", [], {}, False),
+        ("DoesNotExist", [], {"k": ""}, False),
+        ("DoesNotExist", [], {}, True),
+    ],
+)
+def test_what_an_expression_wants(operator, values, labels, seen):
+    found = Mesh("default", selectors=((Requirement("k", operator, frozenset(values)),),))
+    assert found.discovers(NamespaceObject("n", labels, {})) is seen
+
+
+@pytest.mark.parametrize(
+    ("domain", "client", "server"),
+    [
+        ("corp.example", True, True),
+        ("old.example", True, True),
+        ("friend.example", True, False),
+        ("cluster.local", False, False),
+    ],
+    ids=["its own", "an alias", "one whose certificates it takes", "another"],
+)
+def test_whose_identities_a_mesh_accepts(domain, client, server):
+    other = Mesh("default", trust_domain=domain)
+    assert (OWN.accepts_clients_of(other), OWN.accepts_servers_of(other)) == (client, server)
+
+
+def test_what_is_told_of_a_mesh():
+    told = OWN._replace(namespace="control", version="1.31.1", tags=("prod",)).public()
+    assert told == {
+        "name": "canary",
+        "root_namespace": "control",
+        "auto_mtls": False,
+        "trust_domain": "corp.example",
+        "namespace": "control",
+        "version": "1.31.1",
+        "tags": ["prod"],
+    }

@@ -12,6 +12,7 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.ranges impo
     is_prefix,
     network_of,
     range_of,
+    ranges_of,
 )
 
 # text, its address, its network, whether it is a range of several, whether it is a prefix to Go
@@ -61,3 +62,23 @@ def test_what_a_text_is(text, address, network, several, prefix):
 )
 def test_one_spelling_for_each_address_and_name(text, expected):
     assert canonical(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("10.0.0.0", True),
+        ("10.0.255.255", True),
+        ("10.1.0.0", False),
+        ("9.255.255.255", False),
+        ("10.9.0.1", True),
+        ("10.9.0.2", False),
+        ("2001:db8::1", True),
+        ("2001:db9::1", False),
+        ("::a00:1", False),
+    ],
+)
+def test_an_address_is_in_one_of_several_ranges(address, inside):
+    """One within another, one address alone, both families, and what is none."""
+    texts = ("10.0.0.0/16", "10.0.1.0/24", "10.9.0.1", "nonsense", "2001:db8::/32", "10.0.0.5/32")
+    assert ranges_of(texts).hold(address_of(address)) is inside

@@ -12,7 +12,9 @@ import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.routes import _Answer, _led, _may_mean, _worsened
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.rows import NO_ENDPOINT, Edge
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
+    edges,
     egress,
+    headless,
     istio,
     judge,
     mesh_config,
@@ -321,6 +323,21 @@ def test_a_route_to_an_alias_leads_to_what_it_stands_for(names, expected):
     assert verdict(*aliases, routes({"route": [to("alias")]}))[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "expected"),
+    [("http-web", 80, "mtls"), ("http-web", 81, "unknown"), ("tcp-web", 81, "mtls")],
+    ids=["at a port of its own", "at another port", "connections, at another port"],
+)
+def test_requests_are_led_to_an_alias_at_its_own_ports(name: str, own: int, expected: str) -> None:
+    """With another port its name is that of no cluster (route.go GetDestinationCluster)."""
+    alias = service("shop/alias", type="ExternalName", externalName="two.shop.svc.cluster.local", clusterIP=None,
+                    selector=None, ports=[{"name": "any", "port": own}])  # fmt: skip
+    raw = service("shop/raw", ports=[{"name": name, "port": 80, "targetPort": 8080}])
+    kind = name.partition("-")[0]
+    lead = istio("VirtualService", "shop/v", {"hosts": ["raw"], kind: [{"route": [to("alias", 80)]}]})
+    assert verdict(pod("shop/raw"), raw, alias, lead, host="raw")[0] == expected
+
+
 def test_a_host_of_several_services_may_mean_any_of_their_ports():
     """Of the two ports to which a route without one may lead, one may be of what the client's proxy does not know."""
 
@@ -390,6 +407,105 @@ def test_a_sidecars_listener_says_which_routes_count(port: int, expected: str) -
     lead = istio("VirtualService", "shop/v", {"hosts": ["safe"], "tcp": [{"route": [to("bare")]}]})
     assert verdict(lead)[0] == "mtls"
     assert verdict(lead, sidecar)[0] == expected
+
+
+STRICT_SERVER = [
+    pod("shop/strict"),
+    headless("shop/strict", ports=WEB),
+    service("shop/firm", ports=WEB, selector={"app": "strict"}),
+    peer("shop/strict", "STRICT", {"app": "strict"}),
+    rule("shop/d", "strict", {"tls": {"mode": "DISABLE"}}),
+    rule("shop/e", "firm", {"tls": {"mode": "DISABLE"}}),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"), [("firm", "broken"), ("strict", "unknown")], ids=["with an address", "headless"]
+)
+def test_what_a_headless_service_is_sent_goes_to_whatever_was_dialled(target: str, expected: str) -> None:
+    """Its cluster is of the kind ORIGINAL_DST: with its settings, but not to its pods (core/cluster_builder.go)."""
+    assert verdict(*STRICT_SERVER, routes({"route": [to(target)]}))[0] == expected
+    alias = service("shop/alias", type="ExternalName", externalName="safe.shop.svc.cluster.local", clusterIP=None,
+                    selector=None)  # fmt: skip
+    lead = routes({"route": [to(target)]}, host="alias")
+    assert verdict(*STRICT_SERVER, alias, lead, host="alias")[0] == expected
+
+
+def test_a_connection_to_an_alias_without_a_port_is_led_to_the_only_port_of_the_alias() -> None:
+    alias = service("shop/alias", type="ExternalName", externalName="two.shop.svc.cluster.local", clusterIP=None,
+                    selector=None, ports=[{"name": "any", "port": 9}])  # fmt: skip
+    raw = service("shop/raw", ports=TCP)
+    lead = istio("VirtualService", "shop/v", {"hosts": ["raw"], "tcp": [{"route": [to("alias")]}]})
+    assert verdict(pod("shop/raw"), raw, alias, lead, host="raw")[0] == "unknown"
+    assert (
+        verdict(pod("shop/raw"), raw, {**alias, "spec": {**alias["spec"], "ports": TCP}}, lead, host="raw")[0] == "mtls"
+    )
+
+
+def test_a_route_to_a_subset_of_an_alias_leads_to_that_of_its_host() -> None:
+    alias = service("shop/alias", type="ExternalName", externalName="two.shop.svc.cluster.local", clusterIP=None,
+                    selector=None)  # fmt: skip
+    subsets = istio("DestinationRule", "shop/d", {"host": "two", "subsets": [{"name": "v1", "labels": {"app": "two"}}]})
+    for subset, expected in (("v1", "mtls"), ("v2", "unknown")):
+        assert verdict(alias, subsets, routes({"route": [to("alias", subset=subset)]}))[0] == expected
+
+
+PRIVATE = service("shop/private", ".", ports=WEB, selector={"app": "safe"})
+CLOSED = mesh_config(outboundTrafficPolicy={"mode": "REGISTRY_ONLY"})
+ELSEWHERE = {"http": [{"route": [to("bare.shop.svc.cluster.local")]}]}
+
+
+def names(*hosts: str, where: str = "shop/v", **spec: Any) -> dict[str, Any]:
+    """A VirtualService for hosts of the shop."""
+    full = [f"{host}.shop.svc.cluster.local" for host in hosts]
+    return istio("VirtualService", where, {"hosts": full, **(spec or ELSEWHERE)})
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], "broken"),
+        ([names("private")], "unknown"),
+        ([names("private", http=[{"route": [to("private.shop.svc.cluster.local")]}])], "unknown"),
+        ([names("private", http=[{"match": PATH, "route": [to("private.shop.svc.cluster.local")]}])], "unknown"),
+        ([names("private", tcp=ELSEWHERE["http"])], "broken"),
+        ([names("two")], "broken"),
+        ([names("private", where="zoo/v"), egress("cafe/s", "shop/*")], "broken"),
+        ([names("private"), egress("cafe/s", "shop/safe.shop.svc.cluster.local")], "broken"),
+        ([names("private", "safe"), egress("cafe/s", "shop/safe.shop.svc.cluster.local")], "unknown"),
+        ([names("private"), egress("cafe/s", "shop/*.shop.svc.cluster.local")], "unknown"),
+        ([{**names("private"), "spec": {**names("private")["spec"], "exportTo": ["."]}}], "broken"),
+    ],
+    ids=[
+        "no route names it", "elsewhere", "to itself", "to itself for a path", "of connections", "of another host",
+        "of a namespace that the Sidecar does not import", "a Sidecar that imports another host",
+        "a Sidecar that imports another of its hosts", "a Sidecar that imports all hosts of its namespace",
+        "not exported to the client",
+    ],
+)  # fmt: skip
+def test_what_a_proxy_does_not_know_may_be_led_elsewhere(more: list[dict[str, Any]], expected: str) -> None:
+    """A route for a host that is hidden from a client counts all the same (core/httproute.go)."""
+    world = [item for item in WORLD if item["kind"] != "ConfigMap"]
+    result = judge([*world, CLOSED, PRIVATE, *more])
+    assert {row["verdict"] for row in edges(result, "cafe/c", service="shop/private")} == {expected}
+
+
+@pytest.mark.parametrize(("hosts", "expected"), [(["private"], "broken"), (["private", "safe"], "unknown")], ids=str)
+def test_at_other_ports_than_80_a_proxy_has_routes_of_hosts_that_it_knows(hosts: list[str], expected: str) -> None:
+    """selectVirtualServices."""
+    ports = [{"name": "http-web", "port": 8000, "targetPort": 8080}]
+    other = service("shop/private", ".", ports=ports, selector={"app": "safe"})
+    world = [item for item in WORLD if item["kind"] != "ConfigMap"]
+    result = judge([*world, CLOSED, other, names(*hosts)])
+    assert {row["verdict"] for row in edges(result, "cafe/c", service="shop/private")} == {expected}
+
+
+def test_what_passes_a_proxy_by_has_no_routes() -> None:
+    aside = pod("cafe/c", annotations={"traffic.sidecar.istio.io/excludeOutboundPorts": "80"})
+    world = [item for item in WORLD if item["kind"] == "Service" or item["metadata"]["name"] != "c-5f5-1"]
+    sealed = peer("shop/p", "STRICT")
+    result = judge([*world, PRIVATE, sealed, aside, names("private")])
+    assert {row["verdict"] for row in edges(result, "cafe/c", service="shop/private")} == {"broken"}
 
 
 GOOD, BAD = (_Answer(tls, verdict, "why") for tls, verdict in (("mtls", "mtls"), ("plaintext", "plaintext")))

@@ -60,6 +60,13 @@ def claim(
     return found
 
 
+def chosen(address: str, host: str = "tenant.e.example", **more: Any) -> Manifest:
+    """A ServiceEntry with an address in its status alone, as istiod writes it, and whoever else may."""
+    found = claim(**more)
+    del found["spec"]["addresses"]
+    return {**found, "status": {"addresses": [{"value": address, "host": host}], "conditions": []}}
+
+
 def named(host: str, protocol: str, **spec: Any) -> Manifest:
     """A ServiceEntry with that host and no address."""
     return claim("203.0.113.1", protocol, hosts=[host], **spec)
@@ -111,6 +118,10 @@ def by_port(host: str, protocol: str, port: int = 3306) -> Manifest:
         ("a short name at another port",
          [db("http"), named("db.cellar", "HTTP", ports=[{"number": 80, "name": "p", "protocol": "HTTP"}])], MTLS),
         ("connections go by address, whatever the name", [db("tcp"), named("db.cellar", "TCP")], MTLS),
+        ("chosen by istiod", [db(), chosen("10.0.0.5")], UNKNOWN),
+        ("chosen by istiod for another host of the entry", [db(), chosen("10.0.0.5", "x.example")], MTLS),
+        ("chosen by istiod, and younger", [db(), chosen("10.0.0.5", age=9)], MTLS),
+        ("another one chosen by istiod", [db(), chosen("240.240.0.1")], MTLS),
         ("the same is met there", [db(), claim(endpoints=[], workloadSelector={"labels": {"app": "db"}},
                                                where="cellar/e", location="MESH_INTERNAL")], MTLS),
         ("a pod's address behind a headless Service",
@@ -185,6 +196,28 @@ def test_hosts_of_one_entry_that_share_its_address_are_no_alarm() -> None:
     entry = claim("240.0.0.1", "HTTP", hosts=[f"h{number}.example" for number in range(30)])
     rows = edges(judge(SERVERS, entry, rule("tenant/r", "h1.example", tls("SIMPLE"))), CLIENT, service="tenant/e")
     assert {row["verdict"] for row in rows} == {"plaintext", "tls"}
+
+
+def test_the_routes_of_whoever_takes_the_connection_count() -> None:
+    """Its listener is the one at the address: what it leads elsewhere, the meant host's answer says nothing of."""
+    like = claim(endpoints=[], workloadSelector={"labels": {"app": "db"}}, where="cellar/e", location="MESH_INTERNAL")
+    plain = claim("203.0.113.7", where="tenant/far")
+    lead = istio("VirtualService", "cellar/v", {
+        "hosts": like["spec"]["hosts"], "tcp": [{"route": [{"destination": {"host": plain["spec"]["hosts"][0]}}]}],
+    })  # fmt: skip
+    assert answer(judge(SERVERS, db(), like, plain), CLIENT, "cellar/db", port=3306) == MTLS
+    assert answer(judge(SERVERS, db(), like, plain, lead), CLIENT, "cellar/db", port=3306) == UNKNOWN
+
+
+def test_a_route_leads_to_a_host_whoever_claims_its_address() -> None:
+    """It names a cluster, and no listener comes in between."""
+    web = service("cellar/web", ports=[{"name": "tcp", "port": 3306, "targetPort": 8080}], clusterIP="10.0.0.9")
+    lead = istio("VirtualService", "cellar/v", {
+        "hosts": ["web"], "tcp": [{"route": [{"destination": {"host": "db.cellar.svc.cluster.local"}}]}],
+    })  # fmt: skip
+    found = judge(SERVERS, pod("cellar/web", ip="10.9.0.8"), web, db(), claim(), lead)
+    assert answer(found, CLIENT, "cellar/web", port=3306) == MTLS
+    assert answer(found, CLIENT, "cellar/db", port=3306) == UNKNOWN
 
 
 def at(age: str, *export_to: str, http: bool = False, instance: str = "") -> _Claim:

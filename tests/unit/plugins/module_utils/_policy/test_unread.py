@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.manifests import KINDS
-from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import TOUCHES
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.records import Problem
+from ansible_collections.meshproof.mtls.plugins.module_utils._policy.unread import TOUCHES, Unread
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
     deployment,
@@ -190,3 +191,51 @@ def test_a_service_entry_that_nobody_understands_betters_no_edge_of_its_namespac
     result = judge(mesh_config(), pod("demo/a"), pod("shop/c"), pod("shop/b"), service("shop/b"), odd)
     assert answer(result, "demo/a", "shop/b") == "unknown -> unknown"
     assert answer(result, "shop/c", "shop/b") == "mtls -> mtls"
+
+
+def hole(**fields: Any) -> dict[str, Any]:
+    return {"kind": "Sidecar", "reason": "forbidden", **fields}
+
+
+HOLES = [
+    ("nothing", [], [], (False, False, False)),
+    ("here", [hole(namespace="shop")], [], (True, False, True)),
+    ("everywhere", [hole()], [], (True, True, True)),
+    ("everywhere but here", [hole(**{"except": ["shop"]})], [], (False, True, True)),
+    ("everywhere but there", [hole(**{"except": ["zoo"]})], [], (True, False, True)),
+    ("everywhere but on both sides", [hole(**{"except": ["shop", "zoo"]})], [], (False, False, True)),
+    ("twice, each but for one", [hole(**{"except": ["shop"]}), hole(**{"except": ["zoo"]})], [], (True, True, True)),
+    ("where it is no name", [hole(namespace="No Name")], [], (True, True, True)),
+    ("where it is no text", [hole(namespace=["shop"])], [], (True, True, True)),
+    ("another kind", [{"kind": "Pod", "namespace": "shop"}], [], (False, False, False)),
+    ("what cannot be understood here", [], [Problem("Sidecar", "shop", "s", "why")], (True, False, True)),
+    ("what could be anything, here", [], [Problem("", "shop", "s", "why")], (True, False, True)),
+    ("what could be anything, anywhere", [], [Problem("", None, "s", "why")], (True, True, True)),
+    ("another kind that cannot be understood", [], [Problem("Pod", "shop", "s", "why")], (False, False, False)),
+]
+
+
+@pytest.mark.parametrize(("what", "items", "problems", "expected"), HOLES, ids=[row[0] for row in HOLES])
+def test_where_something_may_exist_that_was_not_read(what, items, problems, expected):
+    found = Unread(items, problems)
+    covered = found.covers("Sidecar", "shop"), found.covers("Sidecar", "zoo"), found.anywhere("Sidecar")
+    assert covered == expected, what
+
+
+@pytest.mark.parametrize(
+    ("items", "namespaces", "withheld"),
+    [
+        ([hole(namespace="shop")], {"shop"}, True),
+        ([hole(namespace="shop")], {"zoo"}, False),
+        ([hole(namespace="shop")], {"zoo", "shop"}, True),
+        ([hole(namespace="shop")], None, True),
+        ([hole()], {"zoo"}, True),
+        ([hole()], set(), False),
+        ([hole(**{"except": ["zoo"]})], {"zoo"}, False),
+        ([hole(**{"except": ["zoo"]})], {"zoo", "shop"}, True),
+        ([{"kind": "Pod"}], None, False),
+        ([], None, False),
+    ],
+)
+def test_what_the_caller_could_not_read_of_some_namespaces(items, namespaces, withheld):
+    assert Unread(items, [Problem("Sidecar", "shop", "s", "why")]).withheld("Sidecar", namespaces) is withheld

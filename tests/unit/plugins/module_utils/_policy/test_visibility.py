@@ -19,11 +19,11 @@ from ansible_collections.meshproof.mtls.plugins.module_utils._policy.services im
     DestinationPort,
 )
 from ansible_collections.meshproof.mtls.plugins.module_utils._policy.visibility import (
+    EgressListener,
     HostOwners,
     Patterns,
     SidecarIndex,
     View,
-    _Listener,
 )
 from ansible_collections.meshproof.mtls.tests.unit.plugins.module_utils._policy.build import (
     answer,
@@ -229,12 +229,12 @@ def hosts_of(*hosts, port=0, proxy=False):
 
 
 def listener_of(*hosts, home="cafe", **more):
-    return _Listener(hosts_of(*hosts, **more), home)
+    return EgressListener(hosts_of(*hosts, **more), home)
 
 
 def view_through(egress):
     """What listeners show a client in cafe."""
-    return View(tuple(_Listener(one, "cafe") for one in egress), None)
+    return View(tuple(EgressListener(one, "cafe") for one in egress), None)
 
 
 def destination(place="shop/a", ports=(80,), host="a.test", age="2026-01-01T00:00:01", kubernetes=False, **more):

@@ -47,6 +47,17 @@ def test_a_mesh_as_required() -> None:
     ]
 
 
+def test_a_source_that_was_asked_and_gave_nothing_is_in_the_headline() -> None:
+    result = judge(STRICT, sources=["declared", "programmed"])
+    assert verdict_table(result)[0] == "VERDICT     PASS, unproven: programmed could not be had"
+
+
+def test_a_verdict_of_another_release_has_no_such_word() -> None:
+    result = judge(STRICT, sources=["declared", "programmed"])
+    del result["unproven"]
+    assert verdict_table(result)[0] == "VERDICT     PASS"
+
+
 def test_rows_are_bounded_and_the_worst_are_shown() -> None:
     ports = [port(number) for number in range(1, 9)] + [port(9, "DISABLE", plaintext="accepted")]
     lines = verdict_table(judge(status(workload(ports=ports), [])), max_rows=2)

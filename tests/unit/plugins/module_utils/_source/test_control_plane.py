@@ -34,6 +34,7 @@ def answering(server):
     server.answer(f"GET {HOOKS}", listed("MutatingWebhookConfiguration", version=ADMISSION))
     path = f"GET /apis/{ADMISSION}/validatingwebhookconfigurations"
     server.answer(path, listed("ValidatingWebhookConfiguration", version=ADMISSION))
+    server.answer("GET /api/v1/namespaces", listed("PartialObjectMetadata", version="meta.k8s.io/v1"))
     for home in ("istio-system", "control"):
         secrets = listed("PartialObjectMetadata", version="meta.k8s.io/v1")
         server.answer(f"GET /api/v1/namespaces/{home}/secrets", secrets)

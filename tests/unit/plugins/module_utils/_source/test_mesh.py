@@ -146,6 +146,10 @@ def selects(key, *values, operator="In"):
         ([webhooks("default", selects("istio-injection", "enabled"))], [("istio-injection=enabled", "default")]),
         ([webhooks("", selects("istio-injection", "enabled"))], []),
         (
+            [webhooks("", selects("istio.io/rev", "x")), webhooks("default", selects("istio-injection", "enabled"))],
+            [("istio-injection=enabled", "default")],
+        ),
+        (
             [webhooks("1-31", selects("istio.io/rev", "1-31")), webhooks("1-31", selects("istio.io/rev", "prod"))],
             [("istio.io/rev=1-31", "1-31"), ("istio.io/rev=prod", "1-31")],
         ),
@@ -195,3 +199,127 @@ def test_the_workload_at_an_address(pod, listed, found):
     held.add([pod])
     workload = {"id": "shop/Deployment/a", "namespace": "shop", "pods": listed}
     assert mesh.Declared(held, [], {}).addresses([workload]) == found
+
+
+def judged_workload(place, mode="STRICT", in_mesh="sidecar"):
+    namespace, name = place.split("/")
+    row = {"id": f"{namespace}/Deployment/{name}", "namespace": namespace, "kind": "Deployment", "name": name}
+    return {**row, "mesh": in_mesh, "mode": mode, "lacks_proxy": False, "ports": [], "pods": [f"{name}-1"]}
+
+
+def judged_edge(service, endpoint, clients, verdict="mtls"):
+    return {"service": service, "endpoint": endpoint, "clients": clients, "verdict": verdict}
+
+
+A, B, C = (f"{place.replace('/', '/Deployment/')}" for place in ("demo/a", "shop/b", "cafe/c"))
+WHOLE = {
+    "workloads": [
+        judged_workload("demo/a"),
+        judged_workload("shop/b", "PERMISSIVE"),
+        judged_workload("cafe/c", None, "none"),
+    ],
+    "edges": [
+        judged_edge("demo/a", A, "both"),
+        judged_edge("demo/outside", None, "b", "plaintext"),
+        judged_edge("shop/shared", A, "c", "broken"),
+        judged_edge("shop/b", B, "a"),
+        judged_edge("demo-two/x", B, "all"),
+    ],
+    "client_sets": {"both": [B, C], "b": [B], "c": [C], "a": [A], "all": [A, B, C]},
+    "namespaces": [{"name": name} for name in ("demo", "shop", "cafe")],
+    "summary": {"findings": 3, "workloads": {}, "edges": {}},
+    "findings": ["kept"],
+}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "services", "clients", "sets"),
+    [
+        (["demo"], ["demo/a", "demo/outside", "shop/shared"], [B, C], {"both", "b", "c"}),
+        (["shop"], ["shop/shared", "shop/b", "demo-two/x"], [A, C], {"c", "a", "all"}),
+        (["cafe"], [], [], set()),
+        (["demo", "shop"], ["demo/a", "demo/outside", "shop/shared", "shop/b", "demo-two/x"], [C],
+         {"both", "b", "c", "a", "all"}),
+        (["nobody"], [], [], set()),
+    ],
+    ids=["one", "another", "one with clients alone", "two", "one that is not there"],
+)  # fmt: skip
+def test_what_a_narrowed_answer_holds(wanted, services, clients, sets):
+    """The edges to servers or Services there, and what a judge asks about clients elsewhere."""
+    found = mesh.narrow(WHOLE, wanted)
+    assert [edge["service"] for edge in found["edges"]] == services
+    assert sorted(item["id"] for item in found["clients"]) == sorted(clients)
+    assert all(
+        set(item) == {"id", "namespace", "kind", "name", "mesh", "mode", "lacks_proxy"} for item in found["clients"]
+    )
+    assert found["client_sets"] == {name: WHOLE["client_sets"][name] for name in sets}
+    assert [item["name"] for item in found["namespaces"]] == [
+        name for name in ("demo", "shop", "cafe") if name in wanted
+    ]
+    assert (found["findings"], found["summary"]["findings"]) == (["kept"], 3)
+
+
+def test_what_a_narrowed_answer_counts():
+    found = mesh.narrow(WHOLE, ["demo", "cafe"])["summary"]
+    assert found["workloads"] == {"total": 2, "by_mode": {"STRICT": 1, "none": 1}, "by_mesh": {"none": 1, "sidecar": 1}}
+    assert found["edges"] == {"total": 3, "by_verdict": {"broken": 1, "mtls": 1, "plaintext": 1}}
+
+
+def istiod_with(*containers):
+    return {"kind": "Pod", "metadata": {"labels": {"app": "istiod"}}, "spec": {"containers": list(containers)}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "versions"),
+    [
+        pytest.param([istiod_with({"image": "x/proxyv2:1.2.3"}, {"image": "x/pilot:1.31.1"})], ["1.31.1"],
+                     id="of istiod's own image"),
+        pytest.param([istiod_with({"image": "x/pilot:nightly"}, {"image": "y/pilot:1.30.0"})], ["1.30.0"],
+                     id="of the first that says one"),
+        pytest.param([istiod_with({"name": "discovery"})], [], id="of no image"),
+        pytest.param([istiod_with({"image": "x/pilot:1.31.1"}), mesh_map("1.30.0")], ["1.31.1"],
+                     id="of pods before ConfigMaps"),
+        pytest.param([{**mesh_map("1.30.0"), "data": {"other": ""}}], [], id="of the mesh ConfigMaps alone"),
+        pytest.param([mesh_map("1.31.1"), mesh_map("1.30.0"), mesh_map("1.31.1")], ["1.30.0", "1.31.1"],
+                     id="each once"),
+    ],
+)  # fmt: skip
+def test_where_istios_version_stands(resources, versions):
+    assert mesh.istio_versions(resources) == versions
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "istio", "kinds"),
+    [
+        ("v1.35.4", ["1.31.1"], []),
+        ("v1.20.0", ["1.31.1", "1.20.1", "1.19.0"], ["Kubernetes v1.20.0", "Istio 1.20.1", "Istio 1.19.0"]),
+        ("", ["1.31.1"], []),
+        ("", ["1.20.1"], ["Istio 1.20.1"]),
+    ],
+    ids=["both are known", "each that is not", "a dump does not say it", "but of Istio"],
+)
+def test_which_versions_are_warned_of(kubernetes, istio, kinds):
+    found = mesh.version_warnings({"kubernetes_version": kubernetes, "istio_versions": istio})
+    assert len(found) == len(kinds)
+    assert all(kind in warning for kind, warning in zip(kinds, found, strict=True))
+
+
+def test_of_pods_only_those_of_control_planes_stay_as_they_are():
+    """Thousands of others are records of the engine's, and their manifests are forgotten."""
+    one, another = (
+        {**istiod(), "apiVersion": "v1", "metadata": {"labels": {"app": "istiod"}, "name": name}} for name in "ab"
+    )
+    found = mesh.Found()
+    found.add([*MANIFESTS, one])
+    kinds = [item["kind"] for item in found.resources()]
+    assert (kinds.count("Pod"), kinds.count("Service"), kinds.count("Namespace")) == (1, 2, 2)
+    other = found.portion()
+    other.add([another])
+    found.merge(other)
+    assert [item["kind"] for item in found.resources()].count("Pod") == 2
+
+
+def test_what_is_read_tells_which_control_planes_there_are():
+    found = mesh.Found()
+    found.add([webhooks("canary", selects("istio.io/rev", "canary")), *MANIFESTS])
+    assert (found.root_namespaces(), found.shared_maps()) == ({"istio-system"}, set())

@@ -49,6 +49,15 @@ def test_a_list(answering, cluster):
     assert answering.asked()[-1] == (PATH, {"limit": "500", "labelSelector": "app=a", "fieldSelector": "spec.x=1"})
 
 
+def test_what_a_manager_applied_is_kept_on_request(answering, cluster):
+    ours = {"manager": "us", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+    others = [{"manager": "us", "operation": "Update"}, {"manager": "kubectl", "operation": "Apply"}]
+    fields = [others[0], ours, None, others[1]]
+    answering.answer(f"GET {PATH}", listed("Deployment", named("a", managedFields=fields), version="apps/v1"))
+    [found] = objects.read(cluster, [DEPLOYMENTS], manager="us").objects
+    assert found["metadata"]["managedFields"] == [ours]
+
+
 def test_a_single_object(answering, cluster):
     whole = {"kind": "Deployment", "apiVersion": "apps/v1", **named("a")}
     answering.answer(f"GET {PATH}/a", whole)

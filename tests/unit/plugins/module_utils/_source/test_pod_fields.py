@@ -99,3 +99,56 @@ def test_a_port_of_a_probe_is_a_number_or_a_name(data, port):
     message = protobuf_encoder.message((2, data))
     found = protobuf.message(stored_pods.HTTP_GET)(message, 0, len(message))
     assert found.get("port", 0 if port == 0 else "") == port
+
+
+def read(reader, *fields):
+    message = protobuf_encoder.message(*fields)
+    return reader(b"\xff" + message + b"\xff", 1, 1 + len(message))
+
+
+WEB = protobuf_encoder.message((2, protobuf_encoder.message((2, b"\x10\x50"), (3, "192.0.2.1"))))
+GRPC = protobuf_encoder.message((4, protobuf_encoder.message((1, 9090))))
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        pytest.param([(1, WEB), (2, 30)], {"httpGet": {"port": 80, "host": "192.0.2.1"}}, id="by HTTP"),
+        pytest.param([(1, GRPC)], {"grpc": {"port": 9090}}, id="by gRPC"),
+        pytest.param([(1, protobuf_encoder.message((1, b"")))], {}, id="by a command"),
+        pytest.param([(2, 30)], {}, id="by nothing"),
+    ],
+)
+def test_a_probes_handler_is_no_level_of_its_own(fields, found):
+    assert read(stored_pods._probe, *fields) == found
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        pytest.param([(1, protobuf_encoder.message((1, "d"))), (2, "app")], {"name": "d"}, id="its name"),
+        pytest.param([(1, protobuf_encoder.message((1, "d"), (15, protobuf_encoder.message((4, 7)))))],
+                     {"name": "d", "securityContext": {"runAsUser": 7}}, id="and whose user it is"),
+        pytest.param([(2, "app")], {}, id="nothing"),
+    ],
+)  # fmt: skip
+def test_what_debug_containers_have_in_common_with_others_is_none_either(fields, found):
+    assert read(stored_pods._debugger, *fields) == found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "time"),
+    [
+        (1, "1970-01-01T00:00:01Z"),
+        (1_795_385_172, "2026-11-22T22:06:12Z"),
+        (253_402_300_799, "9999-12-31T23:59:59Z"),
+        (253_402_300_800, None),
+        (2**63, None),
+    ],
+)
+def test_a_time_is_one_that_json_could_write(seconds, time):
+    if time is None:
+        with pytest.raises(ValueError, match="a time is none"):
+            read(stored_pods._time, (1, seconds))
+    else:
+        assert read(stored_pods._time, (1, seconds)) == time

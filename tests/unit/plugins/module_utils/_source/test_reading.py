@@ -503,6 +503,12 @@ def test_slim_keeps_a_control_planes_environment():
     assert "status" not in manifest
 
 
+def test_slim_keeps_the_addresses_that_istiod_chose():
+    chosen = [{"value": "240.240.0.1", "host": "x.example"}]
+    manifest = {"kind": "ServiceEntry", "metadata": {"name": "e"}, "spec": {}, "status": {"addresses": chosen, "x": 1}}
+    assert slim(manifest)["status"] == {"addresses": chosen}
+
+
 WORDS = {"kind", "metadata", "spec", "template", "webhooks", "containers", "env", "args", "annotations", "labels"}
 WORDS |= {"ownerReferences", "name", "clientConfig", "istio.io/x", "status"}
 ANYTHING = st.recursive(
@@ -513,7 +519,9 @@ ANYTHING = st.recursive(
 
 
 @settings(max_examples=150)
-@given(ANYTHING, st.sampled_from(["Pod", "Deployment", "MutatingWebhookConfiguration", "Service", 5, None]))
+@given(
+    ANYTHING, st.sampled_from(["Pod", "Deployment", "MutatingWebhookConfiguration", "Service", "ServiceEntry", 5, None])
+)
 def test_slim_takes_whatever_comes(manifest, kind):
     if isinstance(manifest, dict):
         manifest["kind"] = kind

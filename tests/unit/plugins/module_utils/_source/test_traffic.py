@@ -242,3 +242,17 @@ def test_a_silent_namespace_is_told_from_one_of_which_nobody_reports(monkeypatch
     found = traffic.read(options(prometheus=NOBODY, namespaces=["demo"]), no_cluster)
     assert found["traffic"] == []
     assert {gap["touches"] for gap in found["unknown"]} == touched, found["unknown"]
+
+
+def test_access_logs_are_asked_for_by_a_workload_or_a_namespace(monkeypatch):
+    asked = []
+
+    def from_logs(_given, _connect, wanted):
+        asked.append((wanted.workloads, wanted.namespaces))
+        return [], [], []
+
+    monkeypatch.setattr(traffic, "_from_logs", from_logs)
+    for given in ({"workloads": ["demo/a"]}, {"namespaces": ["demo"]}, {"workloads": ["demo/Deployment/a~2"]}):
+        found = traffic.read(options(source="access_log", **given), no_cluster)
+        assert (found["source"], found["traffic"], found["queries"]) == ("access_log", [], [])
+    assert asked == [(("demo/a",), ()), ((), ("demo",)), (("demo/a",), ())]

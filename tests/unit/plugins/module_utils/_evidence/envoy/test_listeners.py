@@ -351,3 +351,37 @@ def test_where_a_listener_filter_is_switched_off(predicate, off):
     """Without its inspector a listener takes TLS for plaintext, so that a chain for TLS gets nothing."""
     given = listener(chain(MESH, transport_protocol="tls"), disabled=predicate)
     assert listeners.accepted(given, 8080).accepts == ("unknown" if off else "strict")
+
+
+@pytest.mark.parametrize(
+    ("chains", "http"),
+    [
+        pytest.param([chain(MESH, http=True)], True, id="an HTTP manager"),
+        pytest.param([chain(MESH)], False, id="a TCP proxy"),
+        pytest.param([chain(MESH), chain(MESH, http=True, source_ports=[4000])], True, id="one of two chains"),
+        pytest.param([{**chain(MESH), "filters": [*chain(MESH)["filters"], *chain(MESH, http=True)["filters"]]}], True,
+                     id="behind another filter"),
+        pytest.param([{**chain(MESH), "filters": []}], False, id="no filter"),
+        pytest.param([chain(MESH, http=True, cluster="BlackHoleCluster")], True,
+                     id="whatever an HTTP manager's cluster is called"),
+    ],
+)  # fmt: skip
+def test_whether_a_port_speaks_http(chains, http):
+    assert listeners.accepted(listener(*chains), 8080).http is http
+
+
+@pytest.mark.parametrize(
+    ("number", "others", "expected"),
+    [
+        pytest.param(15006, [9000], [9000], id="but for the listener's own"),
+        pytest.param(None, [9000], [9000], id="of a listener that does not say where it listens"),
+        pytest.param(None, [1], [1], id="the smallest there is"),
+        pytest.param(15006, [9000, 80], [80, 9000], id="in their order"),
+        pytest.param(15006, [], [], id="none"),
+    ],
+)
+def test_the_ports_of_a_listener_are_those_of_its_chains(number, others, expected):
+    address = {"address": {"socket_address": {"port_value": number}}} if number else {}
+    chains = [chain(MESH), *(chain(MESH, destination_port=port) for port in (number, *others) if port)]
+    given = dump(virtualInbound=listener(*chains, **address))
+    assert [port.port for port in listeners.ports(given, ())] == expected

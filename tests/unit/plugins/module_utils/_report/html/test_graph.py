@@ -67,6 +67,21 @@ def test_whoever_is_answered_differently_has_a_box_of_its_own():
     }
 
 
+def test_more_kinds_of_clients_than_can_be_compared_are_one_box_that_says_so(monkeypatch):
+    own = rule("demo/own", "app-01.demo.svc.cluster.local", tls("DISABLE"), export_to=["."])
+    lonely = [namespace("lonely", istio_injection="enabled"), pod("lonely/one")]
+    audit = mesh(3, ("demo",), *lonely, own)
+    every, dummy = drawn(audit)
+    monkeypatch.setattr(graph, "_MOST_MEMBERSHIPS", 0)
+    found, known = drawn(audit)
+    inside = [group for group in found.overview.groups if group.inside]
+    assert [group.further for group in inside] == [True]
+    assert inside[0].members == sorted(one for group in every.overview.groups if group.inside for one in group.members)
+    states_of = [{line.state for server in one.overview.servers for line in server.lines} for one in (every, found)]
+    assert states_of[0] == states_of[1]
+    assert "in further groups, in the mesh" in svg(found.overview, graph.described(found.overview, known.clients), "k")
+
+
 @pytest.mark.parametrize(("servers", "spaces", "names"), [(24, 1, 24), (25, 1, 1), (12, 2, 24), (13, 2, 2)])
 def test_above_some_tens_servers_are_grouped_by_namespace(servers, spaces, names):
     found, dummy = drawn(mesh(servers, [f"n{place}" for place in range(spaces)]))

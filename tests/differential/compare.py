@@ -139,6 +139,15 @@ class _World:
             for port, offers in proxy["serves"].items():
                 self.serves[workload].setdefault(int(port), set()).update(offers)
         # ServiceEntries without endpoints of their own: their hosts are dialled wherever DNS says.
+        self.unresolved = {
+            *(_service_host(item) for item in manifests if item["kind"] == "Service" and _is_headless(item)),
+            *(
+                host
+                for item in manifests
+                if item["kind"] == "ServiceEntry" and item["spec"].get("resolution", "NONE") == "NONE"
+                for host in item["spec"]["hosts"]
+            ),
+        }
         self.plain = {
             host
             for item in manifests
@@ -287,6 +296,8 @@ class _World:
             name = proxy["listeners"].get(f"{address}:{dial.port}")
             if own in proxy["clusters"] and name in proxy["clusters"] and name != own:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
+                if self.named[other.host] > 1:
+                    continue
                 rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
                 if self.routed and met and all(_agree(Difference("", _at_worst(one), met)) for one in reached):
@@ -479,17 +490,16 @@ class _World:
         if known is None:
             # No such cluster: requests fail. Of what it does not know the engine says so.
             return Met("none|unknown|mtls|plaintext", "broken|unknown")
-        if (
-            known["type"] == "ORIGINAL_DST"
-            and known["any"] == "plaintext"
-            and self.proxies[client]["type"] == "sidecar"
-        ):
+        unresolved = cluster.split("|")[3] in self.unresolved and self.proxies[client]["type"] == "sidecar"
+        if unresolved and known["type"] == "ORIGINAL_DST" and known["any"] == "plaintext":
             # Sent to whatever was dialled, not to the endpoints of this one.
             return Met("unknown|plaintext", "unknown|plaintext")
         dummy, port, subset, host = cluster.split("|")
         dial = Dial(client, host, int(port), subset or None)
         engine = self.engine.get(dial, {})
         met = _worst(self._direct(dial, engine).values())
+        if met.verdict == "unknown":
+            return Met(ANY, ANY)  # what its own rows say, which may be what they are led to
         whole = self.engine.get(dial._replace(subset=None), {})
         if _is_hidden(whole) or any(found.verdict == "unknown" for found in engine.values()):
             # The proxy knows it for this route alone, or whoever dials it does not surely reach it.

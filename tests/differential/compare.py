@@ -139,15 +139,6 @@ class _World:
             for port, offers in proxy["serves"].items():
                 self.serves[workload].setdefault(int(port), set()).update(offers)
         # ServiceEntries without endpoints of their own: their hosts are dialled wherever DNS says.
-        self.unresolved = {
-            *(_service_host(item) for item in manifests if item["kind"] == "Service" and _is_headless(item)),
-            *(
-                host
-                for item in manifests
-                if item["kind"] == "ServiceEntry" and item["spec"].get("resolution", "NONE") == "NONE"
-                for host in item["spec"]["hosts"]
-            ),
-        }
         self.plain = {
             host
             for item in manifests
@@ -490,8 +481,8 @@ class _World:
         if known is None:
             # No such cluster: requests fail. Of what it does not know the engine says so.
             return Met("none|unknown|mtls|plaintext", "broken|unknown")
-        unresolved = cluster.split("|")[3] in self.unresolved and self.proxies[client]["type"] == "sidecar"
-        if unresolved and known["type"] == "ORIGINAL_DST" and known["any"] == "plaintext":
+        as_dialled = known["type"] == "ORIGINAL_DST" and self.proxies[client]["type"] == "sidecar"
+        if as_dialled and known["any"] == "plaintext":
             # Sent to whatever was dialled, not to the endpoints of this one.
             return Met("unknown|plaintext", "unknown|plaintext")
         dummy, port, subset, host = cluster.split("|")

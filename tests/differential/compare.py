@@ -434,6 +434,8 @@ class _World:
             return {place: _open(met, passed[place]) if place in passed else met for place, met in own.items()}
         if led <= _PASSING:
             return self._unknown_to(dial, engine)
+        if not led - _NOWHERE <= self.istio[dial.client]["clusters"].keys():
+            return engine  # what comes to a host that DNS does not resolve fails, whatever it is
         met = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - _NOWHERE - {name})]
         met += own.values() if name in led else ()
         met += self._unknown_to(dial, engine).values() if led & _PASSING else ()
@@ -480,7 +482,7 @@ class _World:
         known = self.istio[client]["clusters"].get(cluster)
         if known is None:
             # No such cluster: requests fail. Of what it does not know the engine says so.
-            return Met("none|unknown|mtls|plaintext", "broken|unknown")
+            return Met(ANY, "broken|unknown")
         as_dialled = known["type"] == "ORIGINAL_DST" and self.proxies[client]["type"] == "sidecar"
         if as_dialled and known["any"] == "plaintext":
             # Sent to whatever was dialled, not to the endpoints of this one.

@@ -287,6 +287,8 @@ class _World:
             name = proxy["listeners"].get(f"{address}:{dial.port}")
             if own in proxy["clusters"] and name in proxy["clusters"] and name != own:
                 other = Dial(dial.client, name.split("|")[3], dial.port, None)
+                if self.named[other.host] > 1:
+                    continue
                 rows = self._direct(other, {})
                 reached = (rows[endpoint],) if endpoint in rows else tuple(sorted(set(rows.values())))
                 if self.routed and met and all(_agree(Difference("", _at_worst(one), met)) for one in reached):
@@ -432,6 +434,8 @@ class _World:
             return {place: _open(met, passed[place]) if place in passed else met for place, met in own.items()}
         if led <= _PASSING:
             return self._unknown_to(dial, engine)
+        if not led - _NOWHERE <= self.istio[dial.client]["clusters"].keys():
+            return engine  # what comes to a host that DNS does not resolve fails, whatever it is
         met = [self._elsewhere(dial.client, cluster) for cluster in sorted(led - _NOWHERE - {name})]
         met += own.values() if name in led else ()
         met += self._unknown_to(dial, engine).values() if led & _PASSING else ()
@@ -478,18 +482,17 @@ class _World:
         known = self.istio[client]["clusters"].get(cluster)
         if known is None:
             # No such cluster: requests fail. Of what it does not know the engine says so.
-            return Met("none|unknown|mtls|plaintext", "broken|unknown")
-        if (
-            known["type"] == "ORIGINAL_DST"
-            and known["any"] == "plaintext"
-            and self.proxies[client]["type"] == "sidecar"
-        ):
+            return Met(ANY, "broken|unknown")
+        as_dialled = known["type"] == "ORIGINAL_DST" and self.proxies[client]["type"] == "sidecar"
+        if as_dialled and known["any"] == "plaintext":
             # Sent to whatever was dialled, not to the endpoints of this one.
             return Met("unknown|plaintext", "unknown|plaintext")
         dummy, port, subset, host = cluster.split("|")
         dial = Dial(client, host, int(port), subset or None)
         engine = self.engine.get(dial, {})
         met = _worst(self._direct(dial, engine).values())
+        if met.verdict == "unknown":
+            return Met(ANY, ANY)  # what its own rows say, which may be what they are led to
         whole = self.engine.get(dial._replace(subset=None), {})
         if _is_hidden(whole) or any(found.verdict == "unknown" for found in engine.values()):
             # The proxy knows it for this route alone, or whoever dials it does not surely reach it.

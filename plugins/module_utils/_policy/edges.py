@@ -373,6 +373,8 @@ class Judge:
         elif not done and not needs_endpoints(destination, port, outcome.rule, subset):
             what = _to_nobody(cluster)
             rows.append(((port.number, name, None), _nobody(destination, port, what, name)))
+        if cluster.same_for_all and not gateway:
+            return [(key, answer._replace(as_dialled=True)) for key, answer in rows]
         return rows
 
     def _decider(self, endpoint: Endpoint) -> Optional[str]:
@@ -664,6 +666,7 @@ def _is_meshed(endpoint: Endpoint) -> bool:
 def _edge(destination: Destination, key: RowKey, answer: Answer, mask: int) -> Edge:
     """A row of the result. Where nobody is, a connection fails, and not for what either side does about TLS."""
     row = Edge(destination.name, destination.host, *key, *answer[:3], mask, part=answer.part, known=answer.known)
+    row = row._replace(as_dialled=answer.as_dialled)
     return row._replace(verdict="broken", state=NO_ENDPOINT) if answer.verdict == NO_ENDPOINT else row
 
 

@@ -10,7 +10,7 @@ the destinations to which it may be led has rows of its own.
 
 from __future__ import annotations
 
-from typing import Callable, Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .mesh import CLUSTER_DOMAIN
 from .records import Route, RouteTarget, VirtualService
@@ -77,8 +77,6 @@ def through_routes(
         own = sorted(item.alias_ports) if item.alias else [port.number for port in item.ports]
         ports.setdefault(item.host, []).append(own)
     aliases = {item.host: item.alias_ports for item in known_destinations if item.alias}
-    # Clusters of the kind ORIGINAL_DST: sidecars send to the address that was dialled, whatever that is.
-    as_dialled = {item.host for item in known_destinations if item.resolution == "NONE" and not item.alias}
     known: Dict[int, Tuple[int, int]] = {}
     met: Dict[Tuple[int, int, Tuple[str, ...]], List[Tuple[_Answer, int]]] = {}
     found = {place: list(own) for place, own in by_place.items()}
@@ -99,9 +97,9 @@ def through_routes(
                     parts = met.get(key)
                     if parts is None:
                         led = _by_name(led, port, aliases)
-                        parts = met[key] = _parts(service, led, known_rows, clients, as_dialled)
+                        parts = met[key] = _parts(service, led, known_rows, clients)
                     if any(answer.place == place for answer, dummy in parts):
-                        parts = _parts(service, _by_name(led, port, aliases), known_rows, clients, as_dialled, place)
+                        parts = _parts(service, _by_name(led, port, aliases), known_rows, clients, place)
                     found[place] = [part for row in found.get(place, ()) for part in _led(row, parts, away)]
                 if index.may_be_for_strangers(service, port):
                     found[place] = [
@@ -140,7 +138,6 @@ def _parts(
     led: _Led,
     rows: Dict[Tuple[str, int], List[Edge]],
     clients: int,
-    as_dialled: Container[str],
     here: Optional[Tuple[str, int]] = None,
 ) -> List[Tuple[_Answer, int]]:
     """The worst that each client meets at the targets, but for those `here`."""
@@ -162,7 +159,7 @@ def _parts(
             rest &= ~row.clients
             why = f"{name} leads requests to {where}: {row.reason}"
             met = _Answer(row.client_tls, row.verdict, why, row.state, place, row.part)
-            if target.host in as_dialled and row.client_tls == "plaintext" and row.verdict != "plaintext":
+            if row.as_dialled and row.client_tls == "plaintext" and row.verdict != "plaintext":
                 why = f"{name} leads requests to {where}, which are sent there in plaintext to whatever was dialled"
                 met = _Answer("unknown", "unknown", why, place=place)
             parts = list(_worsened(parts, met, row.clients))

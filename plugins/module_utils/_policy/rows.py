@@ -29,6 +29,8 @@ class Answer(NamedTuple):
     """One of PARTS, or "". It is decided where the reason is made; nothing reads it in the reason."""
     known: bool = True
     """False for what a client's proxy takes and does not know: its listeners and routes may be for it all the same."""
+    as_dialled: bool = False
+    """Whether whatever else is led there goes to the address that was dialled (clusters of the kind ORIGINAL_DST)."""
 
 
 class Edge(NamedTuple):
@@ -51,3 +53,5 @@ class Edge(NamedTuple):
     """See Answer.part."""
     known: bool = True
     """See Answer.known."""
+    as_dialled: bool = False
+    """See Answer.as_dialled."""

@@ -86,7 +86,7 @@ def _met(rows: Iterable[Edge], destinations: Iterable[Destination], who: Listeni
         clients = takers[key][1] & row.clients if key in takers else 0
         if clients and row.client_tls != "none" and row.subset is None:
             # A cluster of the kind ORIGINAL_DST sends to whatever was dialled.
-            as_dialled = takers[key][0].resolution == "NONE" and row.client_tls == "plaintext"
+            as_dialled = row.as_dialled and row.client_tls == "plaintext"
             verdict = "plaintext" if as_dialled else row.verdict
             own = verdicts.setdefault(key, {})
             own[verdict] = own.get(verdict, 0) | clients

@@ -416,11 +416,15 @@ STRICT_SERVER = [
     peer("shop/strict", "STRICT", {"app": "strict"}),
     rule("shop/d", "strict", {"tls": {"mode": "DISABLE"}}),
     rule("shop/e", "firm", {"tls": {"mode": "DISABLE"}}),
+    service("shop/past", ports=WEB, selector={"app": "strict"}),
+    rule("shop/f", "past", {"tls": {"mode": "DISABLE"}, "loadBalancer": {"simple": "PASSTHROUGH"}}),
 ]
 
 
 @pytest.mark.parametrize(
-    ("target", "expected"), [("firm", "broken"), ("strict", "unknown")], ids=["with an address", "headless"]
+    ("target", "expected"),
+    [("firm", "broken"), ("strict", "unknown"), ("past", "unknown")],
+    ids=["with an address", "headless", "with the load balancer PASSTHROUGH"],
 )
 def test_what_a_headless_service_is_sent_goes_to_whatever_was_dialled(target: str, expected: str) -> None:
     """Its cluster is of the kind ORIGINAL_DST: with its settings, but not to its pods (core/cluster_builder.go)."""

@@ -531,7 +531,11 @@ class _World:
         """What a proxy does with connections to what it does not know."""
         if self.istio[dial.client]["unmatched"] == "blocked":
             return dict.fromkeys(engine, Met("none", "broken"))
-        return {endpoint: Met("none", self._unproxied(dial.host, dial.port, endpoint) or ANY) for endpoint in engine}
+        found = {endpoint: self._unproxied(dial.host, dial.port, endpoint) or ANY for endpoint in engine}
+        # Whose an address is that no pod has, the engine may doubt, too.
+        return {
+            endpoint: Met("none|unknown" if verdict == ANY else "none", verdict) for endpoint, verdict in found.items()
+        }
 
     def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
         """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""

@@ -46,7 +46,7 @@ class Patches:
 
     def first_at(self, port: int) -> Optional[Patch]:
         """The first that can change something at a port; 0 is any."""
-        places = [self._first[number] for number in {0, port} if number in self._first]
+        places = [self._first[number] for number in dict.fromkeys((0, port)) if number in self._first]
         return self.every[min(places)] if places else None
 
     def ports(self) -> Iterable[int]:

@@ -32,7 +32,7 @@ def istiod(
     home: str = "istio-system",
     wanted: int | None = 1,
     ready: int | None = 1,
-    labels: Manifest = MARK,
+    labels: Manifest | None = None,
     annotations: Manifest | None = None,
     image: str = "docker.io/istio/pilot:1.31.1",
 ) -> Manifest:
@@ -44,7 +44,7 @@ def istiod(
             suffixed("istiod", revision),
             home,
             "apps/v1",
-            labels={"app": "istiod", "istio.io/rev": revision, **labels},
+            labels={"app": "istiod", "istio.io/rev": revision, **(MARK if labels is None else labels)},
             annotations=annotations or {},
         ),
         "spec": {
@@ -59,7 +59,7 @@ def injector(
     revision: str = "default",
     home: str = "istio-system",
     tag: str | None = None,
-    labels: Manifest = MARK,
+    labels: Manifest | None = None,
     url: str | None = None,
 ) -> Manifest:
     """The injection webhook of a revision, or of a tag of it."""
@@ -72,7 +72,11 @@ def injector(
             (f"istio-revision-tag-{tag}" if tag else suffixed("istio-sidecar-injector", revision))
             + ("" if home == "istio-system" else f"-{home}"),
             version=ADMISSION,
-            labels={"istio.io/rev": revision, **({"istio.io/tag": tag} if tag else {}), **labels},
+            labels={
+                "istio.io/rev": revision,
+                **({"istio.io/tag": tag} if tag else {}),
+                **(MARK if labels is None else labels),
+            },
         ),
         "webhooks": [
             {
@@ -85,7 +89,7 @@ def injector(
     }
 
 
-def validator(revision: str = "default", home: str = "istio-system", labels: Manifest = MARK) -> Manifest:
+def validator(revision: str = "default", home: str = "istio-system", labels: Manifest | None = None) -> Manifest:
     """The validating webhook of the base chart."""
     service = {"name": suffixed("istiod", revision), "namespace": home}
     return {
@@ -93,7 +97,7 @@ def validator(revision: str = "default", home: str = "istio-system", labels: Man
             "ValidatingWebhookConfiguration",
             "istiod-default-validator",
             version=ADMISSION,
-            labels={"istio.io/rev": revision, **labels},
+            labels={"istio.io/rev": revision, **(MARK if labels is None else labels)},
         ),
         "webhooks": [{"name": "validation.istio.io", "clientConfig": {"service": service}}],
     }
@@ -103,7 +107,7 @@ def record(
     revision: str = "default",
     home: str = "istio-system",
     objects: list[Manifest] | None = None,
-    labels: Manifest = OURS,
+    labels: Manifest | None = None,
     **data: str,
 ) -> Manifest:
     """What the role writes about its installation."""
@@ -119,7 +123,12 @@ def record(
         **data,
     }
     name = suffixed("meshproof-istio-install", revision)
-    return {**thing("ConfigMap", name, home, labels=labels, creationTimestamp="2026-03-01T00:00:00Z"), "data": said}
+    return {
+        **thing(
+            "ConfigMap", name, home, labels=OURS if labels is None else labels, creationTimestamp="2026-03-01T00:00:00Z"
+        ),
+        "data": said,
+    }
 
 
 def release(name: str, status: str = "deployed", version: int = 1, home: str = "istio-system") -> Manifest:

@@ -46,8 +46,8 @@ def test_of_two_answers_the_worse_one_counts_in_whichever_order(worse: int) -> N
 def test_what_is_alone_or_the_same_stays() -> None:
     assert edges._worse(None, GOOD) is GOOD
     assert edges._worse(GOOD, GOOD) is GOOD
-    first, second = GOOD._replace(reason="a"), GOOD._replace(reason="b")
-    assert edges._worse(first, second) == edges._worse(second, first) == first
+    pair = GOOD._replace(reason="a"), GOOD._replace(reason="b")
+    assert edges._worse(*pair) == edges._worse(*reversed(pair)) == pair[0]
 
 
 @pytest.mark.parametrize(

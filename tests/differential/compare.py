@@ -105,6 +105,8 @@ class _World:
         self.engine: dict[Dial, Rows] = {}
         # To hosts that the client's proxy may know for a VirtualService alone.
         self.strangers: set[Dial] = set()
+        self.contested: set[Dial] = set()
+        """Where the engine says that another destination claims the address."""
         # Which of several without an address has the listener for all addresses.
         self.doubted: set[Dial] = set()
         self.dialling = dict(_dialling(manifests))
@@ -345,6 +347,8 @@ class _World:
                     dial = Dial(client, edge["host"], edge["port"], edge["subset"])
                     if "does not know otherwise" in edge["reason"]:
                         self.strangers.add(dial)
+                    if "proxy may take this for" in edge["reason"]:
+                        self.contested.add(dial)
                     if "may lead elsewhere what is sent" in edge["reason"] or "of every address" in edge["reason"]:
                         self.doubted.add(dial)
                     found = rows[dial]
@@ -532,10 +536,9 @@ class _World:
         if self.istio[dial.client]["unmatched"] == "blocked":
             return dict.fromkeys(engine, Met("none", "broken"))
         found = {endpoint: self._unproxied(dial.host, dial.port, endpoint) or ANY for endpoint in engine}
-        # Whose an address is that no pod has, the engine may doubt, too.
-        return {
-            endpoint: Met("none|unknown" if verdict == ANY else "none", verdict) for endpoint, verdict in found.items()
-        }
+        if dial not in self.contested:
+            return {endpoint: Met("none", verdict) for endpoint, verdict in found.items()}
+        return {endpoint: Met("none|unknown", f"{verdict}|unknown") for endpoint, verdict in found.items()}
 
     def _through_listener(self, proxy: Any, dial: Dial, own: Any, endpoint: Any) -> tuple[Any, str]:
         """The cluster that the listener for a pod's address leads to, maybe another Service's, and what it sends."""

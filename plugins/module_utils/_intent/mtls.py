@@ -16,10 +16,10 @@ from .._policy.ages import age_of
 from .._policy.records import UNDATED
 from .contents import MANAGED_BY, ROLE, is_marked
 from .inputs import Inputs
+from .names import LABEL
 from .policies import (
     ACCOUNT,
     API_VERSIONS,
-    LABEL,
     ROLE_NAME,
     Asked,
     Manifest,

@@ -10,7 +10,6 @@ the same plan comes out of a first run, of one that goes on, and of one after a 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from . import misfits, rollouts
 from .contents import is_marked, marks, strangers
 from .inputs import Inputs
 from .misfits import DATAPLANE, Membership
+from .names import LABEL, LABEL_VALUE
 from .rollouts import Step
 
 ROLE = "istio_namespaces"
@@ -30,8 +30,6 @@ LABELS = (INJECTION, REVISION, DATAPLANE)
 """Of which a namespace has at most one afterwards: the first beats the second, and either the third."""
 PREVIOUS = "meshproof.mtls/previous"
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "istio-system")
 _DECIDES = ("Namespace", "MutatingWebhookConfiguration", "Pod", *rollouts.RESTARTABLE, "PodDisruptionBudget")
 """Kinds without which nobody knows what a label, or a restart, does."""
@@ -111,7 +109,7 @@ def _entry_problems(entries: Sequence[Mapping[str, str]]) -> Iterator[str]:
     for index, entry in enumerate(entries):
         place = f"{ROLE}_list[{index}]"
         name = entry.get("name", "")
-        if not _NAME.fullmatch(name):
+        if not LABEL.fullmatch(name):
             yield f"{place} names no namespace: '{visible(name, 100)}'. Remedy: lower case letters, digits and '-'"
         elif name in seen:
             yield f"{place}: {name} is named twice. Remedy: keep one of them"
@@ -121,7 +119,7 @@ def _entry_problems(entries: Sequence[Mapping[str, str]]) -> Iterator[str]:
             yield f"{place} ({name}) has {visible(', '.join(unknown), 100)}. Remedy: only name, mode and revision"
         if entry.get("mode") not in MODES:
             yield f"{place} ({name}): mode is '{visible(entry.get('mode'), 100)}'. Remedy: one of {', '.join(MODES)}"
-        if not _VALUE.fullmatch(entry.get("revision", "")):
+        if not LABEL_VALUE.fullmatch(entry.get("revision", "")):
             yield f"{place} ({name}): revision '{visible(entry['revision'], 100)}' is no name. Remedy: its name"
         if name in _SYSTEM:
             yield f"{place}: {name} cannot be enrolled, as its pods must start without Istio. Remedy: take it out"
@@ -297,7 +295,7 @@ def _remembered(annotations: Mapping[str, Any]) -> tuple[dict[str, Any] | None, 
         found = None
     if isinstance(found, dict) and set(found) <= set(LABELS):
         values = [value for value in found.values() if value is not None]
-        if all(isinstance(value, str) and _VALUE.fullmatch(value) for value in values):
+        if all(isinstance(value, str) and LABEL_VALUE.fullmatch(value) for value in values):
             return {name: found.get(name) for name in LABELS}, ""
     return None, f"annotation {PREVIOUS} does not hold what this role writes there: {visible(text, 200)}"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._foreign import numbers
 from .contents import marks
+from .names import LABEL, LABEL_VALUE, SUBDOMAIN
 
 Manifest = dict[str, Any]
 Entry = Mapping[str, Any]
@@ -26,9 +27,6 @@ API_VERSIONS = {
 ROLE_NAME = "istio_mtls"
 OURS = marks(ROLE_NAME)
 
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 ACCOUNT = re.compile(r"[^/]+/ns/([^/]+)/sa/([^/]+)")
 PRINCIPAL = re.compile(r"\*|[^:/\s]+/ns/[^/\s]+/sa/[^/\s]+|\*[^*\s]+|[^*:\s]+\*")
 

@@ -13,6 +13,7 @@ from ..._foreign.numbers import port as port_number
 from ..._foreign.plain import ODD
 from ..._foreign.visible import visible
 from ..inputs import Inputs
+from ..names import LABEL, SUBDOMAIN
 
 Manifest = dict[str, Any]
 
@@ -34,8 +35,6 @@ _GENERAL = (
 _OPTIONS = ("name", "kind", "schedule", "command", "env", "definition", *PROBES, *_GENERAL)
 _PORT_OPTIONS = ("name", "port", "target_port", "protocol", "app_protocol")
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 """A container port's name (IANA_SVC_NAME in Kubernetes' validation), which has 15 characters at most."""
 _LONGEST_NAME = {"CronJob": 52}
@@ -193,14 +192,14 @@ def _inject(options: Inputs) -> str:
 def _misfits(service: Service, own: Mapping[str, Any]) -> Iterator[str]:
     """What is well formed and no service of Kubernetes."""
     longest = _LONGEST_NAME.get(service.kind, 63)
-    if not _LABEL.fullmatch(service.name) or len(service.name) > longest:
+    if not LABEL.fullmatch(service.name) or len(service.name) > longest:
         yield (
             f"name '{visible(service.name, 80)}' is no name for a {service.kind}."
             f" Remedy: up to {longest} lower case letters, digits and '-'"
         )
     elif service.ports and service.name[0].isdigit():
         yield f"a Service's name begins with a letter, not as '{service.name}'. Remedy: another name"
-    if not _LABEL.fullmatch(service.namespace):
+    if not LABEL.fullmatch(service.namespace):
         yield (
             f"namespace '{visible(service.namespace, 80)}' is no name of one."
             " Remedy: lower case letters, digits and '-', in the entry or in istio_services_namespace"
@@ -208,7 +207,7 @@ def _misfits(service: Service, own: Mapping[str, Any]) -> Iterator[str]:
     if not service.image or len(service.image.split()) != 1:
         yield f"image '{visible(service.image, 80)}' is none. Remedy: image in the entry, or istio_services_image"
     for secret in service.image_pull_secrets:
-        if not _SUBDOMAIN.fullmatch(secret):
+        if not SUBDOMAIN.fullmatch(secret):
             yield f"image_pull_secrets: '{visible(secret, 80)}' is no name of a Secret. Remedy: names alone"
     for variable in service.env:
         if not isinstance(variable.get("name"), str) or not variable["name"]:
@@ -256,7 +255,7 @@ def _ports(place: str, entries: Sequence[Mapping[str, Any]]) -> tuple[list[Port]
         number = port_number(options.raw("port"))
         target = number if options.raw("target_port") is None else port_number(options.raw("target_port"))
         problems += options.problems + _unknown(where, entry, _PORT_OPTIONS)
-        if not _LABEL.fullmatch(name):
+        if not LABEL.fullmatch(name):
             problems.append(f"{where}: name '{visible(name, 80)}' is none. Remedy: such as http, grpc-api or tcp-db")
         for key, value in (("port", number), ("target_port", target or options.raw("target_port") is None)):
             if not value:
